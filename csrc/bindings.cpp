@@ -1,0 +1,151 @@
+// The Python module fastadam._native: conversion of arguments and release of the GIL, no logic.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cpu/isa.hpp"
+#include "cpu/parallel.hpp"
+#include "cpu/tensors.hpp"
+#include "rule.hpp"
+
+namespace py = pybind11;
+using namespace fastadam;
+
+namespace {
+
+// The memory of a NumPy array if a kernel may work on it in place; throws Refusal otherwise.
+float* float32_memory(py::handle object, Place place, bool writeable) {
+  using Flags = py::detail::npy_api;
+  if (!py::isinstance<py::array>(object)) throw Refusal("type", place);
+  const auto array = py::reinterpret_borrow<py::array>(object);
+  const auto has = [&](int flag) { return (array.flags() & flag) != 0; };
+  const py::dtype dtype = array.dtype();
+  if (dtype.num() != py::detail::npy_api::NPY_FLOAT_ || dtype.byteorder() != '=') throw Refusal("dtype", place);
+  if (!has(Flags::NPY_ARRAY_C_CONTIGUOUS_)) throw Refusal("layout", place);
+  if (!has(Flags::NPY_ARRAY_ALIGNED_)) throw Refusal("alignment", place);
+  if (writeable && !has(Flags::NPY_ARRAY_WRITEABLE_)) throw Refusal("read-only", place);
+  return const_cast<float*>(static_cast<const float*>(array.data()));
+}
+
+void expect_shape(const py::array& array, const py::array& param, Place place) {
+  const bool same = array.ndim() == param.ndim() && std::equal(array.shape(), array.shape() + array.ndim(), param.shape());
+  if (!same) throw Refusal("shape", place, {param_role, place.tensor});
+}
+
+// Tensors over NumPy arrays, which it keeps alive.
+class ArrayTensors {
+ public:
+  ArrayTensors(const py::sequence& params, const py::sequence& states) {
+    for (size_t i = 0; i < params.size(); ++i) {
+      Buffers buffers{};
+      buffers.param = own(params[i], {param_role, i});
+      const auto param = py::reinterpret_borrow<py::array>(owned_.back().array);
+      const py::sequence state = states[i];
+      for (size_t k = 0; k < state.size(); ++k) {
+        const Place place{state_role + static_cast<int>(k), i};
+        buffers.state[k] = own(state[k], place);
+        expect_shape(py::reinterpret_borrow<py::array>(owned_.back().array), param, place);
+      }
+      params_.push_back(param);
+      tensors_.add(buffers, param.size(), static_cast<int>(state.size()));
+    }
+    tensors_.seal();
+  }
+
+  void step(const Rule& rule, const py::sequence& grads, py::array_t<int64_t>& steps, int threads) const {
+    for (const Owned& owned : owned_) {
+      if (float32_memory(owned.array, owned.place, true) != owned.memory) throw Refusal("moved", owned.place);
+    }
+    std::vector<const float*> memory(params_.size());
+    for (size_t i = 0; i < params_.size(); ++i) {
+      const py::object grad = grads[i];
+      memory[i] = float32_memory(grad, {grad_role, i}, false);
+      expect_shape(py::reinterpret_borrow<py::array>(grad), params_[i], {grad_role, i});
+    }
+    int64_t* const counts = steps.mutable_data();
+    const py::gil_scoped_release released;
+    tensors_.step(rule, memory, counts, threads);
+  }
+
+ private:
+  struct Owned {
+    py::object array;
+    float* memory;
+    Place place;
+  };
+
+  float* own(py::object array, Place place) {
+    float* const memory = float32_memory(array, place, true);
+    owned_.push_back({std::move(array), memory, place});
+    return memory;
+  }
+
+  Tensors tensors_;
+  std::vector<py::array> params_;
+  std::vector<Owned> owned_;
+};
+
+Rule make_rule(const std::string& name, const std::map<std::string, double>& options, const std::set<std::string>& flags) {
+  for (const RuleInfo& info : rules()) {
+    if (info.name != name) continue;
+    Rule rule{&info, {}, 0};
+    for (const std::string& option : info.options) rule.options.push_back(options.at(option));
+    for (size_t k = 0; k < info.flags.size(); ++k) rule.flags |= static_cast<unsigned>(flags.count(info.flags[k])) << k;
+    return rule;
+  }
+  throw py::value_error("no rule is called '" + name + "'");
+}
+
+py::dict build_info() {
+  py::dict info;
+  info["version"] = FASTADAM_VERSION;
+  info["compiler"] = FASTADAM_COMPILER;
+  info["openmp"] = openmp_runtime();
+  info["isas"] = compiled_isas();
+  std::vector<std::string> names;
+  for (const RuleInfo& rule : rules()) names.push_back(rule.name);
+  info["rules"] = names;
+  return info;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
+  m.attr("__version__") = FASTADAM_VERSION;
+
+  // Raised with (reason, (role, tensor), (other role, other tensor)); fastadam.refusals words it.
+  static PyObject* const refused = PyErr_NewException("fastadam._native.Refused", PyExc_Exception, nullptr);
+  m.attr("Refused") = py::handle(refused);
+  py::register_local_exception_translator([](std::exception_ptr error) {
+    try {
+      if (error) std::rethrow_exception(error);
+    } catch (const Refusal& refusal) {
+      const auto tuple = [](Place place) { return py::make_tuple(place.role, place.tensor); };
+      PyErr_SetObject(refused, py::make_tuple(refusal.reason, tuple(refusal.place), tuple(refusal.other)).ptr());
+    }
+  });
+
+  py::class_<Rule>(m, "Rule")
+      .def(py::init(&make_rule), py::arg("name"), py::arg("options"), py::arg("flags"))
+      .def_property_readonly("state_count", &Rule::state_count);
+
+  py::class_<ArrayTensors>(m, "Tensors")
+      .def(py::init<const py::sequence&, const py::sequence&>(), py::arg("params"), py::arg("states"))
+      .def("step", &ArrayTensors::step, py::arg("rule"), py::arg("grads"), py::arg("steps").noconvert(), py::arg("threads"));
+
+  m.def("build_info", &build_info);
+  m.def("available_isas", &available_isas);
+  m.def("active_isa", &active_isa);
+  m.def("set_isa", &set_isa, py::arg("name"));
+  m.def("set_default_threads", &set_default_threads, py::arg("threads"));
+  m.def("effective_threads", &effective_threads, py::arg("requested") = 0);
+  m.def("grain", &grain);
+  m.def("set_grain", &set_grain, py::arg("elements"));
+}

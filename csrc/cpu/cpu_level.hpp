@@ -1,0 +1,9 @@
+// The x86-64 microarchitecture level of this machine, as the psABI defines it: 1 (the baseline), 3 (AVX2) or 4 (AVX-512);
+// 0 on other processors. It needs the CPU to have the instructions and the operating system to save their registers.
+#pragma once
+
+namespace fastadam {
+
+int cpu_level();
+
+}  // namespace fastadam

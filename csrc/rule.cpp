@@ -1,0 +1,39 @@
+#include "rule.hpp"
+
+#include <cstring>
+#include <iterator>
+#include <type_traits>
+
+#include "rules/registry.hpp"
+
+namespace fastadam {
+namespace {
+
+template <class R>
+RuleInfo describe(RuleId id, const char* name) {
+  static_assert(sizeof(R) <= sizeof(Coefficients) && std::is_trivially_copyable_v<R>);
+  static_assert(std::size(R::option_names) == R::option_count);
+  static_assert(1U << std::size(R::flag_names) == R::variant_count);
+  return {id,
+          name,
+          {std::begin(R::option_names), std::end(R::option_names)},
+          {std::begin(R::flag_names), std::end(R::flag_names)},
+          [](unsigned flags) { return R::state_count(flags); },
+          [](const double* options, unsigned flags, int64_t step) {
+            const R rule = R::at_step(options, flags, step);
+            Coefficients coefficients;
+            std::memcpy(coefficients.bytes, &rule, sizeof rule);
+            return coefficients;
+          }};
+}
+
+}  // namespace
+
+const std::vector<RuleInfo>& rules() {
+#define FASTADAM_DESCRIBE(id, type) describe<type>(RuleId::id, #id),
+  static const std::vector<RuleInfo> all = {FASTADAM_RULES(FASTADAM_DESCRIBE)};
+#undef FASTADAM_DESCRIBE
+  return all;
+}
+
+}  // namespace fastadam

@@ -1,0 +1,39 @@
+// A rule chosen at run time with the options a user gave it: the host side of csrc/rules.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cpu/tier.hpp"
+
+namespace fastadam {
+
+// The coefficients of one step of any rule: the bytes of its struct.
+struct Coefficients {
+  alignas(16) unsigned char bytes[64];
+};
+
+// What the registry knows of a rule.
+struct RuleInfo {
+  RuleId id;
+  std::string name;
+  std::vector<std::string> options;  // real-valued, in the order of the rule's Option enum
+  std::vector<std::string> flags;    // flag k is bit k
+  int (*state_count)(unsigned flags);
+  Coefficients (*at_step)(const double* options, unsigned flags, int64_t step);
+};
+
+// Every rule of this build.
+const std::vector<RuleInfo>& rules();
+
+struct Rule {
+  const RuleInfo* info;
+  std::vector<double> options;
+  unsigned flags;
+
+  int state_count() const { return info->state_count(flags); }
+  Coefficients at_step(int64_t step) const { return info->at_step(options.data(), flags, step); }
+};
+
+}  // namespace fastadam

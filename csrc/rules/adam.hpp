@@ -1,0 +1,56 @@
+// Adam (Kingma & Ba, 2015, Algorithm 1), AdamW (Loshchilov & Hutter, 2019, Algorithm 2) and AMSGrad (Reddi et al., 2018).
+#pragma once
+
+#include "power.hpp"
+#include "real.hpp"
+
+namespace fastadam {
+namespace {
+
+struct Adam {
+  enum Option { lr, beta1, beta2, eps, weight_decay, option_count };
+  enum Flag : unsigned { amsgrad = 1, maximize = 2, coupled = 4, variant_count = 8 };
+  static constexpr const char* option_names[] = {"lr", "beta1", "beta2", "eps", "weight_decay"};
+  static constexpr const char* flag_names[] = {"amsgrad", "maximize", "coupled"};
+
+  // exp_avg, exp_avg_sq and, for AMSGrad, max_exp_avg_sq.
+  static constexpr int state_count(unsigned flags) { return flags & amsgrad ? 3 : 2; }
+
+  Real b1, b2, c1, c2;  // decay of the two moments, and one minus it
+  Real a;               // step size, bias corrections included
+  Real e;               // epsilon, scaled so that the step is lr * m^ / (sqrt(v^) + eps)
+  Real d;               // factor of decoupled weight decay
+  Real wd;              // coupled weight decay
+
+  // The coefficients of step t >= 1: float64 arithmetic, rounded once to float32.
+  static Adam at_step(const double* option, unsigned flags, long long t) {
+    Adam rule;
+    rule.b1 = Real(option[beta1]);
+    rule.b2 = Real(option[beta2]);
+    rule.c1 = Real(1) - rule.b1;
+    rule.c2 = Real(1) - rule.b2;
+    const double k1 = 1.0 - power(double(rule.b1), t);
+    const double k2 = 1.0 - power(double(rule.b2), t);
+    rule.a = Real(option[lr] * square_root(k2) / k1);
+    rule.e = Real(option[eps] * square_root(k2));
+    rule.d = flags & coupled ? Real(1) : Real(1.0 - option[lr] * option[weight_decay]);
+    rule.wd = Real(option[weight_decay]);
+    return rule;
+  }
+
+  template <unsigned flags>
+  FASTADAM_INLINE void update(Real& p, Real g, Real* state) const {
+    Real& m = state[0];
+    Real& v = state[1];
+    if constexpr ((flags & maximize) != 0) g = -g;
+    if constexpr ((flags & coupled) != 0) g = g + wd * p;
+    m = flush_subnormal(b1 * m + c1 * g);
+    v = flush_subnormal(b2 * v + (c2 * g) * g);
+    Real s = v;
+    if constexpr ((flags & amsgrad) != 0) s = state[2] = maximum(state[2], v);
+    p = d * p - (a * m) / (square_root(s) + e);
+  }
+};
+
+}  // namespace
+}  // namespace fastadam

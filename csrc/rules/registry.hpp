@@ -1,0 +1,22 @@
+// The list of update rules. Adding one is a header beside this file, its #include and its line in FASTADAM_RULES.
+#pragma once
+
+#include "adam.hpp"
+
+#define FASTADAM_CORE_RULES(RULE) RULE(adam, Adam)
+
+// Builds for bench/ add kernels that only measure the machine; no release contains them.
+#if defined(FASTADAM_BENCH_RULES)
+#include "../../bench/walls.hpp"
+#define FASTADAM_RULES(RULE) FASTADAM_CORE_RULES(RULE) FASTADAM_WALLS(RULE)
+#else
+#define FASTADAM_RULES(RULE) FASTADAM_CORE_RULES(RULE)
+#endif
+
+namespace fastadam {
+
+#define FASTADAM_RULE_ID(id, type) id,
+enum class RuleId { FASTADAM_RULES(FASTADAM_RULE_ID) };
+#undef FASTADAM_RULE_ID
+
+}  // namespace fastadam

@@ -1,0 +1,215 @@
+"""Adam, AdamW and their AMSGrad variants."""
+
+import functools
+from dataclasses import dataclass
+from typing import Any, ClassVar, SupportsIndex
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastadam import _native
+from fastadam.hyperparameters import beta_pair, flag, non_negative, step_number
+from fastadam.optimizer import Hyperparameter, Optimizer
+from fastadam.refusals import explain
+from fastadam.runtime import thread_count
+
+_ARRAY_NAMES = ("param", "grad", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+
+
+@dataclass(frozen=True)
+class AdamOptions:
+    """Hyperparameters of Adam, checked."""
+
+    lr: float
+    betas: tuple[float, float]
+    eps: float
+    weight_decay: float
+    amsgrad: bool
+    maximize: bool
+    decoupled_weight_decay: bool
+
+    def __post_init__(self) -> None:
+        checks = {"lr": non_negative, "betas": beta_pair, "eps": non_negative, "weight_decay": non_negative}
+        for name in self.__dataclass_fields__:
+            object.__setattr__(self, name, checks.get(name, flag)(name, getattr(self, name)))
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        return _ARRAY_NAMES[2:] if self.amsgrad else _ARRAY_NAMES[2:4]
+
+    @functools.cached_property
+    def rule(self) -> _native.Rule:
+        options = {"lr": self.lr, "eps": self.eps, "weight_decay": self.weight_decay}
+        options["beta1"], options["beta2"] = self.betas
+        flags = {
+            "amsgrad": self.amsgrad,
+            "maximize": self.maximize,
+            # Without decay the term is left out, not multiplied by zero: 0 * Inf would be NaN.
+            "coupled": not self.decoupled_weight_decay and self.weight_decay != 0,
+        }
+        return _native.Rule("adam", options, {name for name, is_set in flags.items() if is_set})
+
+
+_cached_options = functools.lru_cache(maxsize=64)(AdamOptions)
+
+
+def _options(*hyperparameters: Any) -> AdamOptions:
+    """Options for a stateless step, which costs little more than the kernel if they were checked before."""
+    try:
+        return _cached_options(*hyperparameters)
+    except TypeError:  # not hashable (betas as a list), or of a wrong type, which the checks will say
+        return AdamOptions(*hyperparameters)
+
+
+def adam_step(
+    param: NDArray[np.float32],
+    grad: NDArray[np.float32],
+    exp_avg: NDArray[np.float32],
+    exp_avg_sq: NDArray[np.float32],
+    max_exp_avg_sq: NDArray[np.float32] | None = None,
+    *,
+    step: SupportsIndex,
+    lr: float = 1e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    decoupled_weight_decay: bool = False,
+    maximize: bool = False,
+    num_threads: SupportsIndex | None = None,
+) -> None:
+    r"""Take one step of Adam, AdamW or AMSGrad on one parameter, in place. The GIL is released while it runs.
+
+    With :math:`g` the gradient, :math:`m` = `exp_avg`, :math:`v` = `exp_avg_sq`, :math:`t` = `step`:
+
+    .. math::
+        m &\leftarrow \beta_1 m + (1 - \beta_1) g \\
+        v &\leftarrow \beta_2 v + (1 - \beta_2) g^2 \\
+        p &\leftarrow p - \mathrm{lr} \, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \mathrm{eps}}
+
+    :func:`fastadam.reference.adam_step` is the specification, and gives the same bits.
+
+    Parameters
+    ----------
+    param, grad, exp_avg, exp_avg_sq : numpy.ndarray
+        float32 in native byte order, C-contiguous, of one shape, which may be any, and without common memory. All but `grad`
+        are updated. Moments start as zeros.
+    max_exp_avg_sq : numpy.ndarray, optional
+        If given, the step is AMSGrad's: the largest `exp_avg_sq` so far takes its place in the last formula.
+    step : int
+        The number :math:`t` of this step; the first is 1.
+    lr : float
+        Learning rate, at least 0.
+    betas : (float, float)
+        Decay rates of the moments, in [0, 1).
+    eps : float
+        Added to the denominator, at least 0.
+    weight_decay : float
+        At least 0. Coupled decay adds ``weight_decay * param`` to the gradient.
+    decoupled_weight_decay : bool
+        AdamW: multiply the parameter by ``1 - lr * weight_decay`` instead.
+    maximize : bool
+        Negate the gradient.
+    num_threads : int, optional
+        How many threads to use at most; by default as many as :func:`fastadam.get_num_threads` says.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit. Then nothing has been changed.
+
+    References
+    ----------
+    Kingma & Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, Algorithm 1. Loshchilov & Hutter, "Decoupled Weight
+    Decay Regularization", ICLR 2019, Algorithm 2. Reddi, Kale & Kumar, "On the Convergence of Adam and Beyond", ICLR 2018.
+    """
+    amsgrad = max_exp_avg_sq is not None
+    options = _options(lr, betas, eps, weight_decay, amsgrad, maximize, decoupled_weight_decay)
+    steps_taken = np.array([step_number("step", step) - 1], np.int64)
+    threads = 0 if num_threads is None else thread_count("num_threads", num_threads)
+    states = [exp_avg, exp_avg_sq, max_exp_avg_sq] if amsgrad else [exp_avg, exp_avg_sq]
+    try:
+        _native.Tensors([param], [states]).step(options.rule, [grad], steps_taken, threads)
+    except _native.Refused as refused:
+        arrays = (param, grad, *states)
+        raise explain(refused, lambda role, _: (_ARRAY_NAMES[role], arrays[role])) from None
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba 2015), with coupled weight decay and AMSGrad (Reddi et al. 2018) as options.
+
+    Parameters
+    ----------
+    params : array, sequence or mapping of arrays
+        What to optimize, in place: float32 NumPy arrays, C-contiguous and writeable, of any shapes, without common memory.
+        Gradients and :attr:`state` have the same structure. One flat array is the fastest.
+    lr, betas, eps, weight_decay, amsgrad, maximize
+        As for :func:`adam_step`, with the names and defaults of ``torch.optim.Adam``. All but `amsgrad` are attributes that
+        may be set between steps.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit.
+
+    Notes
+    -----
+    Memory: two floats per parameter element, three with `amsgrad`, and nothing else that grows with the model. Different
+    optimizers may step in different threads at once; one optimizer may not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastadam
+    >>> weights = np.ones(3, np.float32)
+    >>> optimizer = fastadam.Adam(weights, lr=0.1)
+    >>> optimizer.step(np.array([1, -2, 0], np.float32))
+    >>> weights
+    array([0.9, 1.1, 1. ], dtype=float32)
+    >>> int(optimizer.state["step"])
+    1
+    """
+
+    _decoupled_weight_decay: ClassVar[bool] = False
+
+    lr = Hyperparameter()
+    betas = Hyperparameter()
+    eps = Hyperparameter()
+    weight_decay = Hyperparameter()
+    maximize = Hyperparameter()
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        decoupled = self._decoupled_weight_decay
+        super().__init__(params, AdamOptions(lr, betas, eps, weight_decay, amsgrad, maximize, decoupled))
+
+
+class AdamW(Adam):
+    """AdamW (Loshchilov & Hutter 2019): Adam with decoupled weight decay.
+
+    Parameters, attributes and errors are those of :class:`Adam`. Each step multiplies the parameters by
+    ``1 - lr * weight_decay``, as ``torch.optim.AdamW`` does, and `weight_decay` defaults to 0.01.
+    """
+
+    _decoupled_weight_decay = True
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)

@@ -1,0 +1,60 @@
+"""Checks of hyperparameters. Each returns the value as the rules use it or raises an error that names the argument."""
+
+import math
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+
+def non_negative(name: str, value: Any) -> float:
+    """A finite real number of at least 0."""
+    number = _real(name, value)
+    if not (0.0 <= number < math.inf):
+        raise ValueError(f"{name} is {value!r}; expected a finite number >= 0")
+    return number
+
+
+def beta_pair(name: str, value: Any) -> tuple[float, float]:
+    """Two decay rates in [0, 1)."""
+    if not isinstance(value, Iterable) or isinstance(value, str) or len(pair := tuple(value)) != 2:
+        raise TypeError(f"{name} is {value!r}; expected a pair of numbers in [0, 1), such as (0.9, 0.999)")
+    return decay_rate(f"{name}[0]", pair[0]), decay_rate(f"{name}[1]", pair[1])
+
+
+def decay_rate(name: str, value: Any) -> float:
+    """A real number in [0, 1) which stays below 1 when it is rounded to float32."""
+    number = _real(name, value)
+    if not 0.0 <= number < 1.0:
+        raise ValueError(f"{name} is {value!r}; expected a number in [0, 1)")
+    if np.float32(number) == 1.0:
+        raise ValueError(f"{name} is {value!r}, which rounds to 1 in float32; expected at most {1 - 2.0**-24!r}")
+    return number
+
+
+def flag(name: str, value: Any) -> bool:
+    """A bool."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} is {value!r}; expected True or False")
+    return bool(value)
+
+
+def step_number(name: str, value: Any) -> int:
+    """The number of a step: an integer from 1."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}; expected an integer of at least 1") from None
+    if not 1 <= number < 2**63:
+        raise ValueError(f"{name} is {number}; expected at least 1 (the first step) and less than 2**63")
+    return number
+
+
+def _real(name: str, value: Any) -> float:
+    if isinstance(value, str | bytes | bool):
+        raise TypeError(f"{name} is {value!r}; expected a real number")
+    try:
+        return float(value)
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}; expected a real number") from None
