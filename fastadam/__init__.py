@@ -1,7 +1,14 @@
 """The Adam family of optimizers as one fused kernel over float32 buffers, bit for bit the same on every backend."""
 
+try:
+    from fastadam._native import __version__
+except ImportError as error:
+    raise ImportError(
+        "fastadam's compiled module is missing. If this is a source tree (and not the installed package), run Python from "
+        "another folder, or install with 'pip install -e .'"
+    ) from error
+
 from fastadam import reference
-from fastadam._native import __version__
 from fastadam.adam import Adam, AdamW, adam_step
 from fastadam.runtime import (
     active_isa,

@@ -19,7 +19,10 @@ def info() -> None:
     """Print what this build is and what it uses on this machine."""
     build = fastadam.build_info()
     active, available = fastadam.active_isa(), fastadam.available_isas()
-    isas = [f"{isa} ({'active' if isa == active else 'available' if isa in available else 'not on this CPU'})" for isa in build["isas"]]
+    isas = [
+        f"{isa} ({'active' if isa == active else 'available' if isa in available else 'not on this CPU'})"
+        for isa in build["isas"]
+    ]
     rows = {
         "fastadam": build["version"],
         "rules": ", ".join(build["rules"]),

@@ -1,7 +1,7 @@
 """Adam, AdamW and their AMSGrad variants."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, SupportsIndex
 
 import numpy as np
@@ -26,7 +26,7 @@ class AdamOptions:
     weight_decay: float
     amsgrad: bool
     maximize: bool
-    decoupled_weight_decay: bool
+    decoupled_weight_decay: bool = field(repr=False)  # the class says it
 
     def __post_init__(self) -> None:
         checks = {"lr": non_negative, "betas": beta_pair, "eps": non_negative, "weight_decay": non_negative}

@@ -2,7 +2,7 @@
 
 import dataclasses
 from types import MappingProxyType
-from typing import Any, Protocol, SupportsIndex
+from typing import Any, ClassVar, Protocol, SupportsIndex
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from fastadam.structure import Structure
 
 class Options(Protocol):
     """A rule's hyperparameters: a frozen dataclass whose values have been checked."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def state_names(self) -> tuple[str, ...]: ...
@@ -101,5 +103,5 @@ class Optimizer:
         return f"{self._structure.name('state', i)}[{name!r}]", self._states[i][name]
 
     def __repr__(self) -> str:
-        options = ", ".join(f"{name}={value!r}" for name, value in dataclasses.asdict(self._options).items())
-        return f"{type(self).__name__}({options})"
+        names = [field.name for field in dataclasses.fields(self._options) if field.repr]
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self._options, name)!r}' for name in names)})"

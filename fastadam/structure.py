@@ -33,7 +33,8 @@ class Structure:
             raise TypeError(f"{argument} is a {_kind(values)}, but params is a sequence; pass a list or tuple of arrays")
         if len(values) != len(self._keys):
             raise ValueError(f"{argument} has {len(values)} members, but params has {len(self._keys)}; pass one for each")
-        return values
+        members: Sequence[Any] = values
+        return members
 
     def unflatten(self, members: Sequence[Any]) -> Any:
         """`members` in the structure of `params`."""

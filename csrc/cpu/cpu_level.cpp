@@ -50,9 +50,9 @@ int detect() {
   const Registers basic = cpuid(1), structured = cpuid(7), extended = cpuid(0x80000001);
   // SSE3, SSSE3, FMA, CX16, SSE4.1, SSE4.2, MOVBE, POPCNT, OSXSAVE, AVX, F16C
   if (!has(basic.ecx, mask(0, 9, 12, 13, 19, 20, 22, 23, 27, 28, 29))) return 1;
-  if (!has(structured.ebx, mask(3, 5, 8))) return 1;  // BMI1, AVX2, BMI2
-  if (!has(extended.ecx, mask(0, 5))) return 1;       // LAHF, LZCNT
-  if (!has(saved_registers(), mask(1, 2))) return 1;  // XMM, YMM
+  if (!has(structured.ebx, mask(3, 5, 8))) return 1;             // BMI1, AVX2, BMI2
+  if (!has(extended.ecx, mask(0, 5))) return 1;                  // LAHF, LZCNT
+  if (!has(saved_registers(), mask(1, 2))) return 1;             // XMM, YMM
   if (!has(structured.ebx, mask(16, 17, 28, 30, 31))) return 3;  // AVX-512 F, DQ, CD, BW, VL
   if (!has(saved_registers(), mask(5, 6, 7))) return 3;          // mask registers, ZMM
   return 4;

@@ -66,8 +66,8 @@ void set_isa(const std::string& name) {
     choices += std::string(choices.empty() ? "'" : ", '") + tier.name + "'";
   }
   throw std::invalid_argument("FASTADAM_ISA: '" + name +
-                              "' is not an instruction set that this build has and this CPU supports; available: " +
-                              choices + "; unset FASTADAM_ISA to use the best one");
+                              "' is not an instruction set that this build has and this CPU supports; available: " + choices +
+                              "; unset FASTADAM_ISA to use the best one");
 }
 
 Kernel active_kernel(RuleId rule, unsigned flags) { return active().load(std::memory_order_relaxed)->kernels(rule, flags); }

@@ -1,10 +1,11 @@
-// The loop over a contiguous span. CMake compiles this file once per instruction set, with FASTADAM_TIER_FUNCTION set to the name
-// of the one function that the object exports.
+// The loop over a contiguous span. CMake compiles this file once per instruction set, with FASTADAM_TIER_FUNCTION set to the
+// name of the one function that the object exports.
 //
 // It may include only the rule headers and tier.hpp, whose functions all have internal linkage: no standard library, no
 // OpenMP. A shared inline function would be compiled here for AVX-512, and the linker might keep that copy for everyone.
-#include "../rules/registry.hpp"
 #include "tier.hpp"
+
+#include "../rules/registry.hpp"
 
 // The arrays of a tensor never overlap (the callers check), so the compiler need not guard against it.
 #if defined(__clang__)

@@ -46,9 +46,9 @@ struct Adam {
     if constexpr ((flags & coupled) != 0) g = g + wd * p;
     m = flush_subnormal(b1 * m + c1 * g);
     v = flush_subnormal(b2 * v + (c2 * g) * g);
-    Real s = v;
-    if constexpr ((flags & amsgrad) != 0) s = state[2] = maximum(state[2], v);
-    p = d * p - (a * m) / (square_root(s) + e);
+    if constexpr ((flags & amsgrad) != 0) state[2] = maximum(state[2], v);
+    const Real second_moment = state[flags & amsgrad ? 2 : 1];
+    p = d * p - (a * m) / (square_root(second_moment) + e);
   }
 };
 

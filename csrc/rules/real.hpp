@@ -37,7 +37,7 @@ FASTADAM_INLINE Real flush_subnormal(Real x) {
 }
 
 // The larger of two; a NaN on either side is returned, as numpy.maximum does; of two equals the first.
-FASTADAM_INLINE Real maximum(Real a, Real b) { return ((a < b) | (b != b)) ? b : a; }
+FASTADAM_INLINE Real maximum(Real a, Real b) { return a >= b || a != a ? a : b; }
 
 }  // namespace
 }  // namespace fastadam

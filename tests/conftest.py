@@ -1,0 +1,49 @@
+"""Fixtures that choose the instruction set and force small steps to be cut into threads."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import fastadam
+from fastadam import _native
+
+
+@pytest.fixture(params=fastadam.available_isas())
+def isa(request):
+    """Each instruction set of this machine in turn, active while the test runs."""
+    before = fastadam.active_isa()
+    _native.set_isa(request.param)
+    assert fastadam.active_isa() == request.param
+    yield request.param
+    _native.set_isa(before)
+
+
+@pytest.fixture
+def eager_threads():
+    """Steps use all the threads they may, however small they are."""
+    before = _native.grain()
+    _native.set_grain(1)
+    yield
+    _native.set_grain(before)
+
+
+@pytest.fixture
+def run_python():
+    """Runs a program in a fresh process, with changes to its environment, and returns what it printed."""
+
+    def run(program, timeout=120, check=True, **environ):
+        result = subprocess.run(
+            [sys.executable, "-P", "-c", program],
+            env=os.environ | environ,
+            timeout=timeout,
+            capture_output=True,
+            text=True,
+        )
+        if check:
+            assert result.returncode == 0, result.stderr
+            return result.stdout.strip()
+        return result
+
+    return run

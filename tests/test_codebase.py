@@ -1,0 +1,49 @@
+"""What holds for the package as a whole: one version, one name for each thing, documented examples that run."""
+
+import doctest
+import importlib
+import importlib.metadata
+import inspect
+import pkgutil
+
+import pytest
+
+import fastadam
+from fastadam import _native, adam
+
+MODULES = ["fastadam", *(f"fastadam.{m.name}" for m in pkgutil.iter_modules(fastadam.__path__) if m.name != "__main__")]
+
+
+def test_version_is_the_same_everywhere():
+    assert fastadam.__version__ == _native.__version__ == importlib.metadata.version("fastadam")
+
+
+def test_only_numpy_is_needed(run_python):
+    """Importing the package imports nothing that a bare installation lacks."""
+    optional = ["torch", "cupy", "scipy", "jax", "threadpoolctl", "matplotlib"]
+    assert run_python(f"import sys, fastadam; print([name for name in {optional} if name in sys.modules])") == "[]"
+    required = [r for r in importlib.metadata.requires("fastadam") if "extra ==" not in r]
+    assert [r.split(">")[0] for r in required] == ["numpy"]
+
+
+@pytest.mark.parametrize("name", fastadam.__all__)
+def test_public_names_are_documented(name):
+    assert inspect.getdoc(getattr(fastadam, name)) or name == "__version__"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_in_docstrings(module):
+    results = doctest.testmod(importlib.import_module(module), raise_on_error=False)
+    assert results.failed == 0
+
+
+def test_reference_has_the_signature_of_the_kernel():
+    kernel, reference = (inspect.signature(module.adam_step).parameters for module in (fastadam, fastadam.reference))
+    assert list(reference) == [name for name in kernel if name != "num_threads"]
+    assert all(reference[name].default == kernel[name].default for name in reference)
+
+
+def test_options_give_as_many_states_as_the_native_rule():
+    for amsgrad in (False, True):
+        options = adam.AdamOptions(1e-3, (0.9, 0.999), 1e-8, 0.0, amsgrad, False, False)
+        assert options.rule.state_count == len(options.state_names)

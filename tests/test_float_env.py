@@ -1,0 +1,77 @@
+"""The kernel's floating-point environment is its own, whatever another library has set, and the caller's is left alone."""
+
+import numpy as np
+import pytest
+import torch
+from buffers import assert_same_bits
+
+import fastadam
+
+
+def inputs(size=70_001):
+    """Parameters and gradients of which many are subnormal, and moments near the smallest normal number."""
+    rng = np.random.default_rng(0)
+    tiny = np.float32(2.0**-126)
+    param, grad, m = (rng.standard_normal(size).astype(np.float32) * tiny for _ in range(3))
+    v = np.abs(rng.standard_normal(size).astype(np.float32)) * tiny
+    return param, grad, m, v
+
+
+@pytest.fixture
+def flush_to_zero():
+    """PyTorch sets flush-to-zero and denormals-are-zero on the calling thread."""
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this CPU cannot flush subnormals to zero")
+    yield
+    torch.set_flush_denormal(False)
+
+
+def is_flushing():
+    return bool(np.float32(1e-40) * np.float32(1) == 0)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_caller_that_flushes_subnormals_gets_the_same_bits(isa, threads, request):
+    expected = inputs()
+    fastadam.reference.adam_step(*expected, step=2, lr=1e-3, eps=0.0, weight_decay=0.5)
+    actual = inputs()
+    request.getfixturevalue("flush_to_zero")
+    assert is_flushing()
+    fastadam.adam_step(*actual, step=2, lr=1e-3, eps=0.0, weight_decay=0.5, num_threads=threads)
+    assert is_flushing(), "the caller's environment was changed"
+    torch.set_flush_denormal(False)
+    assert np.any((expected[0] != 0) & (np.abs(expected[0]) < 2.0**-126)), "no subnormal was at stake"
+    for a, e in zip(actual, expected, strict=True):
+        assert_same_bits(a, e)
+
+
+def test_step_leaves_no_floating_point_exceptions():
+    """NumPy reports sticky exception flags of its own operations; a step must not add to them."""
+    param, grad, m, v = np.zeros((4, 100), np.float32)
+    with np.errstate(all="raise"):
+        fastadam.adam_step(param, grad, m, v, step=1, eps=0.0)  # 0 / 0 in every element
+        np.ones(3, np.float32) / np.ones(3, np.float32)
+    assert np.isnan(param).all()
+
+
+def test_import_leaves_the_environment_alone(run_python):
+    assert run_python("import numpy as np, fastadam; print(np.float32(1e-40) * np.float32(1) != 0)") == "True"
+
+
+def test_vanished_gradients_leave_no_subnormal_moments(isa):
+    """Two thousand steps of zero gradient take moments through the whole subnormal range."""
+    rng = np.random.default_rng(0)
+    param = rng.standard_normal(1000).astype(np.float32)
+    optimizer = fastadam.Adam(param, betas=(0.9, 0.95), amsgrad=True)
+    optimizer.step(rng.standard_normal(1000).astype(np.float32))
+    zero = np.zeros_like(param)
+    passed_close_to_subnormal = False
+    for _ in range(2000):
+        optimizer.step(zero)
+        for moment in (optimizer.state["exp_avg"], optimizer.state["exp_avg_sq"]):
+            magnitude = np.abs(moment[moment != 0])
+            assert np.all(magnitude >= 2.0**-126)
+            passed_close_to_subnormal |= bool(np.any(magnitude < 2.0**-120))
+    assert passed_close_to_subnormal
+    assert not optimizer.state["exp_avg"].any()
+    assert not optimizer.state["exp_avg_sq"].any()

@@ -1,0 +1,134 @@
+"""Instruction sets, thread counts and build information; what the environment chooses."""
+
+import math
+import os
+from pathlib import Path
+
+import pytest
+
+import fastadam
+from fastadam import cpus, runtime
+from fastadam.__main__ import main
+
+PRINT_ISA = "import fastadam; print(fastadam.active_isa())"
+PRINT_THREADS = "import fastadam; print(fastadam.get_num_threads())"
+
+# What the x86-64 psABI asks of each level, in the names of Linux's /proc/cpuinfo.
+LEVELS = {
+    "x86-64": set(),
+    "x86-64-v3": {
+        "cx16",
+        "lahf_lm",
+        "popcnt",
+        "pni",
+        "sse4_1",
+        "sse4_2",
+        "ssse3",
+        "avx",
+        "avx2",
+        "bmi1",
+        "bmi2",
+        "f16c",
+        "fma",
+        "abm",
+        "movbe",
+        "xsave",
+    },
+    "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+}
+
+
+def test_best_available_isa_is_active(run_python):
+    assert fastadam.available_isas()[-1] == fastadam.build_info()["isas"][-1]
+    assert run_python(PRINT_ISA, FASTADAM_ISA="") == fastadam.available_isas()[0]
+
+
+@pytest.mark.parametrize("name", fastadam.available_isas())
+def test_environment_forces_an_isa(run_python, name):
+    assert run_python(PRINT_ISA, FASTADAM_ISA=name) == name
+
+
+@pytest.mark.parametrize("name", ["avx9", "X86-64", *set(fastadam.build_info()["isas"]) - set(fastadam.available_isas())])
+def test_unusable_isa_is_refused_with_what_would_work(run_python, name):
+    result = run_python(PRINT_ISA, check=False, FASTADAM_ISA=name)
+    assert result.returncode != 0
+    assert f"FASTADAM_ISA: '{name}'" in result.stderr
+    assert all(f"'{choice}'" in result.stderr for choice in fastadam.available_isas())
+
+
+def test_available_isas_agree_with_the_kernel_of_linux():
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists() or "x86-64" not in fastadam.available_isas():
+        pytest.skip("compares with /proc/cpuinfo of Linux on x86-64")
+    found = next(set(line.split()) for line in cpuinfo.read_text().splitlines() if line.startswith("flags"))
+    supported = [name for name in fastadam.build_info()["isas"] if all(LEVELS[n] <= found for n in LEVELS if n <= name)]
+    assert fastadam.available_isas() == supported
+
+
+def test_set_num_threads():
+    before = fastadam.get_num_threads()
+    try:
+        fastadam.set_num_threads(3)
+        assert fastadam.get_num_threads() in (1, 3)  # 1 without OpenMP
+        assert fastadam.get_num_threads() == (1 if fastadam.build_info()["openmp"] == "none" else 3)
+    finally:
+        fastadam.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"FASTADAM_NUM_THREADS": "3", "OMP_NUM_THREADS": "2"}, 3),
+        ({"OMP_NUM_THREADS": "2,4"}, 2),
+        ({"OMP_NUM_THREADS": "rubbish"}, cpus.usable_cpus()),
+        ({}, cpus.usable_cpus()),
+    ],
+)
+def test_default_num_threads(environ, expected):
+    assert runtime.default_num_threads(environ) == expected
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "70000"])
+def test_bad_thread_count_in_the_environment_is_refused(text):
+    with pytest.raises(ValueError, match=r"FASTADAM_NUM_THREADS is .*expected an integer"):
+        runtime.default_num_threads({"FASTADAM_NUM_THREADS": text})
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no CPU affinity")
+def test_default_num_threads_respects_affinity(run_python):
+    program = f"import os; os.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}}); {PRINT_THREADS}"
+    assert run_python(program, FASTADAM_NUM_THREADS="", OMP_NUM_THREADS="") == "1"
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "quota"),
+    [
+        ("0::/", {"cpu.max": "150000 100000"}, 1.5),
+        ("0::/", {"cpu.max": "max 100000"}, math.inf),
+        ("0::/a/b", {"a/cpu.max": "200000 100000", "a/b/cpu.max": "400000 100000"}, 2),
+        ("0::/a/b", {"a/cpu.max": "max 100000", "a/b/cpu.max": "400000 100000"}, 4),
+        ("4:cpu,cpuacct:/a", {"cpu/a/cpu.cfs_quota_us": "300000", "cpu/a/cpu.cfs_period_us": "100000"}, 3),
+        ("4:cpu,cpuacct:/a", {"cpu/a/cpu.cfs_quota_us": "-1", "cpu/a/cpu.cfs_period_us": "100000"}, math.inf),
+        ("5:memory:/a", {"cpu.max": "100000 100000"}, math.inf),
+        ("0::/gone", {}, math.inf),
+    ],
+)
+def test_cgroup_quota(tmp_path, membership, files, quota):
+    (tmp_path / "cgroup").write_text(membership + "\n")
+    for name, text in files.items():
+        file = tmp_path / "fs" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text + "\n")
+    assert cpus.cgroup_quota(tmp_path / "cgroup", tmp_path / "fs") == quota
+
+
+def test_no_cgroups_means_no_quota(tmp_path):
+    assert cpus.cgroup_quota(tmp_path / "missing", tmp_path) == math.inf
+
+
+def test_info_command(capsys):
+    main(["info"])
+    output = capsys.readouterr().out
+    build = fastadam.build_info()
+    for text in (fastadam.__version__, build["compiler"], build["openmp"], f"{fastadam.active_isa()} (active)", *build["isas"]):
+        assert text in output
