@@ -26,8 +26,10 @@ float* float32_memory(py::handle object, Place place, bool writeable) {
   if (!py::isinstance<py::array>(object)) throw Refusal("type", place);
   const auto array = py::reinterpret_borrow<py::array>(object);
   const auto has = [&](int flag) { return (array.flags() & flag) != 0; };
+  // Almost always the first two comparisons decide. Native order may also be spelled out, as ctypes does.
   const py::dtype dtype = array.dtype();
-  if (dtype.num() != py::detail::npy_api::NPY_FLOAT_ || dtype.byteorder() != '=') throw Refusal("dtype", place);
+  const bool is_float32 = dtype.num() == Flags::NPY_FLOAT_ && (dtype.byteorder() == '=' || dtype.equal(py::dtype::of<float>()));
+  if (!is_float32) throw Refusal("dtype", place);
   if (!has(Flags::NPY_ARRAY_C_CONTIGUOUS_)) throw Refusal("layout", place);
   if (!has(Flags::NPY_ARRAY_ALIGNED_)) throw Refusal("alignment", place);
   if (writeable && !has(Flags::NPY_ARRAY_WRITEABLE_)) throw Refusal("read-only", place);
