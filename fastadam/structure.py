@@ -14,17 +14,20 @@ class Structure:
             self._keys = tuple(params)
         elif _is_sequence(params):
             self._keys = range(len(params))
+        self._key_set = frozenset(self._keys) if self._is_mapping and self._keys else frozenset()
+        if self._keys is not None and not self._keys:
+            raise ValueError(f"params is an empty {_kind(params)}; expected at least one array (a size of zero is fine)")
 
     def flatten(self, argument: str, values: Any) -> Sequence[Any]:
         """The members of `values` in the order of `params`; an error that names `argument` if the structure differs."""
         if self._keys is None:
             if isinstance(values, Mapping) or _is_sequence(values):
-                raise TypeError(f"{argument} is a {type(values).__name__}, but params is one array; pass one array")
+                raise TypeError(f"{argument} is a {_kind(values)}, but params is one array; pass one array")
             return [values]
         if self._is_mapping:
             if not isinstance(values, Mapping):
                 raise TypeError(f"{argument} is a {_kind(values)}, but params is a mapping; pass a mapping with the same keys")
-            if values.keys() != set(self._keys):
+            if values.keys() != self._key_set:
                 missing = [key for key in self._keys if key not in values]
                 unexpected = [key for key in values if key not in self._keys]
                 raise ValueError(f"{argument} does not have the keys of params: missing {missing}, unexpected {unexpected}")

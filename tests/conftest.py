@@ -31,12 +31,12 @@ def eager_threads():
 
 @pytest.fixture
 def run_python():
-    """Runs a program in a fresh process, with changes to its environment, and returns what it printed."""
+    """Runs a program in a fresh process, with changes to its environment (None: unset), and returns what it printed."""
 
     def run(program, timeout=120, check=True, **environ):
         result = subprocess.run(
             [sys.executable, "-P", "-c", program],
-            env=os.environ | environ,
+            env={name: value for name, value in (os.environ | environ).items() if value is not None},
             timeout=timeout,
             capture_output=True,
             text=True,

@@ -5,6 +5,8 @@ import importlib
 import importlib.metadata
 import inspect
 import pkgutil
+import re
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +49,11 @@ def test_options_give_as_many_states_as_the_native_rule():
     for amsgrad in (False, True):
         options = adam.AdamOptions(1e-3, (0.9, 0.999), 1e-8, 0.0, amsgrad, False, False)
         assert options.rule.state_count == len(options.state_names)
+
+
+def test_quickstart_of_the_readme_prints_what_it_says(run_python):
+    readme = Path(__file__).parents[1] / "README.md"
+    if not readme.exists():
+        pytest.skip("needs the source tree")
+    program = re.search(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)[1]
+    assert run_python(program).splitlines() == re.findall(r"^print\(.*\)  # (.*)$", program, re.MULTILINE)

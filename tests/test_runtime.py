@@ -40,7 +40,7 @@ LEVELS = {
 
 def test_best_available_isa_is_active(run_python):
     assert fastadam.available_isas()[-1] == fastadam.build_info()["isas"][-1]
-    assert run_python(PRINT_ISA, FASTADAM_ISA="") == fastadam.available_isas()[0]
+    assert run_python(PRINT_ISA, FASTADAM_ISA=None) == fastadam.available_isas()[0]
 
 
 @pytest.mark.parametrize("name", fastadam.available_isas())
@@ -97,7 +97,7 @@ def test_bad_thread_count_in_the_environment_is_refused(text):
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no CPU affinity")
 def test_default_num_threads_respects_affinity(run_python):
     program = f"import os; os.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}}); {PRINT_THREADS}"
-    assert run_python(program, FASTADAM_NUM_THREADS="", OMP_NUM_THREADS="") == "1"
+    assert run_python(program, FASTADAM_NUM_THREADS=None, OMP_NUM_THREADS=None) == "1"
 
 
 @pytest.mark.parametrize(
