@@ -23,7 +23,16 @@ demo: .venv/demo/ready  ## train a network on handwritten digits
 	.venv/demo/bin/python examples/digits.py
 
 bench: .venv/bench/ready  ## measure beside the memory wall and every peer; writes bench/results/
-	.venv/bench/bin/python -m bench
+	.venv/bench/bin/python bench
+
+bench-short: .venv/bench/ready  ## the same in under a minute: that everybody's answer is right, not how fast
+	.venv/bench/bin/python bench --short
+
+# Its kernel is compiled for this CPU while it is installed, against the torch and with the tools that must be there before.
+bench-deepspeed: .venv/bench/ready  ## the same with DeepSpeed's CPUAdam, which it builds first
+	.venv/bench/bin/python -m pip install --quiet setuptools wheel ninja packaging psutil py-cpuinfo
+	DS_ACCELERATOR=cpu DS_BUILD_CPU_ADAM=1 .venv/bench/bin/python -m pip install --quiet --no-build-isolation deepspeed
+	.venv/bench/bin/python bench
 
 lint: .venv/lint/ready  ## check style and types
 	.venv/lint/bin/ruff check .
@@ -35,4 +44,4 @@ lint: .venv/lint/ready  ## check style and types
 clean:  ## remove virtual environments and builds
 	rm -rf .venv build
 
-.PHONY: help test demo bench lint clean
+.PHONY: help test demo bench bench-short bench-deepspeed lint clean

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "cpu/isa.hpp"
-#include "cpu/parallel.hpp"
 #include "cpu/tensors.hpp"
+#include "cpu/threads.hpp"
 #include "rule.hpp"
 
 namespace py = pybind11;
@@ -48,12 +48,12 @@ class ArrayTensors {
     for (size_t i = 0; i < params.size(); ++i) {
       Buffers buffers{};
       buffers.param = own(params[i], {param_role, i});
-      const auto param = py::reinterpret_borrow<py::array>(owned_.back().array);
+      const py::array param = owned_.back().array;
       const py::sequence state = states[i];
       for (size_t k = 0; k < state.size(); ++k) {
         const Place place{state_role + static_cast<int>(k), i};
         buffers.state[k] = own(state[k], place);
-        expect_shape(py::reinterpret_borrow<py::array>(owned_.back().array), param, place);
+        expect_shape(owned_.back().array, param, place);
       }
       params_.push_back(param);
       tensors_.add(buffers, param.size(), static_cast<int>(state.size()));
@@ -63,13 +63,16 @@ class ArrayTensors {
 
   void step(const Rule& rule, const py::sequence& grads, py::array_t<int64_t>& steps, int threads) const {
     for (const Owned& owned : owned_) {
-      if (float32_memory(owned.array, owned.place, true) != owned.memory) throw Refusal("moved", owned.place);
+      const bool moved = float32_memory(owned.array, owned.place, true) != owned.memory || owned.array.size() != owned.size;
+      if (moved) throw Refusal("moved", owned.place);
     }
-    std::vector<const float*> memory(params_.size());
+    // The sequence may make its members on demand, and another thread may change it while the GIL is released.
+    std::vector<py::object> alive;
+    std::vector<const float*> memory;
     for (size_t i = 0; i < params_.size(); ++i) {
-      const py::object grad = grads[i];
-      memory[i] = float32_memory(grad, {grad_role, i}, false);
-      expect_shape(py::reinterpret_borrow<py::array>(grad), params_[i], {grad_role, i});
+      alive.push_back(grads[i]);
+      memory.push_back(float32_memory(alive.back(), {grad_role, i}, false));
+      expect_shape(py::reinterpret_borrow<py::array>(alive.back()), params_[i], {grad_role, i});
     }
     int64_t* const counts = steps.mutable_data();
     const py::gil_scoped_release released;
@@ -78,14 +81,16 @@ class ArrayTensors {
 
  private:
   struct Owned {
-    py::object array;
+    py::array array;
     float* memory;
+    py::ssize_t size;
     Place place;
   };
 
-  float* own(py::object array, Place place) {
-    float* const memory = float32_memory(array, place, true);
-    owned_.push_back({std::move(array), memory, place});
+  float* own(const py::object& object, Place place) {
+    float* const memory = float32_memory(object, place, true);
+    const auto array = py::reinterpret_borrow<py::array>(object);
+    owned_.push_back({array, memory, array.size(), place});
     return memory;
   }
 
@@ -149,5 +154,6 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
   m.def("set_default_threads", &set_default_threads, py::arg("threads"));
   m.def("effective_threads", &effective_threads, py::arg("requested") = 0);
   m.def("grain", &grain);
+  m.def("set_backs_off", &set_backs_off, py::arg("enabled"));
   m.def("set_grain", &set_grain, py::arg("elements"));
 }

@@ -1,5 +1,6 @@
 """Adam, AdamW and their AMSGrad variants."""
 
+import contextlib
 import functools
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, SupportsIndex
@@ -50,15 +51,14 @@ class AdamOptions:
         return _native.Rule("adam", options, {name for name, is_set in flags.items() if is_set})
 
 
-_cached_options = functools.lru_cache(maxsize=64)(AdamOptions)
+_cached_options = functools.lru_cache(maxsize=64, typed=True)(AdamOptions)
 
 
 def _options(*hyperparameters: Any) -> AdamOptions:
     """Options for a stateless step, which costs little more than the kernel if they were checked before."""
-    try:
+    with contextlib.suppress(TypeError):  # not hashable (betas as a list), or of a wrong type, which the checks will say
         return _cached_options(*hyperparameters)
-    except TypeError:  # not hashable (betas as a list), or of a wrong type, which the checks will say
-        return AdamOptions(*hyperparameters)
+    return AdamOptions(*hyperparameters)
 
 
 def adam_step(
@@ -139,7 +139,7 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    params : array, sequence or mapping of arrays
+    params : array, or sequence, iterator or mapping of arrays
         What to optimize, in place: float32 NumPy arrays, C-contiguous and writeable, of any shapes, without common memory.
         Gradients and :attr:`state` have the same structure. One flat array is the fastest.
     lr, betas, eps, weight_decay, amsgrad, maximize
@@ -176,6 +176,11 @@ class Adam(Optimizer):
     eps = Hyperparameter()
     weight_decay = Hyperparameter()
     maximize = Hyperparameter()
+
+    @property
+    def amsgrad(self) -> bool:
+        """Whether the state has a ``max_exp_avg_sq``; chosen for good when the optimizer is made."""
+        return "max_exp_avg_sq" in self._state_names
 
     def __init__(
         self,

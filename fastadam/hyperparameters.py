@@ -13,7 +13,7 @@ def non_negative(name: str, value: Any) -> float:
     number = _real(name, value)
     if not (0.0 <= number < math.inf):
         raise ValueError(f"{name} is {value!r}; expected a finite number >= 0")
-    return number
+    return number + 0.0  # which makes -0.0 a 0.0
 
 
 def beta_pair(name: str, value: Any) -> tuple[float, float]:
@@ -52,9 +52,11 @@ def step_number(name: str, value: Any) -> int:
 
 
 def _real(name: str, value: Any) -> float:
-    if isinstance(value, str | bytes | bool):
-        raise TypeError(f"{name} is {value!r}; expected a real number")
     try:
+        if isinstance(value, str | bytes | bytearray):  # which float() would parse
+            raise TypeError
         return float(value)
-    except TypeError:
+    except (TypeError, ValueError):
         raise TypeError(f"{name} is {value!r}; expected a real number") from None
+    except OverflowError:
+        raise ValueError(f"{name} is too large for a float; expected a finite number") from None

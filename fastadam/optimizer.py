@@ -1,10 +1,12 @@
 """What all optimizers share: the structure of parameters, their state, and the one native call of a step."""
 
 import dataclasses
+from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, SupportsIndex
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastadam import _native
 from fastadam.refusals import GRAD, PARAM, STATE, explain
@@ -43,11 +45,11 @@ class Optimizer:
     def __init__(self, params: Any, options: Options) -> None:
         self._set_options(options)
         self._state_names = state_names = options.state_names
+        if isinstance(params, Iterator):
+            params = list(params)
         self._structure = Structure(params)
         self._params = list(self._structure.flatten("params", params))
-        # What is not an array is refused below, by name.
-        shapes = [param.shape if isinstance(param, np.ndarray) else () for param in self._params]
-        states = [[np.zeros(shape, np.float32) for _ in state_names] for shape in shapes]
+        states = [_zeros_like(param, len(state_names)) for param in self._params]
         try:
             self._tensors = _native.Tensors(self._params, states)
         except _native.Refused as refused:
@@ -105,3 +107,17 @@ class Optimizer:
     def __repr__(self) -> str:
         names = [field.name for field in dataclasses.fields(self._options) if field.repr]
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self._options, name)!r}' for name in names)})"
+
+
+def _zeros_like(param: Any, count: int) -> list[NDArray[np.float32]]:
+    """`count` arrays of zeros in the parameter's shape.
+
+    Each lies relative to cache lines as the parameter does, so that a kernel which starts at a cache line of one does so for
+    all. What is not a usable array gets none: the native module refuses it, by name.
+    """
+    if not isinstance(param, np.ndarray) or not param.flags.c_contiguous:
+        return []
+    line = 64 // 4
+    rooms = [np.zeros(param.size + line - 1, np.float32) for _ in range(count)]
+    starts = [(param.ctypes.data - room.ctypes.data) // 4 % line for room in rooms]
+    return [room[start : start + param.size].reshape(param.shape) for room, start in zip(rooms, starts, strict=True)]

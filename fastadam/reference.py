@@ -37,14 +37,14 @@ def adam_step(
     The arguments are those of :func:`fastadam.adam_step`; all arrays are float32 of one shape, and all but `grad` are
     updated in place.
     """
-    b1, b2 = np.float32(betas[0]), np.float32(betas[1])
-    c1, c2 = np.float32(1) - b1, np.float32(1) - b2
-    k1, k2 = 1.0 - _power(float(b1), step), 1.0 - _power(float(b2), step)
-    a = np.float32(lr * math.sqrt(k2) / k1)
-    e = np.float32(eps * math.sqrt(k2))
-    d = np.float32(1.0 - lr * weight_decay) if decoupled_weight_decay else np.float32(1)
+    with np.errstate(all="ignore"):  # non-finite values propagate as IEEE 754 says
+        b1, b2 = np.float32(betas[0]), np.float32(betas[1])
+        c1, c2 = np.float32(1) - b1, np.float32(1) - b2
+        k1, k2 = 1.0 - _power(float(b1), step), 1.0 - _power(float(b2), step)
+        a = np.float32(lr * math.sqrt(k2) / k1)
+        e = np.float32(eps * math.sqrt(k2))
+        d = np.float32(1.0 - lr * weight_decay) if decoupled_weight_decay else np.float32(1)
 
-    with np.errstate(all="ignore"):  # non-finite gradients propagate as IEEE 754 says
         g = grad
         if maximize:
             g = -g

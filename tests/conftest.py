@@ -22,11 +22,13 @@ def isa(request):
 
 @pytest.fixture
 def eager_threads():
-    """Steps use all the threads they may, however small they are."""
+    """Steps use all the threads they may, however small they are and whether or not it pays."""
     before = _native.grain()
     _native.set_grain(1)
+    _native.set_backs_off(False)
     yield
     _native.set_grain(before)
+    _native.set_backs_off(True)
 
 
 @pytest.fixture

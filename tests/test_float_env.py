@@ -1,9 +1,13 @@
 """The kernel's floating-point environment is its own, whatever another library has set, and the caller's is left alone."""
 
+import ctypes
+import ctypes.util
+import platform
+
 import numpy as np
 import pytest
 import torch
-from buffers import assert_same_bits
+from buffers import assert_same_bits, random_inputs
 
 import fastadam
 
@@ -41,6 +45,24 @@ def test_caller_that_flushes_subnormals_gets_the_same_bits(isa, threads, request
     assert is_flushing(), "the caller's environment was changed"
     torch.set_flush_denormal(False)
     assert np.any((expected[0] != 0) & (np.abs(expected[0]) < 2.0**-126)), "no subnormal was at stake"
+    for a, e in zip(actual, expected, strict=True):
+        assert_same_bits(a, e)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("mode", [0x400, 0x800, 0xC00], ids=["down", "up", "to zero"])
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names x86's rounding modes")
+def test_caller_that_rounds_otherwise_gets_the_same_bits(isa, threads, mode):
+    """The scalars of the step are computed under the default environment too."""
+    libm = ctypes.CDLL(ctypes.util.find_library("m"))
+    actual, expected = (random_inputs(70_001, 2, special=0) for _ in range(2))
+    fastadam.reference.adam_step(*expected, step=7, weight_decay=0.1, decoupled_weight_decay=True)
+    try:
+        assert libm.fesetround(mode) == 0
+        fastadam.adam_step(*actual, step=7, weight_decay=0.1, decoupled_weight_decay=True, num_threads=threads)
+        assert libm.fegetround() == mode, "the caller's environment was changed"
+    finally:
+        libm.fesetround(0)
     for a, e in zip(actual, expected, strict=True):
         assert_same_bits(a, e)
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <limits>
 
+#include "float_env.hpp"
 #include "isa.hpp"
 #include "parallel.hpp"
 
@@ -28,6 +29,7 @@ void Tensors::seal() {
 }
 
 void Tensors::step(const Rule& rule, const std::vector<const float*>& grads, int64_t* steps, int threads) const {
+  const DefaultFloatEnv float_env;  // for the coefficients, and for what this thread runs of the kernel
   const std::less<const float*> before;
   std::vector<Coefficients> coefficients;
   coefficients.reserve(tensors_.size());  // the tasks point into it

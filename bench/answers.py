@@ -1,0 +1,94 @@
+"""The right answers, which every contender must give before it is timed.
+
+Arrays repeat one tile, so the answer is computed for the tile alone and every element of the arrays is compared with it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from buffers import TILE, Data
+from numpy.typing import NDArray
+
+from fastadam import reference
+
+LR, BETAS, EPS, WEIGHT_DECAY = 1e-3, (0.9, 0.999), 1e-8, 0.01
+TOLERANCE = 1e-6  # of max(1, |value|): a thousandth of one step of a parameter, some 16 roundings of a float32
+
+Bounds = Mapping[str, tuple[NDArray[Any], NDArray[Any]]]  # role -> lowest and highest accepted value of each tile element
+Answer = Callable[[Data, int], Bounds]
+
+
+class WrongAnswerError(AssertionError):
+    """A contender does not compute what it is measured for."""
+
+
+def adamw(data: Data, steps: int, *, weight_decay: float = WEIGHT_DECAY, zero_grad: bool = False) -> Bounds:
+    """AdamW in float64, give or take TOLERANCE: implementations round, and place epsilon, in different ways."""
+    p, g, m, v = (data[role].astype(np.float64) for role in ("param", "grad", "exp_avg", "exp_avg_sq"))
+    (b1, b2), lr = BETAS, LR
+    for t in range(1, steps + 1):
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * g * g
+        p = p - lr * weight_decay * p - lr * (m / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + EPS)
+        g = 0 * g if zero_grad else g
+    bounds = {}
+    for role, x in {"param": p, "exp_avg": m, "exp_avg_sq": v}.items():
+        slack = TOLERANCE * np.maximum(1, np.abs(x))
+        bounds[role] = ((x - slack).astype(np.float32), (x + slack).astype(np.float32))
+    return bounds
+
+
+def thinc_adam(data: Data, steps: int) -> Bounds:
+    """The same without weight decay, with the gradient zeroed by every step."""
+    return adamw(data, steps, weight_decay=0.0, zero_grad=True)
+
+
+def reference_adamw(data: Data, steps: int) -> Bounds:
+    """The bits of fastadam's specification."""
+    tile = {role: x.copy() for role, x in data.items()}
+    for t in range(1, steps + 1):
+        reference.adam_step(
+            *tile.values(), step=t, lr=LR, betas=BETAS, eps=EPS, weight_decay=WEIGHT_DECAY, decoupled_weight_decay=True
+        )
+    return _bits(tile)
+
+
+def memory_wall(data: Data, steps: int, *, divide: bool = False) -> Bounds:
+    """The bits of bench/walls.hpp."""
+    p, g, m, v = (data[role] for role in ("param", "grad", "exp_avg", "exp_avg_sq"))
+    for _ in range(steps):
+        mixed = (m.view(np.int32) | p.view(np.int32)).view(np.float32)
+        p = g / np.sqrt(v) if divide else g
+        m, v = v, mixed
+    return _bits({"param": p, "exp_avg": m, "exp_avg_sq": v})
+
+
+def divider_wall(data: Data, steps: int) -> Bounds:
+    """The bits of bench/walls.hpp with `divide`."""
+    return memory_wall(data, steps, divide=True)
+
+
+def _bits(data: Data) -> Bounds:
+    return {role: (x.view(np.int32), x.view(np.int32)) for role, x in data.items()}
+
+
+def expect(name: str, arrays: Callable[[str], Iterable[NDArray[np.float32]]], bounds: Bounds) -> None:
+    """Raise unless all elements of ``arrays(role)``, laid end to end, are within `bounds` for every role."""
+    for role, (low, high) in bounds.items():
+        offset = 0
+        for i, array in enumerate(arrays(role)):
+            flat = array.reshape(-1).view(low.dtype)
+            if not _within(flat, np.roll(low, -offset), np.roll(high, -offset)):
+                raise WrongAnswerError(f"{name}: tensor {i} has a wrong {role}")
+            offset += flat.size
+
+
+def _within(flat: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> bool:
+    rows = flat[: flat.size // TILE * TILE].reshape(-1, TILE)
+    rest = flat[rows.size :]
+    # In blocks that stay in cache: the comparison needs temporaries.
+    blocks = (rows[i : i + 256] for i in range(0, len(rows), 256))
+    return all(((low <= x) & (x <= high)).all() for x in blocks) and bool(
+        ((low[: rest.size] <= rest) & (rest <= high[: rest.size])).all()
+    )

@@ -1,0 +1,53 @@
+"""The memory that all contenders of a case share, and what it is filled with.
+
+Sharing makes placement, huge pages and cache conflicts the same for everybody, and leaves room for the largest case.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Data = Mapping[str, Array]  # role -> TILE values, which are repeated over the array of that role
+
+ROLES = ("param", "grad", "exp_avg", "exp_avg_sq")
+TILE = 1000
+_LINE = 16  # floats in a cache line
+
+
+def _uniform(seed: int, **bounds: tuple[float, float]) -> Data:
+    random = np.random.default_rng(seed)
+    return {role: random.uniform(*bounds[role], TILE).astype(np.float32) for role in ROLES}
+
+
+# The walls hand values round between the arrays; from [0.5, 1) they stay positive normal numbers whatever they do.
+TIMED = _uniform(1, param=(0.5, 1), grad=(0.5, 1), exp_avg=(0.5, 1), exp_avg_sq=(0.5, 1))
+CHECKED = _uniform(2, param=(-2, 2), grad=(-1, 1), exp_avg=(-1, 1), exp_avg_sq=(0.1, 1))
+
+
+class Buffers:
+    """Parameters, gradients and moments of a case: views of one allocation, each aligned to a cache line."""
+
+    def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:
+        sizes = [math.prod(shape) for shape in shapes]
+        if len(sizes) > 1 and any(size % _LINE for size in sizes):
+            raise ValueError("tensors of a list must fill whole cache lines, so that none is misaligned")
+        total = sum(sizes)
+        stride = -(-total // _LINE) * _LINE
+        memory = np.empty(len(ROLES) * stride + _LINE, np.float32)
+        start = -memory.ctypes.data % (4 * _LINE) // 4
+        self._flat = {role: memory[start + k * stride :][:total] for k, role in enumerate(ROLES)}
+        ends = np.cumsum(sizes)
+        self.tensors: dict[str, list[Array]] = {
+            role: [flat[end - size : end].reshape(shape) for shape, size, end in zip(shapes, sizes, ends, strict=True)]
+            for role, flat in self._flat.items()
+        }
+
+    def fill(self, data: Data) -> None:
+        """Give every array the values it starts from."""
+        for role, flat in self._flat.items():
+            whole = flat.size // TILE * TILE
+            flat[:whole].reshape(-1, TILE)[:] = data[role]
+            flat[whole:] = data[role][: flat.size - whole]

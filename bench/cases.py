@@ -1,0 +1,50 @@
+"""What is measured: single buffers from L1 cache to DRAM, and lists of tensors as models have them."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Shape = tuple[int, ...]
+
+# Decimal sizes: a power of two would put the four arrays at the same place in every cache set.
+SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000, 33_000_000, 130_000_000)
+SHORT_SIZES = (1_000, 30_001, 300_000)  # one of them odd, for the loops' remainders
+
+
+@dataclass(frozen=True)
+class Case:
+    """Tensors that are stepped together."""
+
+    name: str
+    shapes: tuple[Shape, ...]
+
+    @property
+    def elements(self) -> int:
+        return sum(math.prod(shape) for shape in self.shapes)
+
+
+def one_buffer(elements: int) -> Case:
+    mantissa, exponent = f"{elements:.1e}".split("e")
+    return Case(f"{mantissa.removesuffix('.0')}e{int(exponent)}", ((elements,),))
+
+
+def gpt2(blocks: int, width: int = 768, vocabulary: int = 50257, context: int = 1024) -> tuple[Shape, ...]:
+    """The parameters of GPT-2 (Radford et al. 2019); 12 blocks are GPT-2 small, with 148 tensors."""
+    norm: list[Shape] = [(width,), (width,)]
+    attention: list[Shape] = [(width, 3 * width), (3 * width,), (width, width), (width,)]
+    feed_forward: list[Shape] = [(width, 4 * width), (4 * width,), (4 * width, width), (width,)]
+    return ((vocabulary, width), (context, width), *(norm + attention + norm + feed_forward) * blocks, *norm)
+
+
+SMALL_TENSORS = Case("1,000 x 256", ((256,),) * 1000)
+GPT2_SMALL = Case("GPT-2 small", gpt2(blocks=12))
+GPT2_SUBSET = Case("GPT-2 subset", gpt2(blocks=1, vocabulary=1000))
+
+
+def select(sizes: Iterable[int] | None, short: bool) -> list[Case]:
+    """The cases of a run: the `sizes` asked for, a few small ones, or all."""
+    if sizes is not None:
+        return [one_buffer(size) for size in sizes]
+    if short:
+        return [*map(one_buffer, SHORT_SIZES), SMALL_TENSORS, GPT2_SUBSET]
+    return [*map(one_buffer, SIZES), SMALL_TENSORS, GPT2_SMALL]

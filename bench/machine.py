@@ -1,0 +1,66 @@
+"""What a result depends on: the processor and the versions of everything measured. Nothing that identifies one computer."""
+
+import importlib.metadata
+import platform
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import fastadam
+
+_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+_PACKAGES = ("numpy", "torch", "jax", "jaxlib", "optax", "thinc", "deepspeed")
+
+
+def describe(cpus: int) -> dict[str, Any]:
+    """The machine and its software, for the results file. `cpus` is the number that may be used."""
+    build = fastadam.build_info()
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "cpu": cpu_model(),
+        "cpus": cpus,
+        "caches": caches(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "isa": fastadam.active_isa(),
+        "compiler": build["compiler"],
+        "openmp": re.sub(r"\S*/", "", build["openmp"]),  # the library's name without its place
+        "versions": {"python": platform.python_version(), "fastadam": build["version"]} | _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def cpu_model() -> str:
+    """The processor's name, with family and model where the name alone says little."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    if "model name" not in fields:
+        return platform.machine()
+    return f"{fields['model name']} (family {fields.get('cpu family', '?')}, model {fields.get('model', '?')})"
+
+
+def caches() -> dict[str, int]:
+    """Bytes of each level's data cache that the first CPU reaches; empty where the system does not say."""
+    found = {}
+    for cache in sorted(_CACHES.glob("index*")):
+        if (cache / "type").read_text().strip() != "Instruction":
+            size = (cache / "size").read_text().strip()
+            found[f"L{(cache / 'level').read_text().strip()}"] = int(size.removesuffix("K")) * 1024
+    return found
+
+
+def slug(machine: dict[str, Any]) -> str:
+    """A file name for results of this machine."""
+    return re.sub(r"[^a-z0-9]+", "-", f"{machine['cpu']} {machine['cpus']} cpus".lower()).strip("-")

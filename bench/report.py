@@ -1,0 +1,92 @@
+"""The tables: times of everybody, and fastadam in relation to the walls and the peers. They are Markdown, readable as text."""
+
+from collections.abc import Iterable, Sequence
+
+from results import Results, gigabytes_per_second
+from targets import judge
+
+
+def report(results: Results) -> str:
+    """Everything there is to read of a run."""
+    parts = [_about(results)]
+    for threads in results.unique("threads"):
+        title = "1 thread" if threads == 1 else f"{threads} threads"
+        parts += [f"## {title}: time of one step", _times(results, threads)]
+        parts += [f"## {title}: fastadam against the walls and the peers", _ratios(results, threads)]
+    parts += ["## Targets", _targets(results)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _about(results: Results) -> str:
+    machine = results.machine
+    caches = ", ".join(f"{level} {size // 1024:,} KiB" for level, size in machine["caches"].items())
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    lines = [
+        f"# AdamW on {machine['cpu']}",
+        "",
+        f"{machine['date']}; {machine['cpus']} CPUs, {caches}; {machine['system']}; instruction set {machine['isa']}; "
+        f"fastadam built by {machine['compiler']}, {machine['openmp']}.",
+        "",
+        f"{versions}.",
+        "",
+        "Medians of interleaved samples in one run; ratios are medians of the ratios within a round. GB/s count 28 bytes an "
+        "element. The memory wall does fastadam's loads and stores and no arithmetic; the divider wall adds one square root "
+        'and one division; "vs" a peer is how many times faster than it fastadam is. thinc has no weight decay.',
+    ]
+    lines += [f"\nMissing: {name} ({why})." for name, why in results.missing.items()]
+    return "\n".join(lines)
+
+
+def _times(results: Results, threads: int) -> str:
+    contenders = results.unique("contender")
+    body = []
+    for case in results.unique("case"):
+        rows = [results.find(threads, case, contender) for contender in contenders]
+        body.append([case, *(_time(row["nanoseconds"]) if row else "" for row in rows)])
+    return _table(["elements", *contenders], body)
+
+
+def _ratios(results: Results, threads: int) -> str:
+    peers = results.peers()
+    head = ["elements", "time", "GB/s", "% of memory wall", "% of divider wall", *(f"vs {peer}" for peer in peers)]
+    body = []
+    for case in results.unique("case"):
+        if (row := results.find(threads, case, "fastadam")) is None:
+            continue
+        walls = [results.ratio(threads, case, wall) for wall in ("memory wall", "divider wall")]
+        times_faster = [results.ratio(threads, case, peer) for peer in peers]
+        body.append(
+            [case, _time(row["nanoseconds"]), f"{gigabytes_per_second(row):.1f}"]
+            + ["" if ratio is None else f"{100 * ratio:.0f}" for ratio in walls]
+            + ["" if ratio is None else _three_digits(ratio) for ratio in times_faster]
+        )
+    return _table(head, body)
+
+
+def _targets(results: Results) -> str:
+    body = [[t.where, t.what, f"{t.sign} {t.goal:g}", _three_digits(t.value), t.verdict] for t in judge(results)]
+    return _table(["where", "what", "to reach", "measured", ""], body)
+
+
+def _time(nanoseconds: float) -> str:
+    for unit, scale in (("s", 1e9), ("ms", 1e6)):
+        if nanoseconds >= scale:
+            return f"{_three_digits(nanoseconds / scale)} {unit}"
+    return f"{_three_digits(nanoseconds / 1e3)} µs"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    rows = [list(head), *map(list, body)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    # What is a number is aligned to the right; the first column never is one.
+    left = [i == 0 or not any(row[i][:1].isdigit() for row in rows[1:]) for i in range(len(head))]
+    rule = [("-" * w) if is_left else "-" * (w - 1) + ":" for w, is_left in zip(widths, left, strict=True)]
+    lines = []
+    for row in [rows[0], rule, *rows[1:]]:
+        cells = [c.ljust(w) if is_left else c.rjust(w) for c, w, is_left in zip(row, widths, left, strict=True)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)

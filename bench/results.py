@@ -1,0 +1,36 @@
+"""The rows of a run, looked up by thread count, case and contender."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+BYTES_PER_ELEMENT = 28  # Adam reads parameter, gradient and two moments, and writes all but the gradient: 7 float32
+
+
+def gigabytes_per_second(row: dict[str, Any]) -> float:
+    return float(BYTES_PER_ELEMENT * row["elements"] / row["nanoseconds"])
+
+
+@dataclass(frozen=True)
+class Results:
+    """What one run measured, on what."""
+
+    machine: dict[str, Any]
+    rows: list[dict[str, Any]]
+    missing: dict[str, str]  # contender -> why
+
+    def unique(self, key: str, where: Callable[[dict[str, Any]], bool] = lambda row: True) -> list[Any]:
+        """The values of `key`, in the order in which they were measured."""
+        return list(dict.fromkeys(row[key] for row in self.rows if where(row)))
+
+    def find(self, threads: int, case: str, contender: str) -> dict[str, Any] | None:
+        rows = (row for row in self.rows if (row["threads"], row["case"], row["contender"]) == (threads, case, contender))
+        return next(rows, None)
+
+    def ratio(self, threads: int, case: str, contender: str) -> float | None:
+        """Its time over fastadam's."""
+        row = self.find(threads, case, contender)
+        return None if row is None else float(row["times_fastadam"])
+
+    def peers(self) -> list[str]:
+        return [str(name) for name in self.unique("contender", lambda row: row["kind"] == "peer")]

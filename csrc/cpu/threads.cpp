@@ -1,0 +1,89 @@
+#include "threads.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+#if __has_include(<pthread.h>)
+#include <pthread.h>
+#define FASTADAM_HAS_FORK
+#endif
+#if __has_include(<dlfcn.h>)
+#include <dlfcn.h>
+#endif
+
+namespace fastadam {
+namespace {
+
+std::atomic<int> default_threads{1};
+std::atomic<bool> may_back_off{true};
+
+// docs/implementation-selection.md has the measurement behind this number.
+std::atomic<int64_t> elements_per_thread{32768};
+
+#if defined(_OPENMP)
+
+// GNU's OpenMP keeps its worker threads in a pool that a forked child inherits without the threads in it; the child's next
+// parallel region waits for them for ever. The pool may be another library's doing, so every forked child stays serial.
+std::atomic<bool> forked{false};
+
+#if defined(FASTADAM_HAS_FORK)
+[[maybe_unused]] const int fork_handler = pthread_atfork(nullptr, nullptr, [] { forked = true; });
+#endif
+
+// What omp_get_max_threads() returns while nobody has limited it.
+int unlimited_threads() {
+  static const int threads = [] {
+    const char* variable = std::getenv("OMP_NUM_THREADS");
+    const int asked = variable ? std::atoi(variable) : 0;
+    return asked > 0 ? asked : omp_get_num_procs();
+  }();
+  return threads;
+}
+
+#endif
+
+}  // namespace
+
+void set_default_threads(int threads) { default_threads = threads; }
+
+int effective_threads(int requested) {
+  const int threads = requested > 0 ? requested : default_threads.load();
+#if defined(_OPENMP)
+  if (forked) return 1;
+  const int limit = omp_get_max_threads();
+  return limit < unlimited_threads() ? std::min(threads, limit) : threads;
+#else
+  (void)threads;
+  return 1;
+#endif
+}
+
+int64_t grain() { return elements_per_thread; }
+
+void set_grain(int64_t elements) { elements_per_thread = elements; }
+
+bool backs_off() { return may_back_off; }
+
+void set_backs_off(bool enabled) { may_back_off = enabled; }
+
+std::string openmp_runtime() {
+#if !defined(_OPENMP)
+  return "none";
+#else
+  std::string runtime = "OpenMP " + std::to_string(_OPENMP);
+#if __has_include(<dlfcn.h>)
+  // The library that answers, which need not be the one that was linked: the first loaded of a name serves all.
+  Dl_info library;
+  if (dladdr(reinterpret_cast<void*>(omp_get_max_threads), &library) && library.dli_fname) {
+    runtime += std::string(", ") + library.dli_fname;
+  }
+#endif
+  return runtime;
+#endif
+}
+
+}  // namespace fastadam

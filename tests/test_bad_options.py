@@ -1,0 +1,200 @@
+"""Bad hyperparameters, step numbers and thread counts, and optimizers whose arrays changed under them, are refused."""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from refusals import F32, OPTIMIZERS, everything, read_only, refuses, step_arguments, trained
+
+import fastadam
+
+NAN, INF = float("nan"), float("inf")
+RATES = ("lr", "eps", "weight_decay")
+
+BAD_OPTIONS = [
+    *[
+        (name, value, ValueError, (f"{name} is {value!r}", "finite number >= 0"))
+        for name in RATES
+        for value in (-1.0, -1e-300, NAN, INF, -INF)
+    ],
+    *[(name, 10**400, ValueError, (f"{name} is too large", "expected a finite number")) for name in RATES],
+    *[
+        (name, value, TypeError, (f"{name} is {value!r}", "expected a real number"))
+        for name in RATES
+        for value in ("0.1", b"0.1", bytearray(b"0.1"), None, 1j, [0.1])
+    ],
+    *[
+        ("betas", betas, ValueError, (f"betas[{k}] is {betas[k]!r}", "expected a number in [0, 1)"))
+        for k, beta in itertools.product(range(2), (1.0, 1, 1.5, -0.1, -1e-300, NAN, INF))
+        for betas in [(beta, 0.999) if k == 0 else (0.9, beta)]
+    ],
+    *[
+        ("betas", betas, TypeError, (f"betas[{k}] is {betas[k]!r}", "expected a real number"))
+        for k, beta in itertools.product(range(2), ("0.9", None))
+        for betas in [(beta, 0.999) if k == 0 else (0.9, beta)]
+    ],
+    # 1 - 2**-25 lies halfway between 1 - 2**-24 and 1, and rounds to the even one of them, which is 1.
+    ("betas", (0.9, 1 - 2.0**-25), ValueError, ("betas[1]", "rounds to 1 in float32", "at most 0.99999994")),
+    ("betas", (1 - 2.0**-25, 0.999), ValueError, ("betas[0]", "rounds to 1 in float32", "at most 0.99999994")),
+    *[
+        ("betas", betas, TypeError, (f"betas is {betas!r}", "expected a pair of numbers in [0, 1)"))
+        for betas in (0.9, (0.9,), (0.9, 0.99, 0.999), None, "ab", ())
+    ],
+    *[("maximize", value, TypeError, (f"maximize is {value!r}", "True or False")) for value in (0, 1, None, "no", 1.0)],
+]
+
+
+@pytest.mark.parametrize(("name", "value", "error", "words"), BAD_OPTIONS)
+def test_adam_step_refuses_a_bad_hyperparameter(name, value, error, words):
+    args = step_arguments()
+    refuses(lambda: fastadam.adam_step(**args, step=1, **{name: value}), error, words, args.values())
+
+
+@pytest.mark.parametrize("name", ["maximize", "decoupled_weight_decay"])
+@pytest.mark.parametrize("truth", [False, True])
+def test_a_good_value_does_not_make_an_equal_bad_one_good(name, truth):
+    """1 == True, and checked options are remembered."""
+    args, bad = step_arguments(), int(truth)
+    fastadam.adam_step(**step_arguments(), step=1, **{name: truth})
+    words = (f"{name} is {bad!r}", "expected")
+    refuses(lambda: fastadam.adam_step(**args, step=1, **{name: bad}), TypeError, words, args.values())
+
+
+@pytest.mark.parametrize(("name", "value", "error", "words"), BAD_OPTIONS)
+@pytest.mark.parametrize("cls", OPTIMIZERS)
+def test_optimizers_refuse_a_bad_hyperparameter(cls, name, value, error, words):
+    param = np.ones(6, F32)
+    refuses(lambda: cls(param, **{name: value}), error, words, [param])
+    optimizer, params, grads = trained(cls, lr=0.1)
+    twin, twin_params, _ = trained(cls, lr=0.1)
+    refuses(lambda: setattr(optimizer, name, value), error, words, everything(optimizer, params), optimizer)
+    optimizer.step(grads)  # with what it had
+    twin.step(grads)
+    np.testing.assert_array_equal(params, twin_params)
+
+
+@pytest.mark.parametrize("value", [0, 1, None, "yes"])
+def test_other_flags_that_are_not_bools_are_refused(value):
+    args, words = step_arguments(), (f"is {value!r}", "expected True or False")
+
+    def call():
+        fastadam.adam_step(**args, step=1, decoupled_weight_decay=value)
+
+    refuses(call, TypeError, ("decoupled_weight_decay", *words), args.values())
+    for cls in OPTIMIZERS:
+        param = np.ones(6, F32)
+        refuses(lambda cls=cls, param=param: cls(param, amsgrad=value), TypeError, ("amsgrad", *words), [param])
+
+
+def test_unknown_keywords_are_refused():
+    args, param = step_arguments(), np.ones(6, F32)
+    refuses(lambda: fastadam.adam_step(**args, step=1, beta1=0.9), TypeError, ("adam_step", "beta1"), args.values())
+    refuses(lambda: fastadam.adam_step(**args), TypeError, ("adam_step", "step"), args.values())
+    for cls in OPTIMIZERS:
+        refuses(lambda cls=cls: cls(param, learning_rate=0.1), TypeError, ("learning_rate",), [param])
+    optimizer, params, grads = trained()
+    refuses(lambda: optimizer.step(grads, closure=None), TypeError, ("closure",), everything(optimizer, params), optimizer)
+
+
+@pytest.mark.parametrize(
+    ("step", "error"),
+    [
+        *((number, ValueError) for number in (0, -1, -(2**63), 2**63, 2**70)),
+        *((text, TypeError) for text in (1.0, "1", None, NAN)),
+    ],
+)
+def test_adam_step_refuses_a_bad_step(step, error):
+    args = step_arguments()
+    refuses(lambda: fastadam.adam_step(**args, step=step), error, (f"step is {step!r}", "at least 1"), args.values())
+
+
+@pytest.mark.parametrize(
+    ("threads", "error"),
+    [(0, ValueError), (-1, ValueError), (2**16, ValueError), (2**70, ValueError), (1.5, TypeError), ("2", TypeError)],
+)
+def test_bad_thread_counts_are_refused(threads, error):
+    args = step_arguments()
+    optimizer, params, grads = trained()
+    words = (f"num_threads is {threads!r}", "expected an integer")
+    before = fastadam.get_num_threads()
+    refuses(lambda: fastadam.adam_step(**args, step=1, num_threads=threads), error, words, args.values())
+    refuses(lambda: optimizer.step(grads, num_threads=threads), error, words, everything(optimizer, params), optimizer)
+    refuses(lambda: fastadam.set_num_threads(threads), error, words, [])
+    assert fastadam.get_num_threads() == before
+
+
+@pytest.mark.parametrize("count", [-1, -(2**63), 2**63 - 1])
+def test_a_step_count_out_of_range_is_refused(count):
+    optimizer, params, grads = trained()
+    optimizer.state[2]["step"][...] = count  # the last one: nothing of the first may change
+    words = ("step count of params[2]", "out of range", "0 to 2**63 - 2")
+    refuses(lambda: optimizer.step(grads), ValueError, words, everything(optimizer, params), optimizer)
+
+
+@pytest.mark.parametrize("name", ["params[2]", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"])
+def test_arrays_made_read_only_later_are_refused(name):
+    optimizer, params, grads = trained()
+    read_only(params[2] if name == "params[2]" else optimizer.state[2][name])
+    words = (name, "read-only", "writeable")
+    refuses(lambda: optimizer.step(grads), ValueError, words, everything(optimizer, params), optimizer)
+
+
+@pytest.mark.parametrize("size", [1, 5, 7, 2**20])
+def test_parameters_resized_later_are_refused(size):
+    """Even where the allocator keeps the address: the kernel would write past the end of a smaller array."""
+    optimizer, params, grads = trained()
+    params[2].resize(size, refcheck=False)
+    for grad in (np.ones(size, F32), grads[2]):
+        members, arrays = [*grads[:2], grad], everything(optimizer, params)
+        refuses(lambda members=members: optimizer.step(members), ValueError, ("params[2]",), arrays, optimizer)
+
+
+@pytest.mark.parametrize("name", ["exp_avg", "exp_avg_sq", "max_exp_avg_sq"])
+def test_state_cannot_be_resized(name):
+    optimizer, _, _ = trained()
+    with pytest.raises(ValueError, match="cannot resize this array"):
+        optimizer.state[2][name].resize(1, refcheck=False)
+
+
+def test_amsgrad_cannot_be_set_later():
+    optimizer, _, _ = trained()
+    assert optimizer.amsgrad
+    with pytest.raises(AttributeError, match="amsgrad"):
+        optimizer.amsgrad = False
+
+
+def test_gradients_made_on_demand_live_until_the_step_is_over():
+    """A sequence may make each gradient when it is asked for, and keep none."""
+
+    class OnDemand(Sequence):
+        def __len__(self):
+            return 8
+
+        def __getitem__(self, i):
+            return np.full(1000, 1 + range(8)[i], F32)
+
+    params, twins = np.zeros((2, 8, 1000), F32)
+    optimizer, twin = fastadam.Adam(list(params)), fastadam.Adam(list(twins))
+    optimizer.step(OnDemand())
+    twin.step(list(OnDemand()))
+    for state, twin_state in zip(optimizer.state, twin.state, strict=True):
+        np.testing.assert_array_equal(state["exp_avg"], twin_state["exp_avg"])
+
+
+def test_environment_variables_that_do_not_fit_stop_the_import(run_python):
+    available = [repr(isa) for isa in fastadam.available_isas()]
+    for variable, value, words in [
+        ("FASTADAM_ISA", "pentium", ("'pentium'", *available, "unset FASTADAM_ISA")),
+        ("FASTADAM_ISA", "x86-64-v3 ", ("'x86-64-v3 '", *available, "unset FASTADAM_ISA")),
+        ("FASTADAM_NUM_THREADS", "0", ("is 0", "expected an integer from 1")),
+        ("FASTADAM_NUM_THREADS", "-1", ("'-1'", "expected an integer", "1")),
+        ("FASTADAM_NUM_THREADS", "1.5", ("'1.5'", "expected an integer", "1")),
+        ("FASTADAM_NUM_THREADS", "many", ("'many'", "expected an integer", "1")),
+        ("FASTADAM_NUM_THREADS", "65536", ("is 65536", "expected an integer from 1 to 65535")),
+    ]:
+        result = run_python("import fastadam", check=False, **{variable: value})
+        message = result.stderr.strip().splitlines()[-1]
+        assert result.returncode == 1
+        assert message.startswith("ValueError: "), message
+        assert all(word in message for word in (variable, *words)), message
