@@ -3,7 +3,7 @@ PYTHON ?= python3
 .DEFAULT_GOAL := help
 
 # A virtual environment with dependency group $* and this package, built afresh when a source file is newer.
-SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc fastadam bench -name '*.[ch]pp' -o -name '*.py' -o -name '*.pyi')
+SOURCES := pyproject.toml CMakeLists.txt bench/walls.hpp $(shell find csrc fastadam -name '*.[ch]pp' -o -name '*.py' -o -name '*.pyi')
 .venv/%/ready: $(SOURCES)
 	@test -x .venv/$*/bin/python || $(PYTHON) -m venv .venv/$*
 	.venv/$*/bin/python -m pip install --quiet --upgrade "pip>=25.1"

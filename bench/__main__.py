@@ -39,7 +39,7 @@ def main() -> None:
     options = ["--short"] if arguments.short else ["--budget", str(arguments.budget)]
     options += ["--sizes", *map(str, arguments.sizes)] if arguments.sizes else []
     results = run(options)
-    text = report(results)
+    text = report(results, with_targets=not arguments.short)
     print(text)
     if output := arguments.output or (None if arguments.short else HERE / "results"):
         write(results, text, output)

@@ -6,14 +6,15 @@ from results import Results, gigabytes_per_second
 from targets import judge
 
 
-def report(results: Results) -> str:
-    """Everything there is to read of a run."""
+def report(results: Results, with_targets: bool = True) -> str:
+    """Everything there is to read of a run; a short one's single samples say nothing of targets."""
     parts = [_about(results)]
     for threads in results.unique("threads"):
         title = "1 thread" if threads == 1 else f"{threads} threads"
         parts += [f"## {title}: time of one step", _times(results, threads)]
         parts += [f"## {title}: fastadam against the walls and the peers", _ratios(results, threads)]
-    parts += ["## Targets", _targets(results)]
+    if with_targets:
+        parts += ["## Targets", _targets(results)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -172,7 +172,7 @@ def test_gradients_for_a_mapping_or_one_array_of_another_structure():
 
 @pytest.mark.parametrize("params", [[], (), {}])
 def test_no_parameters_are_refused(params):
-    with pytest.raises(ValueError, match="params is an empty .*expected at least one array"):
+    with pytest.raises(ValueError, match=r"params is an empty .*expected at least one array"):
         fastadam.Adam(params)
 
 
