@@ -12,7 +12,7 @@ def report(results: Results, with_targets: bool = True) -> str:
     for threads in results.unique("threads"):
         title = "1 thread" if threads == 1 else f"{threads} threads"
         parts += [f"## {title}: time of one step", _times(results, threads)]
-        parts += [f"## {title}: fastadam against the walls and the peers", _ratios(results, threads)]
+        parts += [f"## {title}: fastadam against the walls and the peers", table(*ratios(results, threads))]
     if with_targets:
         parts += ["## Targets", _targets(results)]
     return "\n\n".join(parts) + "\n"
@@ -44,10 +44,11 @@ def _times(results: Results, threads: int) -> str:
     for case in results.unique("case"):
         rows = [results.find(threads, case, contender) for contender in contenders]
         body.append([case, *(_time(row["nanoseconds"]) if row else "" for row in rows)])
-    return _table(["elements", *contenders], body)
+    return table(["elements", *contenders], body)
 
 
-def _ratios(results: Results, threads: int) -> str:
+def ratios(results: Results, threads: int) -> tuple[list[str], list[list[str]]]:
+    """Head and body of the table of fastadam's time in relation to everybody's."""
     peers = results.peers()
     head = ["elements", "time", "GB/s", "% of memory wall", "% of divider wall", *(f"vs {peer}" for peer in peers)]
     body = []
@@ -61,12 +62,12 @@ def _ratios(results: Results, threads: int) -> str:
             + ["" if ratio is None else f"{100 * ratio:.0f}" for ratio in walls]
             + ["" if ratio is None else _three_digits(ratio) for ratio in times_faster]
         )
-    return _table(head, body)
+    return head, body
 
 
 def _targets(results: Results) -> str:
     body = [[t.where, t.what, f"{t.sign} {t.goal:g}", _three_digits(t.value), t.verdict] for t in judge(results)]
-    return _table(["where", "what", "to reach", "measured", ""], body)
+    return table(["where", "what", "to reach", "measured", ""], body)
 
 
 def _time(nanoseconds: float) -> str:
@@ -80,7 +81,8 @@ def _three_digits(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    """A Markdown table whose columns are padded, so that it can be read as text."""
     rows = [list(head), *map(list, body)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     # What is a number is aligned to the right; the first column never is one.
