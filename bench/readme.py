@@ -41,7 +41,10 @@ def block(results: Results, path: Path) -> str:
         selected = [row for row in body if row[0] in CASES]
         parts += [f"**{threads} {'thread' if threads == 1 else 'threads'}**", table(head, selected)]
     folder = f"bench/results/{path.stem}"
-    parts += [f"![Bandwidth of everybody over the number of elements]({folder}.png)", f"Everything: [{folder}.md]({folder}.md)."]
+    parts += [
+        f"![Bandwidth of everybody over the number of elements]({folder}.png)",
+        f"Everything: [{folder}.md]({folder}.md).",
+    ]
     return "\n" + "\n\n".join(parts) + "\n\n"
 
 
