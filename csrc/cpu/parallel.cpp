@@ -96,7 +96,10 @@ void run_tasks(Kernel kernel, const std::vector<Task>& tasks, int threads) {
   const int64_t worth = work.size() / std::max<int64_t>(grain(), 1);
   const int team = static_cast<int>(std::min<int64_t>(effective_threads(threads), worth));
   Backoff& backoff = backoffs[std::bit_width(static_cast<uint64_t>(work.size()))];
-  if (team > 1 && !(backs_off() && backoff.resting())) return backoff.record(run_on_team(work, team));
+  if (team > 1 && !(backs_off() && backoff.resting(Backoff::Clock::now()))) {
+    const auto lost = run_on_team(work, team);
+    return backoff.record(Backoff::Clock::now(), lost);
+  }
 #endif
   (void)threads;
   work.run(0, work.size());
