@@ -90,21 +90,18 @@ class MemoryWall(_Native):
     kind = "wall"
     answer = staticmethod(memory_wall)
     checked = TIMED
+    divide: ClassVar[bool] = False
 
     def _optimizer(self, params: Any) -> Optimizer:
-        return Optimizer(params, WallOptions(divide=False))
+        return Optimizer(params, WallOptions(self.divide))
 
 
-class DividerWall(_Native):
+class DividerWall(MemoryWall):
     """The twin with one square root and one division."""
 
     name = "divider wall"
-    kind = "wall"
     answer = staticmethod(divider_wall)
-    checked = TIMED
-
-    def _optimizer(self, params: Any) -> Optimizer:
-        return Optimizer(params, WallOptions(divide=True))
+    divide = True
 
 
 class NumpyExpression(Contender):
