@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -13,6 +14,7 @@
 #include "cpu/isa.hpp"
 #include "cpu/tensors.hpp"
 #include "cpu/threads.hpp"
+#include "memory.hpp"
 #include "rule.hpp"
 
 namespace py = pybind11;
@@ -20,11 +22,20 @@ using namespace fastadam;
 
 namespace {
 
-// The memory of a NumPy array if a kernel may work on it in place; throws Refusal otherwise.
-float* float32_memory(py::handle object, Place place, bool writeable) {
+// A NumPy array over the memory of what is one or exports one; throws Refusal otherwise.
+py::array as_array(py::handle object, Place place) {
+  if (py::isinstance<py::array>(object)) return py::reinterpret_borrow<py::array>(object);
+  if (!py::hasattr(object, "__dlpack__")) throw Refusal("type", place);
+  try {
+    return py::module_::import("numpy").attr("from_dlpack")(object);
+  } catch (const py::error_already_set& error) {
+    throw Refusal("export", place, place, error.what());
+  }
+}
+
+// The memory of an array if a kernel may work on it in place; throws Refusal otherwise.
+float* float32_memory(const py::array& array, Place place, bool writeable) {
   using Flags = py::detail::npy_api;
-  if (!py::isinstance<py::array>(object)) throw Refusal("type", place);
-  const auto array = py::reinterpret_borrow<py::array>(object);
   const auto has = [&](int flag) { return (array.flags() & flag) != 0; };
   // Almost always the first two comparisons decide. Native order may also be spelled out, as ctypes does.
   const py::dtype dtype = array.dtype();
@@ -41,7 +52,7 @@ void expect_shape(const py::array& array, const py::array& param, Place place) {
   if (!same) throw Refusal("shape", place, {param_role, place.tensor});
 }
 
-// Tensors over NumPy arrays, which it keeps alive.
+// Tensors over arrays of the CPU, which it keeps alive.
 class ArrayTensors {
  public:
   ArrayTensors(const py::sequence& params, const py::sequence& states) {
@@ -67,12 +78,12 @@ class ArrayTensors {
       if (moved) throw Refusal("moved", owned.place);
     }
     // The sequence may make its members on demand, and another thread may change it while the GIL is released.
-    std::vector<py::object> alive;
+    std::vector<py::array> alive;
     std::vector<const float*> memory;
     for (size_t i = 0; i < params_.size(); ++i) {
-      alive.push_back(grads[i]);
+      alive.push_back(as_array(grads[i], {grad_role, i}));
       memory.push_back(float32_memory(alive.back(), {grad_role, i}, false));
-      expect_shape(py::reinterpret_borrow<py::array>(alive.back()), params_[i], {grad_role, i});
+      expect_shape(alive.back(), params_[i], {grad_role, i});
     }
     int64_t* const counts = steps.mutable_data();
     const py::gil_scoped_release released;
@@ -88,8 +99,8 @@ class ArrayTensors {
   };
 
   float* own(const py::object& object, Place place) {
-    float* const memory = float32_memory(object, place, true);
-    const auto array = py::reinterpret_borrow<py::array>(object);
+    const py::array array = as_array(object, place);
+    float* const memory = float32_memory(array, place, true);
     owned_.push_back({array, memory, array.size(), place});
     return memory;
   }
@@ -98,6 +109,30 @@ class ArrayTensors {
   std::vector<py::array> params_;
   std::vector<Owned> owned_;
 };
+
+// The memory of tensors that Python steps by itself, on a device. Addresses are a parameter's and then its states'.
+OwnedMemory own_addresses(const std::vector<std::vector<uintptr_t>>& addresses, const std::vector<int64_t>& sizes) {
+  OwnedMemory memory;
+  for (size_t i = 0; i < addresses.size(); ++i) {
+    for (size_t k = 0; k < addresses[i].size(); ++k) {
+      const int role = k == 0 ? param_role : state_role + static_cast<int>(k) - 1;
+      memory.add(reinterpret_cast<const float*>(addresses[i][k]), sizes[i], {role, i});
+    }
+  }
+  memory.seal();
+  return memory;
+}
+
+void expect_apart(const OwnedMemory& memory, const std::vector<uintptr_t>& grads, const std::vector<int64_t>& sizes) {
+  for (size_t i = 0; i < grads.size(); ++i) {
+    memory.expect_apart(reinterpret_cast<const float*>(grads[i]), sizes[i], {grad_role, i});
+  }
+}
+
+py::bytes coefficients(const Rule& rule, int64_t step) {
+  const Coefficients result = rule.at_step(step);
+  return py::bytes(reinterpret_cast<const char*>(result.bytes), sizeof result.bytes);
+}
 
 Rule make_rule(const std::string& name, const std::map<std::string, double>& options, const std::set<std::string>& flags) {
   for (const RuleInfo& info : rules()) {
@@ -127,7 +162,7 @@ py::dict build_info() {
 PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
   m.attr("__version__") = FASTADAM_VERSION;
 
-  // Raised with (reason, (role, tensor), (other role, other tensor)); fastadam.refusals words it.
+  // Raised with (reason, (role, tensor), (other role, other tensor), detail); fastadam.refusals words it.
   static PyObject* const refused = PyErr_NewException("fastadam._native.Refused", PyExc_Exception, nullptr);
   m.attr("Refused") = py::handle(refused);
   py::register_local_exception_translator([](std::exception_ptr error) {
@@ -135,19 +170,30 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
       if (error) std::rethrow_exception(error);
     } catch (const Refusal& refusal) {
       const auto tuple = [](Place place) { return py::make_tuple(place.role, place.tensor); };
-      PyErr_SetObject(refused, py::make_tuple(refusal.reason, tuple(refusal.place), tuple(refusal.other)).ptr());
+      const auto arguments = py::make_tuple(refusal.reason, tuple(refusal.place), tuple(refusal.other), refusal.detail);
+      PyErr_SetObject(refused, arguments.ptr());
     }
   });
 
   py::class_<Rule>(m, "Rule")
       .def(py::init(&make_rule), py::arg("name"), py::arg("options"), py::arg("flags"))
-      .def_property_readonly("state_count", &Rule::state_count);
+      .def_property_readonly("name", [](const Rule& rule) { return rule.info->name; })
+      .def_property_readonly("type_name", [](const Rule& rule) { return rule.info->type_name; })
+      .def_readonly("options", &Rule::options)
+      .def_readonly("flags", &Rule::flags)
+      .def_property_readonly("state_count", &Rule::state_count)
+      .def("coefficients", &coefficients, py::arg("step"));
+
+  py::class_<OwnedMemory>(m, "OwnedMemory")
+      .def(py::init(&own_addresses), py::arg("addresses"), py::arg("sizes"))
+      .def("expect_apart", &expect_apart, py::arg("grads"), py::arg("sizes"));
 
   py::class_<ArrayTensors>(m, "Tensors")
       .def(py::init<const py::sequence&, const py::sequence&>(), py::arg("params"), py::arg("states"))
       .def("step", &ArrayTensors::step, py::arg("rule"), py::arg("grads"), py::arg("steps").noconvert(), py::arg("threads"));
 
   m.def("build_info", &build_info);
+  m.def("cuda_variants", &cuda_variants);
   m.def("available_isas", &available_isas);
   m.def("active_isa", &active_isa);
   m.def("set_isa", &set_isa, py::arg("name"));

@@ -2,12 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
-#include "cpu/tier.hpp"
-
 namespace fastadam {
+
+enum class RuleId;
 
 // The coefficients of one step of any rule: the bytes of its struct.
 struct Coefficients {
@@ -18,6 +19,7 @@ struct Coefficients {
 struct RuleInfo {
   RuleId id;
   std::string name;
+  std::string type_name;             // of its C++ struct
   std::vector<std::string> options;  // real-valued, in the order of the rule's Option enum
   std::vector<std::string> flags;    // flag k is bit k
   int (*state_count)(unsigned flags);
@@ -27,13 +29,18 @@ struct RuleInfo {
 // Every rule of this build.
 const std::vector<RuleInfo>& rules();
 
+// For each rule that csrc/cuda compiles, the name of its struct and how many combinations of flags it has.
+std::map<std::string, unsigned> cuda_variants();
+
 struct Rule {
   const RuleInfo* info;
   std::vector<double> options;
   unsigned flags;
 
   int state_count() const { return info->state_count(flags); }
-  Coefficients at_step(int64_t step) const { return info->at_step(options.data(), flags, step); }
+
+  // The coefficients of step `step` >= 1, computed in the default floating-point environment.
+  Coefficients at_step(int64_t step) const;
 };
 
 }  // namespace fastadam

@@ -10,6 +10,7 @@ except ImportError as error:
 
 from fastadam import reference
 from fastadam.adam import Adam, AdamW, adam_step
+from fastadam.cuda import warmup
 from fastadam.runtime import (
     active_isa,
     available_isas,
@@ -29,4 +30,5 @@ __all__ = [
     "get_num_threads",
     "reference",
     "set_num_threads",
+    "warmup",
 ]

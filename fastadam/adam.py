@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastadam import _native
+from fastadam.devices import backend_of
 from fastadam.hyperparameters import beta_pair, flag, non_negative, step_number
 from fastadam.optimizer import Hyperparameter, Optimizer
 from fastadam.refusals import explain
@@ -128,7 +129,7 @@ def adam_step(
     threads = 0 if num_threads is None else thread_count("num_threads", num_threads)
     states = [exp_avg, exp_avg_sq, max_exp_avg_sq] if amsgrad else [exp_avg, exp_avg_sq]
     try:
-        _native.Tensors([param], [states]).step(options.rule, [grad], steps_taken, threads)
+        backend_of(param).tensors([param], [states]).step(options.rule, [grad], steps_taken, threads)
     except _native.Refused as refused:
         arrays = (param, grad, *states)
         raise explain(refused, lambda role, _: (_ARRAY_NAMES[role], arrays[role])) from None
@@ -192,9 +193,11 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        capturable: bool = False,
     ) -> None:
         decoupled = self._decoupled_weight_decay
-        super().__init__(params, AdamOptions(lr, betas, eps, weight_decay, amsgrad, maximize, decoupled))
+        options = AdamOptions(lr, betas, eps, weight_decay, amsgrad, maximize, decoupled)
+        super().__init__(params, options, capturable)
 
 
 class AdamW(Adam):
@@ -216,5 +219,6 @@ class AdamW(Adam):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        capturable: bool = False,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, capturable=capturable)

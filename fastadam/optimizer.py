@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, SupportsIndex
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fastadam import _native
+from fastadam.devices import backend_of
+from fastadam.hyperparameters import flag
 from fastadam.refusals import GRAD, PARAM, STATE, explain
 from fastadam.runtime import thread_count
 from fastadam.structure import Structure
@@ -42,52 +41,63 @@ class Hyperparameter:
 class Optimizer:
     """Base class; a subclass makes the options of its rule and shows them as attributes."""
 
-    def __init__(self, params: Any, options: Options) -> None:
-        self._set_options(options)
+    def __init__(self, params: Any, options: Options, capturable: bool) -> None:
+        self._capturable = flag("capturable", capturable)
         self._state_names = state_names = options.state_names
         if isinstance(params, Iterator):
             params = list(params)
         self._structure = Structure(params)
         self._params = list(self._structure.flatten("params", params))
-        states = [_zeros_like(param, len(state_names)) for param in self._params]
+        backend = backend_of(self._params[0])
+        states = [backend.zeros_like(param, len(state_names)) for param in self._params]
         try:
-            self._tensors = _native.Tensors(self._params, states)
+            self._tensors = backend.tensors(self._params, states, self._capturable)
         except _native.Refused as refused:
             raise explain(refused, self._lookup) from None
-        self._steps = np.zeros(len(states), np.int64)
+        self._steps = backend.step_counts(self._params, self._capturable)
         self._states = [
             MappingProxyType({"step": self._steps[i : i + 1].reshape(())} | dict(zip(state_names, state, strict=True)))
             for i, state in enumerate(states)
         ]
+        self._set_options(options)
 
     def _set_options(self, options: Options) -> None:
-        self._options, self._rule = options, options.rule
+        rule = options.rule
+        if self._capturable:
+            self._tensors.set_options(rule)
+        self._options, self._rule = options, rule
 
     @property
     def state(self) -> Any:
         """The state, in the structure of `params`.
 
         Each parameter's is a read-only mapping from ``"step"`` (a 0-d int64 array, the number of steps taken) and the names
-        of the moments (float32, of the parameter's shape) to arrays that may be written to.
+        of the moments (float32, of the parameter's shape, on its device) to arrays that may be written to. The step count
+        is a NumPy array, or with `capturable` one on the device.
         """
         return self._structure.unflatten(self._states)
 
     def step(self, grads: Any, *, num_threads: SupportsIndex | None = None) -> None:
         """Take one step: update every parameter and its state in place, in one native call that releases the GIL.
 
+        On a GPU the step is queued on CuPy's current stream of the parameters' device, and nothing waits for it.
+
         Parameters
         ----------
         grads : array, sequence or mapping
-            Gradients in the structure of `params`: float32, C-contiguous, of the parameters' shapes. They are not changed.
+            Gradients in the structure of `params`: float32, C-contiguous, of the parameters' shapes, on their device. They
+            are not changed.
         num_threads : int, optional
-            How many threads to use at most; by default as many as :func:`fastadam.get_num_threads` says. The result does
-            not depend on it.
+            How many of the CPU's threads to use at most; by default as many as :func:`fastadam.get_num_threads` says. The
+            result does not depend on it.
 
         Raises
         ------
         TypeError, ValueError
             If a gradient or the structure does not fit, if a gradient shares memory with a parameter or with state, or if a
             parameter's memory was replaced. Then nothing has been changed.
+        RuntimeError
+            If a kernel cannot be compiled for the GPU, or a CUDA graph is being captured without `capturable`.
         """
         threads = 0 if num_threads is None else thread_count("num_threads", num_threads)
         members = self._structure.flatten("grads", grads)
@@ -107,17 +117,3 @@ class Optimizer:
     def __repr__(self) -> str:
         names = [field.name for field in dataclasses.fields(self._options) if field.repr]
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self._options, name)!r}' for name in names)})"
-
-
-def _zeros_like(param: Any, count: int) -> list[NDArray[np.float32]]:
-    """`count` arrays of zeros in the parameter's shape.
-
-    Each lies relative to cache lines as the parameter does, so that a kernel which starts at a cache line of one does so for
-    all. What is not a usable array gets none: the native module refuses it, by name.
-    """
-    if not isinstance(param, np.ndarray) or not param.flags.c_contiguous:
-        return []
-    line = 64 // 4
-    rooms = [np.zeros(param.size + line - 1, np.float32) for _ in range(count)]
-    starts = [(param.ctypes.data - room.ctypes.data) // 4 % line for room in rooms]
-    return [room[start : start + param.size].reshape(param.shape) for room, start in zip(rooms, starts, strict=True)]

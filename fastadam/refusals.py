@@ -1,11 +1,12 @@
-"""Words for the native module's refusals: which array, what was found, what was expected, what to do."""
+"""Words for a backend's refusals: which array, what was found, what was expected, what to do."""
 
 from collections.abc import Callable
 from typing import Any
 
 from fastadam._native import Refused
+from fastadam.devices import is_on_gpu, place_of
 
-PARAM, GRAD, STATE = 0, 1, 2  # roles of arrays in the native module; STATE + k is state k
+PARAM, GRAD, STATE = 0, 1, 2  # roles of arrays in a refusal; STATE + k is state k
 
 # A refusal names an array by its role and the index of its tensor; a lookup gives the user's name for it and the array.
 Lookup = Callable[[int, int], tuple[str, Any]]
@@ -13,24 +14,40 @@ Lookup = Callable[[int, int], tuple[str, Any]]
 
 def explain(refused: Refused, lookup: Lookup) -> Exception:
     """The exception to raise for a refusal."""
-    reason, place, other_place = refused.args
+    reason, place, other_place, detail = refused.args
     name, array = lookup(*place)
     other_name, other = lookup(*other_place)
+    param_name, param = lookup(PARAM, place[1])
+    library = "cupy" if is_on_gpu(param) else "numpy"
+    if reason in ("type", "export") and name != param_name and is_on_gpu(array) != is_on_gpu(param):
+        reason, other_name, other = "device", param_name, param
     match reason:
         case "type":
             return TypeError(
-                f"{name} is a {type(array).__name__}; expected a numpy.ndarray of dtype float32, which is used in place; "
-                "make one with numpy.asarray(..., dtype=numpy.float32)"
+                f"{name} is a {type(array).__name__}; expected a {library}.ndarray of dtype float32, which is used in place, "
+                f"or what exports its memory by DLPack; make one with {library}.asarray(..., dtype=numpy.float32)"
+            )
+        case "export":
+            return TypeError(
+                f"{name} is a {type(array).__name__} whose memory cannot be used in place: {detail}; expected a "
+                f"{library}.ndarray of dtype float32, or what exports its memory"
+            )
+        case "device":
+            return ValueError(
+                f"{name} is {place_of(array)}, but {other_name} is {place_of(other)}; expected all arrays of an optimizer "
+                "in one place; copy it there with cupy.asarray or cupy.asnumpy"
             )
         case "dtype":
+            code = getattr(array.dtype, "str", None)
+            found = f"{array.dtype}" if code is None else f"{code!r} ({array.dtype})"
             return TypeError(
-                f"{name} has dtype {array.dtype.str!r} ({array.dtype}); expected float32 in native byte order; "
-                "convert it with .astype(numpy.float32)"
+                f"{name} has dtype {found}; expected float32 in native byte order; convert it with .astype(numpy.float32)"
             )
         case "layout":
+            strides = getattr(array, "strides", None)
             return ValueError(
-                f"{name} is not C-contiguous (shape {array.shape}, strides {array.strides}); expected a C-contiguous array; "
-                "copy it with numpy.ascontiguousarray"
+                f"{name} is not C-contiguous (shape {array.shape}, strides {strides}); expected a C-contiguous array; "
+                f"copy it with {library}.ascontiguousarray"
             )
         case "alignment":
             return ValueError(f"{name} is not aligned to 4 bytes; expected an aligned float32 array; copy it with .copy()")

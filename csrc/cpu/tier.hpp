@@ -3,18 +3,11 @@
 
 #include <stdint.h>
 
+#include "../buffers.hpp"
+
 namespace fastadam {
 
 enum class RuleId;
-
-constexpr int max_states = 3;
-
-// The arrays of one tensor, all of the same length.
-struct Buffers {
-  float* param;
-  const float* grad;
-  float* state[max_states];
-};
 
 // Applies the rule whose coefficients are at `rule` to the elements [begin, end) of `buffers`.
 using Kernel = void (*)(const void* rule, const Buffers& buffers, int64_t begin, int64_t end);

@@ -7,11 +7,11 @@
 namespace fastadam {
 namespace {
 
-inline double power(double base, long long exponent) {
-  double result = 1.0;
+FASTADAM_INLINE Real64 power(Real64 base, long long exponent) {
+  Real64 result = Real64(1);
   for (; exponent > 0; exponent >>= 1) {
-    if (exponent & 1) result *= base;
-    base *= base;
+    if (exponent & 1) result = result * base;
+    base = base * base;
   }
   return result;
 }

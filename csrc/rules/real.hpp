@@ -1,11 +1,17 @@
-// The scalar type of the update rules and the few functions they need beyond + - * / and comparison.
+// The scalar types of the update rules and the few functions they need beyond + - * / and comparison: Real for elements,
+// Real64 for what is computed once per step.
 //
-// A rule is written once in these terms and compiled by every backend. On the CPU `Real` is plain `float`: each operator is
-// one IEEE-754 binary32 operation, given that the compiler is told not to contract (see CMakeLists.txt).
+// A rule is written once in these terms and compiled by every backend. Each operator is one IEEE-754 operation, rounded once
+// to nearest. In C++ the types are plain `float` and `double`, given that the compiler is told not to contract (see
+// CMakeLists.txt); on CUDA they wrap instructions that say so themselves.
 //
 // Everything here and in the rule headers lives in an unnamed namespace on purpose. Each instruction-set tier compiles its
 // own copy, and a function with external linkage would let the linker keep, say, the AVX-512 copy for all of them.
 #pragma once
+
+#if defined(__CUDACC__)
+#include "../cuda/real.hpp"
+#else
 
 #if defined(_MSC_VER)
 #include <math.h>
@@ -18,16 +24,25 @@ namespace fastadam {
 namespace {
 
 using Real = float;
+using Real64 = double;
 
 #if defined(_MSC_VER)
 FASTADAM_INLINE Real square_root(Real x) { return sqrtf(x); }
-FASTADAM_INLINE double square_root(double x) { return sqrt(x); }
+FASTADAM_INLINE Real64 square_root(Real64 x) { return sqrt(x); }
 FASTADAM_INLINE Real absolute(Real x) { return fabsf(x); }
 #else
 FASTADAM_INLINE Real square_root(Real x) { return __builtin_sqrtf(x); }
-FASTADAM_INLINE double square_root(double x) { return __builtin_sqrt(x); }
+FASTADAM_INLINE Real64 square_root(Real64 x) { return __builtin_sqrt(x); }
 FASTADAM_INLINE Real absolute(Real x) { return __builtin_fabsf(x); }
 #endif
+
+}  // namespace
+}  // namespace fastadam
+
+#endif
+
+namespace fastadam {
+namespace {
 
 // Zero in place of a subnormal; NaN stays NaN. A moment whose gradient has stopped would otherwise decay into the
 // subnormal range and stay there, and every later step would pay for it.

@@ -5,9 +5,9 @@
 
 #define FASTADAM_CORE_RULES(RULE) RULE(adam, Adam)
 
-// Builds for bench/ add kernels that only measure the machine; no release contains them.
+// Builds for bench/ define FASTADAM_BENCH_RULES as a header with kernels that only measure the machine. No release has them.
 #if defined(FASTADAM_BENCH_RULES)
-#include "../../bench/walls.hpp"
+#include FASTADAM_BENCH_RULES
 #define FASTADAM_RULES(RULE) FASTADAM_CORE_RULES(RULE) FASTADAM_WALLS(RULE)
 #else
 #define FASTADAM_RULES(RULE) FASTADAM_CORE_RULES(RULE)

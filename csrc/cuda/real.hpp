@@ -1,0 +1,79 @@
+// Real and Real64 on CUDA: each operator is one PTX instruction that spells out its rounding.
+//
+// A plain float expression would be at the mercy of the compiler's flags, and CuPy appends -ftz=true to whatever the caller
+// passes. An instruction written as mul.rn.f32 keeps subnormals and is never contracted, whatever the flags are. Sign and
+// magnitude are taken from the bits, since neg.f32 and abs.f32 would become their flushing forms.
+#pragma once
+
+#define FASTADAM_INLINE __device__ __forceinline__
+
+namespace fastadam {
+namespace {
+
+struct Real64;
+
+struct Real {
+  float value;
+
+  Real() = default;
+  FASTADAM_INLINE explicit constexpr Real(float x) : value(x) {}
+  FASTADAM_INLINE explicit Real(Real64 x);
+  FASTADAM_INLINE explicit operator float() const { return value; }
+};
+
+struct Real64 {
+  double value;
+
+  Real64() = default;
+  FASTADAM_INLINE explicit constexpr Real64(double x) : value(x) {}
+  FASTADAM_INLINE explicit Real64(Real x) { asm("cvt.f64.f32 %0, %1;" : "=d"(value) : "f"(x.value)); }
+};
+
+FASTADAM_INLINE Real::Real(Real64 x) { asm("cvt.rn.f32.f64 %0, %1;" : "=f"(value) : "d"(x.value)); }
+
+#define FASTADAM_BINARY(Type, letter, symbol, instruction)                                          \
+  FASTADAM_INLINE Type operator symbol(Type a, Type b) {                                            \
+    Type result;                                                                                    \
+    asm(instruction " %0, %1, %2;" : "=" letter(result.value) : letter(a.value), letter(b.value)); \
+    return result;                                                                                  \
+  }
+FASTADAM_BINARY(Real, "f", +, "add.rn.f32")
+FASTADAM_BINARY(Real, "f", -, "sub.rn.f32")
+FASTADAM_BINARY(Real, "f", *, "mul.rn.f32")
+FASTADAM_BINARY(Real, "f", /, "div.rn.f32")
+FASTADAM_BINARY(Real64, "d", +, "add.rn.f64")
+FASTADAM_BINARY(Real64, "d", -, "sub.rn.f64")
+FASTADAM_BINARY(Real64, "d", *, "mul.rn.f64")
+FASTADAM_BINARY(Real64, "d", /, "div.rn.f64")
+#undef FASTADAM_BINARY
+
+#define FASTADAM_COMPARISON(symbol, condition)                               \
+  FASTADAM_INLINE bool operator symbol(Real a, Real b) {                     \
+    int result;                                                              \
+    asm("{ .reg .pred holds; setp." condition                                \
+        ".f32 holds, %1, %2; selp.s32 %0, 1, 0, holds; }"                    \
+        : "=r"(result)                                                       \
+        : "f"(a.value), "f"(b.value));                                       \
+    return result;                                                           \
+  }
+FASTADAM_COMPARISON(<, "lt")
+FASTADAM_COMPARISON(>=, "ge")
+FASTADAM_COMPARISON(!=, "neu")  // true if either is NaN, as in C++
+#undef FASTADAM_COMPARISON
+
+FASTADAM_INLINE Real operator-(Real x) { return Real(__int_as_float(__float_as_int(x.value) ^ 0x80000000)); }
+FASTADAM_INLINE Real absolute(Real x) { return Real(__int_as_float(__float_as_int(x.value) & 0x7fffffff)); }
+
+FASTADAM_INLINE Real square_root(Real x) {
+  Real result;
+  asm("sqrt.rn.f32 %0, %1;" : "=f"(result.value) : "f"(x.value));
+  return result;
+}
+FASTADAM_INLINE Real64 square_root(Real64 x) {
+  Real64 result;
+  asm("sqrt.rn.f64 %0, %1;" : "=d"(result.value) : "d"(x.value));
+  return result;
+}
+
+}  // namespace
+}  // namespace fastadam

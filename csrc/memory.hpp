@@ -1,0 +1,32 @@
+// The memory that a list of tensors updates, no two arrays of which may overlap. It is never accessed here: it may be a
+// device's.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "refusal.hpp"
+
+namespace fastadam {
+
+class OwnedMemory {
+ public:
+  // Adds the memory of a parameter or state of `size` elements.
+  void add(const float* begin, int64_t size, Place place);
+
+  // To be called once after the last add(). Throws Refusal("overlap") if two arrays share memory.
+  void seal();
+
+  // Throws Refusal("overlap") if the array at `place`, a gradient, shares memory with what was added.
+  void expect_apart(const float* begin, int64_t size, Place place) const;
+
+ private:
+  struct Interval {
+    const float *begin, *end;
+    Place place;
+  };
+
+  std::vector<Interval> intervals_;  // sorted by address once sealed
+};
+
+}  // namespace fastadam

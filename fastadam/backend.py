@@ -1,0 +1,25 @@
+"""What a backend offers: fastadam/cpu.py and fastadam/cuda/backend.py are the ones there are."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from fastadam import _native
+
+
+class Tensors(Protocol):
+    """Parameters with their states, checked and ready to be stepped together."""
+
+    def step(self, rule: _native.Rule, grads: Sequence[Any], steps: Any, threads: int) -> None:
+        """Step every tensor and add one to each of `steps`, or raise :class:`Refused` and change nothing."""
+
+
+class Backend(Protocol):
+    """A module with these functions."""
+
+    def tensors(self, params: Sequence[Any], states: Sequence[Sequence[Any]], capturable: bool) -> Tensors: ...
+
+    def zeros_like(self, param: Any, count: int) -> list[Any]:
+        """`count` arrays of zeros like `param`; none if it is not a usable array, which :meth:`tensors` will refuse."""
+
+    def step_counts(self, params: Sequence[Any], capturable: bool) -> Any:
+        """A zero of 64 bits for each parameter, in the CPU's memory, or if `capturable` beside the parameters."""

@@ -1,0 +1,41 @@
+"""The CPU backend: NumPy arrays, and what shares memory with them by DLPack, stepped by the native module."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastadam import _native
+
+CACHE_LINE = 64 // 4  # floats
+
+
+def tensors(params: Sequence[Any], states: Sequence[Sequence[Any]], capturable: bool = False) -> _native.Tensors:
+    """See :class:`fastadam.backend.Backend`."""
+    if capturable:
+        raise ValueError("capturable is True, which is for CUDA graphs, but the parameters are not on a GPU; leave it out")
+    return _native.Tensors(params, states)
+
+
+def zeros_like(param: Any, count: int) -> list[NDArray[np.float32]]:
+    """See :class:`fastadam.backend.Backend`.
+
+    Each array lies relative to cache lines as the parameter does, so that a kernel which starts at a cache line of one does
+    so for all.
+    """
+    if not isinstance(param, np.ndarray):
+        try:
+            param = np.from_dlpack(param)
+        except (AttributeError, BufferError, RuntimeError, TypeError):
+            return []
+    if not param.flags.c_contiguous:
+        return []
+    rooms = [np.zeros(param.size + CACHE_LINE - 1, np.float32) for _ in range(count)]
+    starts = [(param.ctypes.data - room.ctypes.data) // 4 % CACHE_LINE for room in rooms]
+    return [room[start : start + param.size].reshape(param.shape) for room, start in zip(rooms, starts, strict=True)]
+
+
+def step_counts(params: Sequence[Any], capturable: bool = False) -> NDArray[np.int64]:
+    """See :class:`fastadam.backend.Backend`."""
+    return np.zeros(len(params), np.int64)

@@ -1,0 +1,43 @@
+"""The functions of :class:`fastadam.backend.Backend` for arrays on a GPU."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastadam import _native
+from fastadam._native import Refused
+from fastadam.cuda import arrays
+from fastadam.cuda.gpu import gpu
+from fastadam.cuda.tensors import CapturableTensors, Tensors
+
+VECTOR = 16 // 4  # floats that a kernel moves at once
+
+
+def tensors(params: Sequence[Any], states: Sequence[Sequence[Any]], capturable: bool = False) -> Tensors:
+    """See :class:`fastadam.backend.Backend`."""
+    return (CapturableTensors if capturable else Tensors)(params, states)
+
+
+def zeros_like(param: Any, count: int) -> list[Any]:
+    """See :class:`fastadam.backend.Backend`.
+
+    Each array lies relative to 16 bytes as the parameter does, so that a kernel which starts at such a boundary of one does
+    so for all.
+    """
+    try:
+        param = arrays.view(param, (0, 0), True)
+    except Refused:
+        return []
+    with gpu().on(param.data.device_id):
+        rooms = [gpu().zeros(param.size + VECTOR - 1, np.float32) for _ in range(count)]
+    starts = [(param.data.ptr - room.data.ptr) // 4 % VECTOR for room in rooms]
+    return [room[start : start + param.size].reshape(param.shape) for room, start in zip(rooms, starts, strict=True)]
+
+
+def step_counts(params: Sequence[Any], capturable: bool = False) -> Any:
+    """See :class:`fastadam.backend.Backend`."""
+    if not capturable:
+        return np.zeros(len(params), np.int64)
+    with gpu().on(arrays.view(params[0], (0, 0), True).data.device_id):
+        return gpu().zeros(len(params), np.int64)

@@ -1,0 +1,119 @@
+"""All that the backend asks of CuPy's runtime, in one place; tests put another one here, which needs no GPU."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+# kernel(grid, block, arguments), as a cupy.RawKernel is called.
+Kernel = Callable[[tuple[int], tuple[int], tuple[Any, ...]], None]
+
+INSTALL = "pip install 'fastadam[cuda13]' (for CUDA 13, GPUs from compute capability 7.5) or 'fastadam[cuda12]' (CUDA 12)"
+_SAME_GPU = contextlib.nullcontext()
+
+
+class Gpu:
+    """The GPUs of this machine, through CuPy.
+
+    Raises
+    ------
+    ImportError
+        If CuPy cannot be imported.
+    RuntimeError
+        If it finds no usable driver or GPU.
+    """
+
+    def __init__(self) -> None:
+        try:
+            import cupy
+        except ImportError as error:
+            raise ImportError(f"arrays on a GPU need CuPy, which cannot be imported ({error}); {INSTALL}") from error
+        self._cupy = cupy
+        self._runtime = cupy.cuda.runtime
+        try:
+            self._runtime.getDevice()
+        except self._runtime.CUDARuntimeError as error:
+            raise RuntimeError(
+                f"CuPy {cupy.__version__} finds no GPU that it can use ({error}); expected an NVIDIA GPU whose driver is at "
+                f"least as new as CuPy's CUDA; update the driver, or {INSTALL}"
+            ) from error
+
+    def current(self) -> int:
+        """The current device."""
+        return int(self._runtime.getDevice())
+
+    def on(self, device: int) -> contextlib.AbstractContextManager[Any]:
+        """Makes `device` the current one, and afterwards the one before."""
+        return _SAME_GPU if self._runtime.getDevice() == device else self._cupy.cuda.Device(device)
+
+    def compile(self, source: str, options: tuple[str, ...], names: tuple[str, ...]) -> list[Kernel]:
+        """The kernels `names` of a source text for the current device."""
+        try:
+            module = self._cupy.RawModule(code=source, options=options)
+            return [module.get_function(name) for name in names]
+        except Exception as error:
+            capability = self._cupy.cuda.Device().compute_capability
+            raise RuntimeError(
+                f"CuPy {self._cupy.__version__} could not compile for a GPU of compute capability {int(capability) / 10} "
+                f"({type(error).__name__}: {error}); expected CUDA's run-time compiler (NVRTC), in a version that supports the "
+                f"GPU; {INSTALL}"
+            ) from error
+
+    def is_capturing(self) -> bool:
+        """Whether the current stream is being captured into a graph."""
+        return bool(self._cupy.cuda.get_current_stream().is_capturing())
+
+    def copy(self, values: Any) -> Any:
+        """A copy of a NumPy array on the current device."""
+        return self._cupy.asarray(values)
+
+    def empty(self, shape: int | tuple[int, ...], dtype: type) -> Any:
+        return self._cupy.empty(shape, dtype)
+
+    def zeros(self, shape: int | tuple[int, ...], dtype: type) -> Any:
+        return self._cupy.zeros(shape, dtype)
+
+    def from_dlpack(self, array: Any) -> Any:
+        """A view of an array of another library, which the current stream may use from now on."""
+        return self._cupy.from_dlpack(array)
+
+    def from_interface(self, interface: dict[str, Any], owner: Any) -> Any:
+        """The same, of what an array's ``__cuda_array_interface__`` describes.
+
+        The current stream will wait for the work on the interface's stream; the host will not.
+        """
+        shape, strides, dtype = interface["shape"], interface.get("strides"), np.dtype(interface["typestr"])
+        address, steps = interface["data"][0], strides or _contiguous_strides(shape, dtype.itemsize)
+        size = dtype.itemsize + sum((n - 1) * step for n, step in zip(shape, steps, strict=True)) if all(shape) else 0
+        # An empty array may have no address that would tell its device.
+        memory = self._cupy.cuda.UnownedMemory(address, size, owner, self._device_of(address) if size else self.current())
+        if interface.get("stream") is not None:
+            self._wait_for(interface["stream"])
+        return self._cupy.ndarray(shape, dtype, self._cupy.cuda.MemoryPointer(memory, 0), strides)
+
+    def _device_of(self, address: int) -> int:
+        return int(self._runtime.pointerGetAttributes(address).device)
+
+    def _wait_for(self, stream: int) -> None:
+        """Makes the current stream wait for what has been queued on `stream`."""
+        current = self._cupy.cuda.get_current_stream()
+        if stream != current.ptr:
+            event = self._cupy.cuda.Event(disable_timing=True)
+            self._runtime.eventRecord(event.ptr, stream)
+            current.wait_event(event)
+
+
+def _contiguous_strides(shape: tuple[int, ...], itemsize: int) -> list[int]:
+    return [itemsize * int(np.prod(shape[k + 1 :], dtype=np.int64)) for k in range(len(shape))]
+
+
+_gpu: Gpu | None = None
+
+
+def gpu() -> Gpu:
+    """The one there is."""
+    global _gpu
+    if _gpu is None:
+        _gpu = Gpu()
+    return _gpu

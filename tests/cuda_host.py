@@ -1,0 +1,168 @@
+"""A GPU that is not there: CuPy's arrays over the CPU's memory, and the CUDA kernels compiled as C++.
+
+Only what asks CuPy's runtime for something is replaced (fastadam.cuda.gpu.Gpu). All above it is the real thing, arrays
+included, and so is the text of the kernels, which a C++ compiler takes after tests/cuda_host.hpp.
+"""
+
+import contextlib
+import ctypes
+import functools
+import hashlib
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import cupy
+import numpy as np
+
+from fastadam.cuda import kernels
+from fastadam.cuda.gpu import Gpu
+
+SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
+_PRELUDE = Path(__file__).with_name("cuda_host.hpp")
+_FOLDER = tempfile.TemporaryDirectory(prefix="fastadam-cuda-host-")
+
+
+@functools.cache
+def compile_for_host(source, options, names, flags=()):
+    """The kernels of a source text as functions of (argument's bytes, blocks, first block, last block, threads)."""
+    text = f'#include "{_PRELUDE}"\n{source}\n' + "".join(f"HOST_KERNEL({name})\n" for name in names)
+    definitions = [option for option in options if option.startswith("-D")]
+    stem = Path(_FOLDER.name) / hashlib.sha256(repr((text, definitions, flags)).encode()).hexdigest()[:16]
+    stem.with_suffix(".cpp").write_text(text)
+    command = ["g++", "-std=c++17", "-O1", "-ffp-contract=off", "-fno-strict-aliasing", "-shared", "-fPIC", *definitions]
+    command += [*flags, "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-Wno-unused", "-Wno-missing-field-initializers"]
+    result = subprocess.run(
+        [*command, "-o", stem.with_suffix(".so"), stem.with_suffix(".cpp")], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    library = ctypes.CDLL(str(stem.with_suffix(".so")))
+    return [HostKernel(library, name) for name in names]
+
+
+class HostKernel:
+    """A kernel that runs on the CPU."""
+
+    def __init__(self, library, name):
+        self.name = name
+        self.argument_size = getattr(library, f"argument_size_{name}")()
+        self._run = getattr(library, f"run_{name}")
+
+    def __call__(self, argument, blocks, threads, first=0, last=None):
+        assert argument.nbytes >= self.argument_size
+        last = blocks if last is None else last
+        self._run(*map(ctypes.c_void_p, [argument.ctypes.data]), *map(ctypes.c_uint, (blocks, first, last, threads)))
+
+
+def on_gpu(values, device=0, offset=0):
+    """A cupy.ndarray with these values, `offset` floats after a 64-byte boundary, that claims to be on a device."""
+    values = np.asarray(values)
+    room = np.zeros(values.nbytes + 256, np.uint8)
+    start = -room.ctypes.data % 64 + 4 * offset
+    room[start : start + values.nbytes] = np.frombuffer(values.tobytes(), np.uint8)
+    memory = cupy.cuda.UnownedMemory(room.ctypes.data + start, values.nbytes, room, device)
+    return cupy.ndarray(values.shape, values.dtype, cupy.cuda.MemoryPointer(memory, 0))
+
+
+def on_cpu(array):
+    """A NumPy array over the memory of what on_gpu made."""
+    if array.size == 0:
+        return np.empty(array.shape, array.dtype)
+    memory = (ctypes.c_byte * array.nbytes).from_address(array.data.ptr)
+    return np.frombuffer(memory, array.dtype).reshape(array.shape)
+
+
+@dataclass
+class Launch:
+    """One kernel launch as CuPy would have received it."""
+
+    kernel: str
+    device: int
+    grid: tuple
+    block: tuple
+    argument: np.ndarray
+
+
+class HostGpu(Gpu):
+    """Stands in for the GPUs: `devices` of them, each with one stream."""
+
+    def __init__(self, devices=2):
+        self._cupy, self._runtime = cupy, None
+        self.devices = devices
+        self.launches = []
+        self.compiled = []
+        self.waited_for = []
+        self.capturing = None  # the launches of the graph being captured
+        self._device = 0
+
+    def current(self):
+        return self._device
+
+    @contextlib.contextmanager
+    def on(self, device):
+        assert 0 <= device < self.devices
+        before, self._device = self._device, device
+        try:
+            yield
+        finally:
+            self._device = before
+
+    def compile(self, source, options, names):
+        self.compiled.append((options, self._device))
+        return [functools.partial(self._launch, kernel) for kernel in compile_for_host(source, options, names)]
+
+    def _launch(self, kernel, grid, block, arguments):
+        (argument,) = arguments  # by value: the caller may change it afterwards
+        launch = Launch(kernel.name, self._device, grid, block, argument.copy())
+        self.launches.append(launch)
+        if self.capturing is None:
+            self.run(kernel, launch)
+        else:
+            self.capturing.append((kernel, launch))
+
+    @staticmethod
+    def run(kernel, launch):
+        kernel(launch.argument, *launch.grid, *launch.block)
+
+    def is_capturing(self):
+        return self.capturing is not None
+
+    @contextlib.contextmanager
+    def capture(self):
+        """The launches within are not run; what it gives runs them each time it is called."""
+        self.capturing = captured = []
+        yield lambda: [self.run(kernel, launch) for kernel, launch in captured]
+        self.capturing = None
+
+    def copy(self, values):
+        return on_gpu(values, self._device)
+
+    def zeros(self, shape, dtype):
+        return on_gpu(np.zeros(shape, dtype), self._device)
+
+    def empty(self, shape, dtype):
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        return on_gpu(np.full(size, 0xCD, np.uint8).view(dtype).reshape(shape), self._device)
+
+    def from_dlpack(self, array):
+        return array.exported()
+
+    def _device_of(self, address):
+        return self._device
+
+    def _wait_for(self, stream):
+        self.waited_for.append(stream)
+
+
+@contextlib.contextmanager
+def installed(gpu):
+    """`gpu` is the one that the backend uses, within."""
+    before = kernels.gpu.__globals__["_gpu"]
+    kernels.gpu.__globals__["_gpu"] = gpu
+    kernels.of.cache_clear()
+    try:
+        yield gpu
+    finally:
+        kernels.gpu.__globals__["_gpu"] = before
+        kernels.of.cache_clear()
