@@ -37,7 +37,7 @@ bench-deepspeed: .venv/bench/ready  ## the same with DeepSpeed's CPUAdam, which 
 lint: .venv/lint/ready  ## check style and types
 	.venv/lint/bin/ruff check .
 	.venv/lint/bin/ruff format --check .
-	.venv/lint/bin/clang-format --dry-run --Werror $$(git ls-files '*.cpp' '*.hpp')
+	.venv/lint/bin/clang-format --dry-run --Werror $$(git ls-files '*.cpp' '*.hpp' '*.cu')
 	.venv/lint/bin/mypy
 	.venv/lint/bin/python -P -m mypy.stubtest fastadam._native --allowlist tests/stubtest-allowlist.txt
 

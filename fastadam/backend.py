@@ -16,10 +16,10 @@ class Tensors(Protocol):
 class Backend(Protocol):
     """A module with these functions."""
 
-    def tensors(self, params: Sequence[Any], states: Sequence[Sequence[Any]], capturable: bool) -> Tensors: ...
+    def tensors(self, params: Sequence[Any], states: Sequence[Sequence[Any]], capturable: bool = False) -> Tensors: ...
 
     def zeros_like(self, param: Any, count: int) -> list[Any]:
         """`count` arrays of zeros like `param`; none if it is not a usable array, which :meth:`tensors` will refuse."""
 
-    def step_counts(self, params: Sequence[Any], capturable: bool) -> Any:
+    def step_counts(self, params: Sequence[Any], capturable: bool = False) -> Any:
         """A zero of 64 bits for each parameter, in the CPU's memory, or if `capturable` beside the parameters."""

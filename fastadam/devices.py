@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 _DLPACK_CUDA = (2, 13)  # DLPack's device types of CUDA: its own memory, and managed memory
 
 
+def is_array(array: Any) -> bool:
+    """Whether `array` is an array of any library."""
+    return isinstance(array, np.ndarray) or hasattr(array, "__dlpack__") or hasattr(array, "__cuda_array_interface__")
+
+
 def is_on_gpu(array: Any) -> bool:
     """Whether `array` is an array on a GPU, of whatever library."""
     if isinstance(array, np.ndarray):

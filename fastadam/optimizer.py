@@ -51,7 +51,7 @@ class Optimizer:
         backend = backend_of(self._params[0])
         states = [backend.zeros_like(param, len(state_names)) for param in self._params]
         try:
-            self._tensors = backend.tensors(self._params, states, self._capturable)
+            self._tensors: Any = backend.tensors(self._params, states, self._capturable)
         except _native.Refused as refused:
             raise explain(refused, self._lookup) from None
         self._steps = backend.step_counts(self._params, self._capturable)

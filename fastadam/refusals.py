@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastadam._native import Refused
-from fastadam.devices import is_on_gpu, place_of
+from fastadam.devices import is_array, is_on_gpu, place_of
 
 PARAM, GRAD, STATE = 0, 1, 2  # roles of arrays in a refusal; STATE + k is state k
 
@@ -17,10 +17,10 @@ def explain(refused: Refused, lookup: Lookup) -> Exception:
     reason, place, other_place, detail = refused.args
     name, array = lookup(*place)
     other_name, other = lookup(*other_place)
-    param_name, param = lookup(PARAM, place[1])
-    library = "cupy" if is_on_gpu(param) else "numpy"
-    if reason in ("type", "export") and name != param_name and is_on_gpu(array) != is_on_gpu(param):
-        reason, other_name, other = "device", param_name, param
+    first_name, first = lookup(PARAM, 0)
+    library = "cupy" if is_on_gpu(first) else "numpy"
+    if reason in ("type", "export") and is_array(array) and is_on_gpu(array) != is_on_gpu(first):
+        reason, other_name, other = "device", first_name, first
     match reason:
         case "type":
             return TypeError(

@@ -49,3 +49,13 @@ def run_python():
         return result
 
     return run
+
+
+@pytest.fixture
+def host_gpu():
+    """GPUs that are not there: what the CUDA backend launches, the CPU runs (see cuda_host.py)."""
+    pytest.importorskip("cupy", reason="needs CuPy, though no GPU: pip install cupy-cuda13x")
+    import cuda_host
+
+    with cuda_host.installed(cuda_host.HostGpu()) as gpu:
+        yield gpu

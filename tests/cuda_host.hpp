@@ -23,12 +23,12 @@ void run_grid(void (*kernel)(Argument), const void* bytes, unsigned blocks, unsi
 }
 
 // For each kernel a function that takes plain arguments, and the size that the kernel expects of its own.
-#define HOST_KERNEL(name)                                                                                         \
+#define HOST_KERNEL(name)                                                                                           \
   extern "C" void run_##name(const void* bytes, unsigned blocks, unsigned first, unsigned last, unsigned threads) { \
-    run_grid(name, bytes, blocks, first, last, threads);                                                          \
-  }                                                                                                               \
-  template <class Argument>                                                                                       \
-  constexpr unsigned size_of_##name(void (*)(Argument)) {                                                         \
-    return sizeof(Argument);                                                                                      \
-  }                                                                                                               \
+    run_grid(name, bytes, blocks, first, last, threads);                                                            \
+  }                                                                                                                 \
+  template <class Argument>                                                                                         \
+  constexpr unsigned size_of_##name(void (*)(Argument)) {                                                           \
+    return sizeof(Argument);                                                                                        \
+  }                                                                                                                 \
   extern "C" unsigned argument_size_##name() { return size_of_##name(name); }

@@ -33,9 +33,7 @@ def compile_for_host(source, options, names, flags=()):
     stem.with_suffix(".cpp").write_text(text)
     command = ["g++", "-std=c++17", "-O1", "-ffp-contract=off", "-fno-strict-aliasing", "-shared", "-fPIC", *definitions]
     command += [*flags, "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-Wno-unused", "-Wno-missing-field-initializers"]
-    result = subprocess.run(
-        [*command, "-o", stem.with_suffix(".so"), stem.with_suffix(".cpp")], capture_output=True, text=True
-    )
+    result = subprocess.run([*command, "-o", stem.with_suffix(".so"), stem.with_suffix(".cpp")], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     library = ctypes.CDLL(str(stem.with_suffix(".so")))
     return [HostKernel(library, name) for name in names]
@@ -88,7 +86,7 @@ class HostGpu(Gpu):
     """Stands in for the GPUs: `devices` of them, each with one stream."""
 
     def __init__(self, devices=2):
-        self._cupy, self._runtime = cupy, None
+        self._cupy, self._runtime, self.ndarray = cupy, None, cupy.ndarray
         self.devices = devices
         self.launches = []
         self.compiled = []

@@ -1,47 +1,186 @@
-"""The optimizers on arrays that are on a GPU, with the launches stood in for: same bits, right launches, clear refusals."""
+"""The optimizers on GPU arrays, their launches run by the CPU: the reference's bits, and the launches that CuPy would get."""
 
 import numpy as np
 import pytest
 from buffers import assert_same_bits, random_inputs
+from options import HYPERPARAMETERS, OPTIONS, describe, for_class, state_count, stateless
 
-pytest.importorskip("cupy", reason="needs CuPy (which needs no GPU here)")
-pytest.importorskip("ctypes").util if False else None
+import fastadam
+from fastadam.cuda.source import SHAPE, WORDS
 
-from cuda_host import HostGpu, installed, on_cpu, on_gpu  # noqa: E402
+pytest.importorskip("cupy", reason="needs CuPy, though no GPU: pip install cupy-cuda13x")
+from cuda_host import on_cpu, on_gpu
 
-import fastadam  # noqa: E402
+F32 = np.float32
+SIZES = [3, 0, 64, 1, 257, SHAPE.chunk + 5, 2 * SHAPE.chunk]
+ARGUMENT = np.dtype(
+    [("param", "i8"), ("grad", "i8"), ("state", "i8", 3), ("size", "i8"), ("coefficients", F32, 8), ("rest", "V32")]
+)
+LIST_ARGUMENT = np.dtype(
+    [("tensors", "i8"), ("grads", "i8"), ("chunks", "i8"), ("blocks", "i8"), ("coefficients", F32, 8), ("rest", "V32")]
+)
 
 
-@pytest.fixture
-def gpu():
-    with installed(HostGpu()) as gpu:
-        yield gpu
+def as_numpy(array):
+    return array if isinstance(array, np.ndarray) else on_cpu(array)
 
 
-def test_one(gpu):
+def train(optimizer_class, arguments, arrays, steps, upload, sizes):
+    """Steps an optimizer on the same gradients each time it is called with the same sizes."""
+    optimizer = optimizer_class(arrays, lr=0.01, **arguments)
+    rng = np.random.default_rng(7)
+    for _ in range(steps):
+        optimizer.step([upload(rng.standard_normal(size).astype(F32)) for size in sizes])
+    return optimizer
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=describe)
+@pytest.mark.parametrize("capturable", [False, True])
+@pytest.mark.parametrize("sizes", [[1003], SIZES], ids=["one", "list"])
+def test_optimizer_equals_the_cpu_backend(host_gpu, options, capturable, sizes):
+    optimizer_class, arguments = for_class(options)
+    rng = np.random.default_rng(1)
+    params = [rng.standard_normal(size).astype(F32) for size in sizes]
+    arrays = [on_gpu(param, offset=k) for k, param in enumerate(params)]
+    on_device = train(optimizer_class, arguments | {"capturable": capturable}, arrays, 20, on_gpu, sizes)
+    on_host = train(optimizer_class, arguments, params, 20, np.asarray, sizes)
+    for array, param, state, expected in zip(arrays, params, on_device.state, on_host.state, strict=True):
+        assert_same_bits(on_cpu(array), param)
+        for name in state:
+            assert state[name].shape == expected[name].shape
+            assert as_numpy(state[name]).tobytes() == expected[name].tobytes(), name
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=describe)
+def test_stateless_step_equals_the_reference(host_gpu, options):
+    """Sizes, alignments (each array its own), special values and step numbers."""
+    for k, size in enumerate([0, 1, 2, 3, 4, 5, 7, 31, 130, 1000, SHAPE.chunk - 1, SHAPE.chunk + 1]):
+        arguments = HYPERPARAMETERS[k % len(HYPERPARAMETERS)] | stateless(options)
+        expected = random_inputs(size, state_count(options), seed=size)
+        arrays = [on_gpu(array, offset=(j * k) % 5) for j, array in enumerate(expected)]
+        param, grad, *states = expected
+        fastadam.reference.adam_step(param, grad, *states, **arguments)
+        param, grad, *states = arrays
+        fastadam.adam_step(param, grad, *states, **arguments)
+        for actual, wanted in zip(arrays, expected, strict=True):
+            assert_same_bits(on_cpu(actual), wanted, f"size {size}, {arguments}")
+
+
+def test_a_step_of_one_tensor_is_one_launch_with_all_it_needs(host_gpu):
+    param, grad = on_gpu(np.ones(3 * SHAPE.chunk - 1, F32)), on_gpu(np.ones(3 * SHAPE.chunk - 1, F32))
+    optimizer = fastadam.Adam(param, lr=0.5, weight_decay=0.25)
+    for step in (1, 2):
+        optimizer.step(grad)
+        (launch,) = host_gpu.launches
+        host_gpu.launches.clear()
+        assert (launch.kernel, launch.device, launch.grid, launch.block) == ("fastadam_step", 0, (3,), (SHAPE.block,))
+        argument = launch.argument.reshape(1).view(ARGUMENT)[0]
+        assert argument["param"] == param.data.ptr
+        assert argument["grad"] == grad.data.ptr
+        state = optimizer.state
+        assert [*argument["state"]] == [state["exp_avg"].data.ptr, state["exp_avg_sq"].data.ptr, 0]
+        assert argument["size"] == param.size
+        k2 = 1 - float(F32(0.999)) ** step
+        step_size = 0.5 * np.sqrt(k2) / (1 - float(F32(0.9)) ** step)
+        expected = [0.9, 0.999, F32(1) - F32(0.9), F32(1) - F32(0.999), step_size, 1e-8 * np.sqrt(k2), 1, 0.25]
+        np.testing.assert_allclose(argument["coefficients"], expected, rtol=1e-6)
+
+
+def test_a_step_of_a_list_is_one_launch(host_gpu):
+    """The gradients' addresses are written when they change, and only then; all else is in the first launch's tables."""
+    sizes = [5, SHAPE.chunk + 1, 0, 2]
+    params, grads, others = ([on_gpu(np.ones(size, F32)) for size in sizes] for _ in range(3))
+    optimizer = fastadam.Adam(params)
+    kernels = []
+    for which in (grads, grads, others, others, grads):
+        optimizer.step(which)
+        kernels.append([launch.kernel for launch in host_gpu.launches])
+        host_gpu.launches.clear()
+    fresh, same = ["fastadam_write", "fastadam_step_list"], ["fastadam_step_list"]
+    assert kernels == [fresh, same, fresh, same, fresh]
+
+    optimizer.step(others)
+    write, step = host_gpu.launches
+    assert (write.grid, write.block, step.grid, step.block) == ((1,), (SHAPE.block,), (4,), (SHAPE.block,))
+    words = write.argument.reshape(1).view(np.int64)
+    argument = step.argument.reshape(1).view(LIST_ARGUMENT)[0]
+    assert words.size == 2 + WORDS
+    assert [*words[:6]] == [argument["grads"], 4, *(grad.data.ptr for grad in others)]
+    assert argument["blocks"] == 4
+    assert argument["coefficients"][0] == F32(0.9)
+
+
+def test_more_gradients_than_one_launch_can_write(host_gpu):
+    count = 2 * WORDS + 1
+    params = [on_gpu(np.full(1, k, F32)) for k in range(count)]
+    fastadam.Adam(params, lr=0.5).step([on_gpu(np.full(1, 1, F32)) for _ in range(count)])
+    assert [launch.kernel for launch in host_gpu.launches] == ["fastadam_write"] * 3 + ["fastadam_step_list"]
+    assert [on_cpu(param)[0] for param in params] == [k - 0.5 for k in range(count)]
+
+
+def test_step_counts_may_differ_between_tensors(host_gpu):
+    """One launch for each count, which leaves the others' tensors alone."""
+    counts = [0, 7, 7, 999]
+    params = [on_gpu(np.ones(5, F32)) for _ in counts]
+    optimizer = fastadam.Adam(params)
+    for state, count in zip(optimizer.state, counts, strict=True):
+        state["step"][...] = count
+    optimizer.step([on_gpu(np.full(5, 0.25, F32)) for _ in counts])
+    assert [launch.kernel for launch in host_gpu.launches].count("fastadam_step_list") == 3
+    for param, state, count in zip(params, optimizer.state, counts, strict=True):
+        assert state["step"] == count + 1
+        expected, *moments = np.ones(5, F32), np.zeros(5, F32), np.zeros(5, F32)
+        fastadam.reference.adam_step(expected, np.full(5, 0.25, F32), *moments, step=count + 1)
+        assert_same_bits(on_cpu(param), expected)
+
+
+def test_training_moves_between_the_cpu_and_the_gpu(host_gpu):
+    """State is carried by copying its arrays; what follows has the same bits."""
     rng = np.random.default_rng(0)
-    p = rng.standard_normal(1003).astype(np.float32)
-    x = on_gpu(p)
-    o1, o2 = fastadam.Adam(p), fastadam.Adam(x)
-    for _ in range(5):
-        g = rng.standard_normal(1003).astype(np.float32)
-        o1.step(g)
-        o2.step(on_gpu(g))
-    assert_same_bits(on_cpu(x), p)
-    print([(l.kernel, l.grid, l.block, l.argument.nbytes) for l in gpu.launches])
+    start = rng.standard_normal(777).astype(F32)
+    grads = [rng.standard_normal(777).astype(F32) for _ in range(9)]
+    always, moving, array = start.copy(), start.copy(), on_gpu(start)
+    staying, on_host, on_device = (fastadam.AdamW(param, amsgrad=True) for param in (always, moving, array))
+    for grad in grads:
+        staying.step(grad)
+
+    def carry(source, target):
+        for name, array in source.items():
+            as_numpy(target[name])[...] = as_numpy(array)
+
+    for grad in grads[:3]:
+        on_host.step(grad)
+    carry({"param": moving, **on_host.state}, {"param": array, **on_device.state})
+    for grad in grads[3:6]:
+        on_device.step(on_gpu(grad))
+    carry({"param": array, **on_device.state}, {"param": moving, **on_host.state})
+    for grad in grads[6:]:
+        on_host.step(grad)
+    assert_same_bits(moving, always)
+    assert on_host.state["step"] == 9
 
 
-def test_list(gpu):
-    rng = np.random.default_rng(0)
-    ps = [rng.standard_normal(n).astype(np.float32) for n in (1003, 0, 1, 20000, 7)]
-    xs = [on_gpu(p, offset=i) for i, p in enumerate(ps)]
-    for cap in (False, True):
-        o1, o2 = fastadam.AdamW(ps), fastadam.AdamW(xs, capturable=cap)
-        for _ in range(5):
-            gs = [rng.standard_normal(p.shape).astype(np.float32) for p in ps]
-            o1.step(gs)
-            o2.step([on_gpu(g) for g in gs])
-        for x, p in zip(xs, ps):
-            assert_same_bits(on_cpu(x), p)
-        print([(l.kernel, l.grid, l.block, l.argument.nbytes) for l in gpu.launches])
-        print(o2, o2.state[0]["step"].data if not cap else on_cpu(o2.state[0]["step"]))
+def test_gradients_may_be_freed_and_their_addresses_used_again(host_gpu):
+    """What was checked of a gradient is not believed of another object."""
+    params = [on_gpu(np.ones(4, F32)) for _ in range(2)]
+    optimizer = fastadam.Adam(params)
+    grads = [on_gpu(np.ones(4, F32)) for _ in params]
+    optimizer.step(grads)
+    wrong = grads[0].reshape(2, 2)  # the same memory
+    with pytest.raises(ValueError, match=r"grads\[0\] has shape \(2, 2\); expected \(4,\)"):
+        optimizer.step([wrong, grads[1]])
+
+
+def test_warmup_compiles_what_an_optimizer_needs_or_everything(host_gpu):
+    optimizer = fastadam.Adam(on_gpu(np.ones(4, F32), device=1))
+    fastadam.warmup(optimizer)
+    ((options, device),) = host_gpu.compiled
+    assert device == 1
+    assert {"-DFASTADAM_RULE=Adam", "-DFASTADAM_FLAGS=0"} <= set(options)
+    optimizer.step(on_gpu(np.ones(4, F32), device=1))
+    assert len(host_gpu.compiled) == 1, "the step compiled again"
+    host_gpu.compiled.clear()
+    fastadam.warmup()
+    assert len(host_gpu.compiled) == sum(fastadam._native.cuda_variants().values())
+    with pytest.raises(ValueError, match="not on a GPU"):
+        fastadam.warmup(fastadam.Adam(np.ones(3, F32)))

@@ -31,11 +31,11 @@ struct Real64 {
 
 FASTADAM_INLINE Real::Real(Real64 x) { asm("cvt.rn.f32.f64 %0, %1;" : "=f"(value) : "d"(x.value)); }
 
-#define FASTADAM_BINARY(Type, letter, symbol, instruction)                                          \
-  FASTADAM_INLINE Type operator symbol(Type a, Type b) {                                            \
-    Type result;                                                                                    \
+#define FASTADAM_BINARY(Type, letter, symbol, instruction)                                         \
+  FASTADAM_INLINE Type operator symbol(Type a, Type b) {                                           \
+    Type result;                                                                                   \
     asm(instruction " %0, %1, %2;" : "=" letter(result.value) : letter(a.value), letter(b.value)); \
-    return result;                                                                                  \
+    return result;                                                                                 \
   }
 FASTADAM_BINARY(Real, "f", +, "add.rn.f32")
 FASTADAM_BINARY(Real, "f", -, "sub.rn.f32")
@@ -47,14 +47,13 @@ FASTADAM_BINARY(Real64, "d", *, "mul.rn.f64")
 FASTADAM_BINARY(Real64, "d", /, "div.rn.f64")
 #undef FASTADAM_BINARY
 
-#define FASTADAM_COMPARISON(symbol, condition)                               \
-  FASTADAM_INLINE bool operator symbol(Real a, Real b) {                     \
-    int result;                                                              \
-    asm("{ .reg .pred holds; setp." condition                                \
-        ".f32 holds, %1, %2; selp.s32 %0, 1, 0, holds; }"                    \
-        : "=r"(result)                                                       \
-        : "f"(a.value), "f"(b.value));                                       \
-    return result;                                                           \
+#define FASTADAM_COMPARISON(symbol, condition)                                                  \
+  FASTADAM_INLINE bool operator symbol(Real a, Real b) {                                        \
+    int result;                                                                                 \
+    asm("{ .reg .pred holds; setp." condition ".f32 holds, %1, %2; selp.s32 %0, 1, 0, holds; }" \
+        : "=r"(result)                                                                          \
+        : "f"(a.value), "f"(b.value));                                                          \
+    return result;                                                                              \
   }
 FASTADAM_COMPARISON(<, "lt")
 FASTADAM_COMPARISON(>=, "ge")

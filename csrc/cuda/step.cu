@@ -190,15 +190,14 @@ extern "C" __global__ void FASTADAM_KERNEL_BOUNDS fastadam_step(const __grid_con
 }
 
 // Tensors that share their step count.
-extern "C" __global__ void FASTADAM_KERNEL_BOUNDS
-    fastadam_step_list(const __grid_constant__ StepListArguments arguments) {
+extern "C" __global__ void FASTADAM_KERNEL_BOUNDS fastadam_step_list(const __grid_constant__ StepListArguments arguments) {
   const List& list = arguments.list;
   for (Index c = blockIdx.x; c < list.chunk_count; c += gridDim.x) step_listed_chunk(arguments.rule, list, list.chunks[c]);
 }
 
 // Tensors whose coefficients fastadam_advance has left in memory.
 extern "C" __global__ void FASTADAM_KERNEL_BOUNDS
-    fastadam_step_capturable(const __grid_constant__ StepCapturableArguments arguments) {
+fastadam_step_capturable(const __grid_constant__ StepCapturableArguments arguments) {
   const List& list = arguments.list;
   for (Index c = blockIdx.x; c < list.chunk_count; c += gridDim.x) {
     const Chunk chunk = list.chunks[c];

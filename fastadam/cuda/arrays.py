@@ -14,22 +14,26 @@ _FLOAT32 = np.dtype(np.float32)
 
 
 def view(array: Any, place: Place, writeable: bool) -> Any:
-    """A cupy.ndarray over the memory of `array`, which may be of another library; or Refused."""
-    if type(array).__module__.partition(".")[0] == "cupy":
+    """A cupy.ndarray over the memory of `array`, which may be of another library; or Refused.
+
+    Work that is queued on the current stream from now on comes after what the other library has queued.
+    """
+    if isinstance(array, gpu().ndarray):
         return array
     if not is_on_gpu(array):
         raise Refused("type", place, place, "")
-    if hasattr(array, "__dlpack__"):
-        try:
+    try:
+        # CuPy does not look at DLPack's read-only flag.
+        if writeable and getattr(array, "__cuda_array_interface__", {"data": (0, False)})["data"][1]:
+            raise Refused("read-only", place, place, "")
+        if hasattr(array, "__dlpack__"):
             return gpu().from_dlpack(array)
-        except (BufferError, RuntimeError, TypeError) as error:
-            raise Refused("export", place, place, str(error)) from error
-    interface = array.__cuda_array_interface__
-    if interface.get("mask") is not None:
-        raise Refused("export", place, place, "it has a mask")
-    if writeable and interface["data"][1]:
-        raise Refused("read-only", place, place, "")
-    return gpu().from_interface(interface, array)
+        interface = array.__cuda_array_interface__
+        if interface.get("mask") is not None:
+            raise Refused("export", place, place, "it has a mask")
+        return gpu().from_interface(interface, array)
+    except (BufferError, RuntimeError, TypeError, ValueError) as error:
+        raise Refused("export", place, place, str(error)) from error
 
 
 def expect_usable(array: Any, place: Place, shape: tuple[int, ...], device: int) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from fastadam import _native
 from fastadam._native import Refused
 from fastadam.cuda import arrays
 from fastadam.cuda.gpu import gpu

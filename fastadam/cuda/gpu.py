@@ -1,6 +1,7 @@
 """All that the backend asks of CuPy's runtime, in one place; tests put another one here, which needs no GPU."""
 
 import contextlib
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -26,10 +27,11 @@ class Gpu:
 
     def __init__(self) -> None:
         try:
-            import cupy
+            cupy: Any = importlib.import_module("cupy")
         except ImportError as error:
             raise ImportError(f"arrays on a GPU need CuPy, which cannot be imported ({error}); {INSTALL}") from error
         self._cupy = cupy
+        self.ndarray = cupy.ndarray
         self._runtime = cupy.cuda.runtime
         try:
             self._runtime.getDevice()
@@ -68,10 +70,10 @@ class Gpu:
         """A copy of a NumPy array on the current device."""
         return self._cupy.asarray(values)
 
-    def empty(self, shape: int | tuple[int, ...], dtype: type) -> Any:
+    def empty(self, shape: int | tuple[int, ...], dtype: Any) -> Any:
         return self._cupy.empty(shape, dtype)
 
-    def zeros(self, shape: int | tuple[int, ...], dtype: type) -> Any:
+    def zeros(self, shape: int | tuple[int, ...], dtype: Any) -> Any:
         return self._cupy.zeros(shape, dtype)
 
     def from_dlpack(self, array: Any) -> Any:

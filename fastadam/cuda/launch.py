@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from fastadam.cuda.gpu import Kernel, gpu
-from fastadam.cuda.source import WORDS, Shape
+from fastadam.cuda.source import SHAPE, WORDS
 
-SHAPE = Shape()
 COEFFICIENT_BYTES = 64  # room for the coefficients of any rule
 MOST_BLOCKS = 2**31 - 1
 
@@ -25,7 +24,7 @@ class Argument:
         self._bytes = self.struct.reshape(1).view(np.uint8)
         self.integers = self._bytes[: 8 * len(integers)].view(np.int64)
         self.integers[:] = integers
-        self._coefficients = memoryview(self._bytes)[8 * len(integers) :]
+        self._coefficients = self._bytes.data[8 * len(integers) :]
 
     def set_coefficients(self, coefficients: bytes) -> None:
         self._coefficients[:] = coefficients

@@ -24,6 +24,7 @@ class Shape(NamedTuple):
     resident: int = 3  # blocks that shall fit on a multiprocessor at once, which limits the registers of a thread
 
 
+SHAPE = Shape()
 WORDS = 480  # 8-byte words that one launch can write: kernel arguments may take 4 KiB
 
 
@@ -47,7 +48,7 @@ def text(folder: Path = FOLDER) -> str:
     return expand(folder / "cuda" / "step.cu")
 
 
-def options(rule: str, flags: int, shape: Shape = Shape()) -> tuple[str, ...]:
+def options(rule: str, flags: int, shape: Shape = SHAPE) -> tuple[str, ...]:
     """Compiler options for one combination of a rule's flags; `rule` is the name of its C++ type."""
     definitions = {"RULE": rule, "FLAGS": flags, "WORDS": WORDS} | {k.upper(): v for k, v in shape._asdict().items()}
     return ("-std=c++17", *(f"-DFASTADAM_{name}={value}" for name, value in definitions.items()))

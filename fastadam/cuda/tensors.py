@@ -5,11 +5,14 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from fastadam import _native
 from fastadam._native import Refused
 from fastadam.cuda import arrays, kernels
 from fastadam.cuda.gpu import gpu
-from fastadam.cuda.launch import COEFFICIENT_BYTES, SHAPE, Argument, Tables, launch, write
+from fastadam.cuda.launch import COEFFICIENT_BYTES, Argument, Tables, launch, write
+from fastadam.cuda.source import SHAPE
 from fastadam.refusals import GRAD, PARAM, STATE
 
 MAX_STATES, MAX_OPTIONS = 3, 16
@@ -110,8 +113,8 @@ class CapturableTensors(Tensors):
         count = len(self._records)
         with gpu().on(self.device):
             self._tables = Tables(self._records)
-            self._coefficients = gpu().empty(count * COEFFICIENT_BYTES, "uint8")
-            self._options = gpu().empty(MAX_OPTIONS, "float64")
+            self._coefficients = gpu().empty(count * COEFFICIENT_BYTES, np.uint8)
+            self._options = gpu().empty(MAX_OPTIONS, np.float64)
         self._captured: list[Tables] = []  # graphs hold their addresses
         self._captured_flags: set[int] = set()
 
