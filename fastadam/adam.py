@@ -91,10 +91,11 @@ def adam_step(
 
     Parameters
     ----------
-    param, grad, exp_avg, exp_avg_sq : numpy.ndarray
-        float32 in native byte order, C-contiguous, of one shape, which may be any, and without common memory. All but `grad`
+    param, grad, exp_avg, exp_avg_sq : array
+        float32 in native byte order, C-contiguous, of one shape, which may be any, without common memory, and all in one
+        place: NumPy arrays, CuPy arrays, or what exports its memory by DLPack or ``__cuda_array_interface__``. All but `grad`
         are updated. Moments start as zeros.
-    max_exp_avg_sq : numpy.ndarray, optional
+    max_exp_avg_sq : array, optional
         If given, the step is AMSGrad's: the largest `exp_avg_sq` so far takes its place in the last formula.
     step : int
         The number :math:`t` of this step; the first is 1.
@@ -111,12 +112,14 @@ def adam_step(
     maximize : bool
         Negate the gradient.
     num_threads : int, optional
-        How many threads to use at most; by default as many as :func:`fastadam.get_num_threads` says.
+        How many of the CPU's threads to use at most; by default as many as :func:`fastadam.get_num_threads` says.
 
     Raises
     ------
     TypeError, ValueError
         If an argument does not fit. Then nothing has been changed.
+    ImportError, RuntimeError
+        If arrays are on a GPU, and CuPy is missing or cannot compile for it.
 
     References
     ----------
@@ -141,16 +144,21 @@ class Adam(Optimizer):
     Parameters
     ----------
     params : array, or sequence, iterator or mapping of arrays
-        What to optimize, in place: float32 NumPy arrays, C-contiguous and writeable, of any shapes, without common memory.
-        Gradients and :attr:`state` have the same structure. One flat array is the fastest.
+        What to optimize, in place: float32 arrays, C-contiguous and writeable, of any shapes, without common memory, on the
+        CPU (NumPy) or on one GPU (CuPy), or exporting such memory by DLPack or ``__cuda_array_interface__``. Gradients and
+        :attr:`state` have the same structure. One flat array is the fastest.
     lr, betas, eps, weight_decay, amsgrad, maximize
         As for :func:`adam_step`, with the names and defaults of ``torch.optim.Adam``. All but `amsgrad` are attributes that
         may be set between steps.
+    capturable : bool
+        Keep step counts on the GPU, so that a CUDA graph can capture and repeat a step.
 
     Raises
     ------
     TypeError, ValueError
         If an argument does not fit.
+    ImportError, RuntimeError
+        If arrays are on a GPU, and CuPy is missing or cannot use it.
 
     Notes
     -----

@@ -72,3 +72,44 @@ def test_two_hundred_steps_beside_torch(name, dtype, betas, eps, weight_decay, a
     # Gradients of both signs cancel: the error is relative to their size, not to what is left.
     error = np.abs(optimizer.state["exp_avg"] - state["exp_avg"]) / np.sqrt(state["exp_avg_sq"])
     assert error.max() <= MOMENT_TOLERANCE[betas]
+
+
+imports_writeable = pytest.mark.skipif(
+    np.lib.NumpyVersion(np.__version__) < "2.2.5", reason="before NumPy 2.2.5, what it imports by DLPack is read-only"
+)
+
+
+@imports_writeable
+@pytest.mark.parametrize("cls", [fastadam.Adam, fastadam.AdamW])
+def test_torch_tensors_are_stepped_in_place(cls):
+    """By DLPack and without a copy, as parameters, gradients and in the stateless step."""
+    param, grads = problem()
+    expected, tensor = param.copy(), torch.from_numpy(param.copy())
+    ours, theirs = cls(expected, amsgrad=True), cls(tensor, amsgrad=True)
+    for grad in grads[:5]:
+        ours.step(grad)
+        theirs.step(torch.from_numpy(grad))
+    np.testing.assert_array_equal(tensor.numpy(), expected)
+    np.testing.assert_array_equal(theirs.state["max_exp_avg_sq"], ours.state["max_exp_avg_sq"])
+
+    arrays = [expected, grads[5], np.zeros_like(param), np.zeros_like(param)]
+    tensors = [torch.from_numpy(array.copy()) for array in arrays]
+    fastadam.adam_step(*arrays, step=1)
+    fastadam.adam_step(*tensors, step=1)
+    for array, tensor in zip(arrays, tensors, strict=True):
+        np.testing.assert_array_equal(tensor.numpy(), array)
+
+
+@imports_writeable
+def test_torch_tensors_that_do_not_fit_are_refused():
+    with pytest.raises(TypeError, match=r"params\[0\] is a Parameter whose memory cannot be used in place: .*detach"):
+        fastadam.Adam([torch.nn.Parameter(torch.ones(3))])
+    with pytest.raises(TypeError, match=r"params has dtype torch.float64; expected float32"):
+        fastadam.Adam(torch.ones(3, dtype=torch.float64))
+    with pytest.raises(ValueError, match=r"grads is not C-contiguous .*copy it"):
+        fastadam.Adam(torch.ones(3)).step(torch.ones(3, 2)[:, 0])
+    with pytest.raises(ValueError, match=r"grads has shape torch.Size\(\[4\]\); expected torch.Size\(\[3\]\)"):
+        fastadam.Adam(torch.ones(3)).step(torch.ones(4))
+    shared = torch.ones(6)
+    with pytest.raises(ValueError, match=r"params\[0\] shares memory with params\[1\]"):
+        fastadam.Adam([shared[:4], shared[3:]])

@@ -16,7 +16,7 @@ _INCLUDE = re.compile(r'^#include "(.*)"$', re.MULTILINE)
 
 
 class Shape(NamedTuple):
-    """How a kernel divides its work; see docs/choosing-a-launch-shape.md for what was measured."""
+    """How a kernel divides its work; docs/cuda.md has what was measured."""
 
     block: int = 256  # threads
     vectors: int = 2  # 16-byte vectors of each array that a thread has under way

@@ -30,8 +30,10 @@ class Tensors:
             self._owned.append(group)
             for role, array in zip(roles, group, strict=True):
                 arrays.expect_usable(array, (role, i), group[0].shape, self.device)
-        self._shapes = [group[0].shape for group in self._owned]
-        self._sizes = [group[0].size for group in self._owned]
+        params = [group[0] for group in self._owned]
+        self._layouts = [(param.dtype, param.shape, param.strides, self.device) for param in params]
+        self._sizes = [param.size for param in params]
+        self._array_type = gpu().ndarray
         addresses = [[array.data.ptr for array in group] for group in self._owned]
         self._memory = _native.OwnedMemory(addresses, self._sizes)
         self._records = [
@@ -92,13 +94,19 @@ class Tensors:
         """The gradients as arrays and their addresses, checked unless they are the very objects of last time."""
         if len(self._grads) == len(grads) and all(map(operator.is_, [known() for known in self._grads], grads)):
             return grads, self._grad_addresses
-        grads = [arrays.view(grad, (GRAD, i), False) for i, grad in enumerate(grads)]
-        for i, (grad, shape) in enumerate(zip(grads, self._shapes, strict=True)):
-            arrays.expect_usable(grad, (GRAD, i), shape, self.device)
-        addresses = [grad.data.ptr for grad in grads]
+        views, addresses = [], []
+        for i, (grad, layout) in enumerate(zip(grads, self._layouts, strict=True)):
+            if type(grad) is not self._array_type:
+                grad = arrays.view(grad, (GRAD, i), False)
+            memory = grad.data
+            # For speed: what has all that the parameter has needs no further look.
+            if (grad.dtype, grad.shape, grad.strides, memory.device_id) != layout or memory.ptr % 4:
+                arrays.expect_usable(grad, (GRAD, i), layout[1], self.device)
+            views.append(grad)
+            addresses.append(memory.ptr)
         if addresses != self._grad_addresses:
             self._memory.expect_apart(addresses, self._sizes)
-        return grads, addresses
+        return views, addresses
 
     def _remember(self, grads: Sequence[Any], addresses: list[int]) -> None:
         if addresses is not self._grad_addresses:
@@ -115,6 +123,7 @@ class CapturableTensors(Tensors):
             self._tables = Tables(self._records)
             self._coefficients = gpu().empty(count * COEFFICIENT_BYTES, np.uint8)
             self._options = gpu().empty(MAX_OPTIONS, np.float64)
+            self._spare: Tables | None = self._tables.with_own_grads()
         self._captured: list[Tables] = []  # graphs hold their addresses
         self._captured_flags: set[int] = set()
 
@@ -134,9 +143,11 @@ class CapturableTensors(Tensors):
             grads, addresses = self._usable(grads)
             compiled, tables = self.kernels(rule), self._tables
             if gpu().is_capturing():
-                tables = self._tables.with_own_grads()
+                tables, self._spare = self._spare or tables.with_own_grads(), None
                 self._captured.append(tables)
                 self._captured_flags.add(rule.flags)
+            elif self._spare is None:  # for the next capture, while memory can be allocated
+                self._spare = tables.with_own_grads()
             tables.set_grads(addresses, compiled.write)
             where = [self._options.data.ptr, steps.data.ptr, self._coefficients.data.ptr, len(addresses)]
             launch(compiled.advance, -(-len(addresses) // SHAPE.block), Argument(where))

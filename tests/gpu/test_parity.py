@@ -1,0 +1,86 @@
+"""The kernels on a GPU give the bits of the reference and of the CPU, whatever the sizes, options and alignments."""
+
+import numpy as np
+import pytest
+from buffers import SPECIAL, assert_same_bits, random_inputs
+from gpu.arrays import Guarded, to_cpu, to_gpu
+from test_parity import HYPERPARAMETERS, OPTIONS, describe, expected_arrays, without_amsgrad
+
+import fastadam
+from fastadam.cuda.source import Shape
+
+pytestmark = pytest.mark.gpu
+
+SHAPE = Shape()
+PASS = 4 * SHAPE.block * SHAPE.vectors  # elements that a block steps at a time
+# How many floats after a 16-byte boundary each array starts: parameter, gradient, states.
+ALIGNMENTS = [
+    (0, 0, 0, 0, 0),
+    (1, 1, 1, 1, 1),
+    (3, 3, 3, 3, 3),
+    (0, 1, 2, 3, 0),
+    (1, 0, 0, 0, 0),
+    (2, 3, 2, 2, 2),
+    (3, 3, 3, 3, 0),
+]
+SIZES = [
+    *range(40),
+    *(edge + k for edge in (4 * SHAPE.block, PASS, SHAPE.chunk, 2 * SHAPE.chunk, 5 * SHAPE.chunk) for k in range(-5, 6)),
+    1_000_003,
+]
+
+
+def assert_parity(size, offsets, options, hyperparameters):
+    arguments = hyperparameters | without_amsgrad(options)
+    inputs = random_inputs(size, 3 if options["amsgrad"] else 2, seed=size)
+    guarded = Guarded(inputs, offsets)
+    fastadam.adam_step(*guarded.arrays, **arguments)
+    fastadam.adam_step(*inputs, **arguments)
+    expected = expected_arrays(size, options["amsgrad"], tuple(arguments.items()))
+    names = ("param", "grad", "m", "v", "max")
+    for name, actual, on_cpu, wanted in zip(names, guarded.contents(), inputs, expected, strict=False):
+        where = f"in {name}, size {size}, offsets {offsets}, {arguments}"
+        assert_same_bits(actual, wanted, where)
+        assert_same_bits(actual, on_cpu, f"{where}, beside the CPU")
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=describe)
+def test_steps_equal_the_reference(options):
+    """Each size and alignment appears, among the values all special ones."""
+    for k, size in enumerate(SIZES):
+        for offsets in (ALIGNMENTS[0], ALIGNMENTS[k % len(ALIGNMENTS)]):
+            assert_parity(size, offsets, options, HYPERPARAMETERS[k % len(HYPERPARAMETERS)])
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=describe)
+@pytest.mark.parametrize("offsets", ALIGNMENTS, ids=str)
+def test_alignments_equal_the_reference(options, offsets):
+    for k, size in enumerate((1, 2, 3, 4, 5, 6, 7, 8, PASS + 1, SHAPE.chunk - 1, SHAPE.chunk + 3, 2 * SHAPE.chunk + 7)):
+        assert_parity(size, offsets, options, HYPERPARAMETERS[k % len(HYPERPARAMETERS)])
+
+
+@pytest.mark.parametrize("hyperparameters", HYPERPARAMETERS, ids=str)
+def test_hyperparameters_equal_the_reference(hyperparameters):
+    assert_parity(3001, (0, 0, 0, 0, 0), {"amsgrad": False, "weight_decay": 0.1}, hyperparameters)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3, 0), (1,), (3, 5, 7), (129, 65)])
+def test_arrays_of_any_shape(shape):
+    size = int(np.prod(shape))
+    inputs = [array.reshape(shape) for array in random_inputs(size, 2)]
+    on_gpu = [to_gpu(array) for array in inputs]
+    fastadam.adam_step(*on_gpu, step=3)
+    fastadam.reference.adam_step(*inputs, step=3)
+    for actual, expected in zip(on_gpu, inputs, strict=True):
+        assert actual.shape == shape
+        assert_same_bits(to_cpu(actual).reshape(-1), expected.reshape(-1))
+
+
+def test_every_special_value_meets_every_other():
+    inputs = [np.ascontiguousarray(axis).reshape(-1) for axis in np.meshgrid(*[SPECIAL] * 4, indexing="ij")]
+    on_gpu = [to_gpu(array) for array in inputs]
+    for t in (1, 2):
+        fastadam.adam_step(*on_gpu, step=t, weight_decay=0.1)
+        fastadam.reference.adam_step(*inputs, step=t, weight_decay=0.1)
+        for actual, expected in zip(on_gpu, inputs, strict=True):
+            assert_same_bits(to_cpu(actual), expected, f"in step {t}")
