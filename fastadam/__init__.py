@@ -9,8 +9,14 @@ except ImportError as error:
     ) from error
 
 from fastadam import reference
+from fastadam.adagrad import Adagrad
 from fastadam.adam import Adam, AdamW, adam_step
+from fastadam.adamax import Adamax
 from fastadam.cuda import warmup
+from fastadam.lion import Lion
+from fastadam.nadam import NAdam
+from fastadam.radam import RAdam
+from fastadam.rmsprop import RMSprop
 from fastadam.runtime import (
     active_isa,
     available_isas,
@@ -18,10 +24,18 @@ from fastadam.runtime import (
     get_num_threads,
     set_num_threads,
 )
+from fastadam.sgd import SGD
 
 __all__ = [
+    "SGD",
+    "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
+    "Lion",
+    "NAdam",
+    "RAdam",
+    "RMSprop",
     "__version__",
     "active_isa",
     "adam_step",

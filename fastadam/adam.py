@@ -3,6 +3,7 @@
 import contextlib
 import functools
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, SupportsIndex
 
 import numpy as np
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 
 from fastadam import _native
 from fastadam.devices import backend_of
-from fastadam.hyperparameters import beta_pair, flag, non_negative, step_number
+from fastadam.hyperparameters import beta_pair, non_negative, step_number
 from fastadam.optimizer import Hyperparameter, Optimizer
+from fastadam.options import Options
 from fastadam.refusals import explain
 from fastadam.runtime import thread_count
 
@@ -19,8 +21,8 @@ _ARRAY_NAMES = ("param", "grad", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
 
 @dataclass(frozen=True)
-class AdamOptions:
-    """Hyperparameters of Adam, checked."""
+class AdamOptions(Options):
+    """Hyperparameters of Adam."""
 
     lr: float
     betas: tuple[float, float]
@@ -30,26 +32,12 @@ class AdamOptions:
     maximize: bool
     decoupled_weight_decay: bool = field(repr=False)  # the class says it
 
-    def __post_init__(self) -> None:
-        checks = {"lr": non_negative, "betas": beta_pair, "eps": non_negative, "weight_decay": non_negative}
-        for name in self.__dataclass_fields__:
-            object.__setattr__(self, name, checks.get(name, flag)(name, getattr(self, name)))
+    rule_name = "adam"
+    checks = MappingProxyType({"lr": non_negative, "betas": beta_pair, "eps": non_negative, "weight_decay": non_negative})
 
     @property
-    def state_names(self) -> tuple[str, ...]:
-        return _ARRAY_NAMES[2:] if self.amsgrad else _ARRAY_NAMES[2:4]
-
-    @functools.cached_property
-    def rule(self) -> _native.Rule:
-        options = {"lr": self.lr, "eps": self.eps, "weight_decay": self.weight_decay}
-        options["beta1"], options["beta2"] = self.betas
-        flags = {
-            "amsgrad": self.amsgrad,
-            "maximize": self.maximize,
-            # Without decay the term is left out, not multiplied by zero: 0 * Inf would be NaN.
-            "coupled": not self.decoupled_weight_decay and self.weight_decay != 0,
-        }
-        return _native.Rule("adam", options, {name for name, is_set in flags.items() if is_set})
+    def initial_state(self) -> dict[str, float]:
+        return dict.fromkeys(_ARRAY_NAMES[2:] if self.amsgrad else _ARRAY_NAMES[2:4], 0.0)
 
 
 _cached_options = functools.lru_cache(maxsize=64, typed=True)(AdamOptions)

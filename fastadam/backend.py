@@ -18,8 +18,8 @@ class Backend(Protocol):
 
     def tensors(self, params: Sequence[Any], states: Sequence[Sequence[Any]], capturable: bool = False) -> Tensors: ...
 
-    def zeros_like(self, param: Any, count: int) -> list[Any]:
-        """`count` arrays of zeros like `param`; none if it is not a usable array, which :meth:`tensors` will refuse."""
+    def full_like(self, param: Any, values: Sequence[float]) -> list[Any]:
+        """An array like `param` for each value, full of it; none if `param` is not usable, which :meth:`tensors` refuses."""
 
     def step_counts(self, params: Sequence[Any], capturable: bool = False) -> Any:
         """A zero of 64 bits for each parameter, in the CPU's memory, or if `capturable` beside the parameters."""

@@ -18,7 +18,7 @@ def tensors(params: Sequence[Any], states: Sequence[Sequence[Any]], capturable: 
     return _native.Tensors(params, states)
 
 
-def zeros_like(param: Any, count: int) -> list[NDArray[np.float32]]:
+def full_like(param: Any, values: Sequence[float]) -> list[NDArray[np.float32]]:
     """See :class:`fastadam.backend.Backend`.
 
     Each array lies relative to cache lines as the parameter does, so that a kernel which starts at a cache line of one does
@@ -31,7 +31,8 @@ def zeros_like(param: Any, count: int) -> list[NDArray[np.float32]]:
             return []
     if not param.flags.c_contiguous:
         return []
-    rooms = [np.zeros(param.size + CACHE_LINE - 1, np.float32) for _ in range(count)]
+    size = param.size + CACHE_LINE - 1
+    rooms = [np.full(size, value, np.float32) if value else np.zeros(size, np.float32) for value in values]
     starts = [(param.ctypes.data - room.ctypes.data) // 4 % CACHE_LINE for room in rooms]
     return [room[start : start + param.size].reshape(param.shape) for room, start in zip(rooms, starts, strict=True)]
 

@@ -16,6 +16,14 @@ def non_negative(name: str, value: Any) -> float:
     return number + 0.0  # which makes -0.0 a 0.0
 
 
+def real(name: str, value: Any) -> float:
+    """A finite real number."""
+    number = _real(name, value)
+    if not math.isfinite(number):
+        raise ValueError(f"{name} is {value!r}; expected a finite number")
+    return number
+
+
 def beta_pair(name: str, value: Any) -> tuple[float, float]:
     """Two decay rates in [0, 1)."""
     if not isinstance(value, Iterable) or isinstance(value, str) or len(pair := tuple(value)) != 2:

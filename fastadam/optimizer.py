@@ -3,30 +3,22 @@
 import dataclasses
 from collections.abc import Iterator
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol, SupportsIndex
+from typing import Any, SupportsIndex
 
 from fastadam import _native
 from fastadam.devices import backend_of
 from fastadam.hyperparameters import flag
+from fastadam.options import Options
 from fastadam.refusals import GRAD, PARAM, STATE, explain
 from fastadam.runtime import thread_count
 from fastadam.structure import Structure
 
 
-class Options(Protocol):
-    """A rule's hyperparameters: a frozen dataclass whose values have been checked."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def state_names(self) -> tuple[str, ...]: ...
-
-    @property
-    def rule(self) -> _native.Rule: ...
-
-
 class Hyperparameter:
-    """An attribute of an optimizer that may be changed between steps. A value that is refused changes nothing."""
+    """An attribute of an optimizer that may be changed between steps, unless that would take another state.
+
+    A value that is refused changes nothing.
+    """
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -35,7 +27,13 @@ class Hyperparameter:
         return self if optimizer is None else getattr(optimizer._options, self._name)
 
     def __set__(self, optimizer: Any, value: Any) -> None:
-        optimizer._set_options(dataclasses.replace(optimizer._options, **{self._name: value}))
+        options = dataclasses.replace(optimizer._options, **{self._name: value})
+        if options.initial_state.keys() != optimizer._options.initial_state.keys():
+            raise ValueError(
+                f"{self._name} is {value!r}, with which the state would be {', '.join(options.initial_state) or 'none'}; it is "
+                f"{', '.join(optimizer._options.initial_state) or 'none'} since the optimizer was made; make a new optimizer"
+            )
+        optimizer._set_options(options)
 
 
 class Optimizer:
@@ -43,20 +41,21 @@ class Optimizer:
 
     def __init__(self, params: Any, options: Options, capturable: bool) -> None:
         self._capturable = flag("capturable", capturable)
-        self._state_names = state_names = options.state_names
+        initial = options.initial_state
+        self._state_names = tuple(initial)
         if isinstance(params, Iterator):
             params = list(params)
         self._structure = Structure(params)
         self._params = list(self._structure.flatten("params", params))
         backend = backend_of(self._params[0])
-        states = [backend.zeros_like(param, len(state_names)) for param in self._params]
+        states = [backend.full_like(param, [*initial.values()]) for param in self._params]
         try:
             self._tensors: Any = backend.tensors(self._params, states, self._capturable)
         except _native.Refused as refused:
             raise explain(refused, self._lookup) from None
         self._steps = backend.step_counts(self._params, self._capturable)
         self._states = [
-            MappingProxyType({"step": self._steps[i : i + 1].reshape(())} | dict(zip(state_names, state, strict=True)))
+            MappingProxyType({"step": self._steps[i : i + 1].reshape(())} | dict(zip(initial, state, strict=True)))
             for i, state in enumerate(states)
         ]
         self._set_options(options)

@@ -136,8 +136,8 @@ class HostGpu(Gpu):
     def copy(self, values):
         return on_gpu(values, self._device)
 
-    def zeros(self, shape, dtype):
-        return on_gpu(np.zeros(shape, dtype), self._device)
+    def full(self, shape, value, dtype):
+        return on_gpu(np.full(shape, value, dtype), self._device)
 
     def empty(self, shape, dtype):
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize

@@ -18,7 +18,7 @@ def tensors(params: Sequence[Any], states: Sequence[Sequence[Any]], capturable: 
     return (CapturableTensors if capturable else Tensors)(params, states)
 
 
-def zeros_like(param: Any, count: int) -> list[Any]:
+def full_like(param: Any, values: Sequence[float]) -> list[Any]:
     """See :class:`fastadam.backend.Backend`.
 
     Each array lies relative to 16 bytes as the parameter does, so that a kernel which starts at such a boundary of one does
@@ -29,7 +29,7 @@ def zeros_like(param: Any, count: int) -> list[Any]:
     except Refused:
         return []
     with gpu().on(param.data.device_id):
-        rooms = [gpu().zeros(param.size + VECTOR - 1, np.float32) for _ in range(count)]
+        rooms = [gpu().full(param.size + VECTOR - 1, value, np.float32) for value in values]
     starts = [(param.data.ptr - room.data.ptr) // 4 % VECTOR for room in rooms]
     return [room[start : start + param.size].reshape(param.shape) for room, start in zip(rooms, starts, strict=True)]
 
@@ -39,4 +39,4 @@ def step_counts(params: Sequence[Any], capturable: bool = False) -> Any:
     if not capturable:
         return np.zeros(len(params), np.int64)
     with gpu().on(arrays.view(params[0], (0, 0), True).data.device_id):
-        return gpu().zeros(len(params), np.int64)
+        return gpu().full(len(params), 0, np.int64)

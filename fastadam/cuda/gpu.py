@@ -73,8 +73,8 @@ class Gpu:
     def empty(self, shape: int | tuple[int, ...], dtype: Any) -> Any:
         return self._cupy.empty(shape, dtype)
 
-    def zeros(self, shape: int | tuple[int, ...], dtype: Any) -> Any:
-        return self._cupy.zeros(shape, dtype)
+    def full(self, shape: int | tuple[int, ...], value: float, dtype: Any) -> Any:
+        return self._cupy.full(shape, value, dtype)
 
     def from_dlpack(self, array: Any) -> Any:
         """A view of an array of another library, which the current stream may use from now on."""

@@ -1,0 +1,65 @@
+// NAdam (Dozat, 2016), with the schedule of the momentum and the decoupled weight decay that PyTorch has.
+#pragma once
+
+#include "power.hpp"
+#include "real.hpp"
+
+namespace fastadam {
+namespace {
+
+struct NAdam {
+  enum Option { lr, beta1, beta2, eps, weight_decay, momentum_decay, option_count };
+  enum Flag : unsigned { maximize = 1, coupled = 2, variant_count = 4 };
+  static constexpr const char* option_names[] = {"lr", "beta1", "beta2", "eps", "weight_decay", "momentum_decay"};
+  static constexpr const char* flag_names[] = {"maximize", "coupled"};
+
+  // exp_avg, exp_avg_sq
+  static constexpr int state_count(unsigned) { return 2; }
+
+  Real b1, b2, c1, c2;  // decay of the two moments, and one minus it
+  Real ag, am;          // step sizes of the gradient and of the first moment, bias corrections included
+  Real e;               // epsilon, scaled as in Adam
+  Real d;               // factor of decoupled weight decay
+  Real wd;              // coupled weight decay
+
+  static FASTADAM_INLINE NAdam at_step(const Real64* option, unsigned flags, long long t) {
+    NAdam rule;
+    rule.b1 = Real(option[beta1]);
+    rule.b2 = Real(option[beta2]);
+    rule.c1 = Real(1) - rule.b1;
+    rule.c2 = Real(1) - rule.b2;
+    // The momentum of step i is mu(i) = beta1 (1 - 0.96^(i momentum_decay) / 2).
+    const Real64 log_of_096 = Real64(-0.040821994520255166);
+    const Real64 q = exponential_of_negative(option[momentum_decay] * log_of_096);
+    const Real64 mu = momentum(rule.b1, power(q, t)), next = momentum(rule.b1, power(q, t + 1));
+    // The product of all so far. Once it is below half an ulp of 1, it and what would follow no longer matter.
+    Real64 product = Real64(1), decay = Real64(1);
+    for (long long i = 1; i <= t && Real64(5e-20) < product; ++i) {
+      decay = decay * q;
+      product = product * momentum(rule.b1, decay);
+    }
+    const Real64 root = square_root(Real64(1) - power(Real64(rule.b2), t));
+    rule.ag = Real(option[lr] * (Real64(1) - mu) / (Real64(1) - product) * root);
+    rule.am = Real(option[lr] * next / (Real64(1) - product * next) * root);
+    rule.e = Real(option[eps] * root);
+    rule.d = flags & coupled ? Real(1) : Real(Real64(1) - option[lr] * option[weight_decay]);
+    rule.wd = Real(option[weight_decay]);
+    return rule;
+  }
+
+  static FASTADAM_INLINE Real64 momentum(Real b1, Real64 decay) { return Real64(b1) * (Real64(1) - Real64(0.5) * decay); }
+
+  template <unsigned flags>
+  FASTADAM_INLINE void update(Real& p, Real g, Real* state) const {
+    Real& m = state[0];
+    Real& v = state[1];
+    if constexpr ((flags & maximize) != 0) g = -g;
+    if constexpr ((flags & coupled) != 0) g = g + wd * p;
+    m = flush_subnormal(b1 * m + c1 * g);
+    v = flush_subnormal(b2 * v + (c2 * g) * g);
+    p = d * p - (ag * g + am * m) / (square_root(v) + e);
+  }
+};
+
+}  // namespace
+}  // namespace fastadam

@@ -1,0 +1,62 @@
+// RAdam (Liu et al., 2020, Algorithm 2), with PyTorch's decoupled weight decay.
+#pragma once
+
+#include "power.hpp"
+#include "real.hpp"
+
+namespace fastadam {
+namespace {
+
+struct RAdam {
+  enum Option { lr, beta1, beta2, eps, weight_decay, option_count };
+  enum Flag : unsigned { maximize = 1, coupled = 2, variant_count = 4 };
+  static constexpr const char* option_names[] = {"lr", "beta1", "beta2", "eps", "weight_decay"};
+  static constexpr const char* flag_names[] = {"maximize", "coupled"};
+
+  // exp_avg, exp_avg_sq
+  static constexpr int state_count(unsigned) { return 2; }
+
+  Real b1, b2, c1, c2;  // decay of the two moments, and one minus it
+  Real a;               // step size; bias corrections and rectification included
+  Real e;
+  Real adaptive;  // 1 if the variance of the adaptive step is tractable, else 0: then the step is that of momentum
+  Real d;         // factor of decoupled weight decay
+  Real wd;        // coupled weight decay
+
+  static FASTADAM_INLINE RAdam at_step(const Real64* option, unsigned flags, long long t) {
+    RAdam rule;
+    rule.b1 = Real(option[beta1]);
+    rule.b2 = Real(option[beta2]);
+    rule.c1 = Real(1) - rule.b1;
+    rule.c2 = Real(1) - rule.b2;
+    const Real64 one = Real64(1), two = Real64(2), four = Real64(4), b2 = Real64(rule.b2), b2_t = power(b2, t);
+    const Real64 k1 = one - power(Real64(rule.b1), t), k2 = one - b2_t;
+    const Real64 longest = two / (one - b2) - one;  // length of the approximated simple moving average; rho in the paper
+    const Real64 length = longest - two * Real64(static_cast<double>(t)) * b2_t / k2;
+    const bool tractable = Real64(5) < length;
+    const Real64 rectification =
+        tractable ? square_root((length - four) * (length - two) * longest / ((longest - four) * (longest - two) * length))
+                  : one;
+    rule.a = Real(tractable ? option[lr] * rectification * square_root(k2) / k1 : option[lr] / k1);
+    rule.e = Real(option[eps]);
+    rule.adaptive = Real(tractable ? one : Real64(0));
+    rule.d = flags & coupled ? Real(1) : Real(one - option[lr] * option[weight_decay]);
+    rule.wd = Real(option[weight_decay]);
+    return rule;
+  }
+
+  template <unsigned flags>
+  FASTADAM_INLINE void update(Real& p, Real g, Real* state) const {
+    Real& m = state[0];
+    Real& v = state[1];
+    if constexpr ((flags & maximize) != 0) g = -g;
+    if constexpr ((flags & coupled) != 0) g = g + wd * p;
+    m = flush_subnormal(b1 * m + c1 * g);
+    v = flush_subnormal(b2 * v + (c2 * g) * g);
+    const Real denominator = adaptive != Real(0) ? square_root(v) + e : Real(1);
+    p = d * p - (a * m) / denominator;
+  }
+};
+
+}  // namespace
+}  // namespace fastadam

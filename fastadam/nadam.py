@@ -1,0 +1,102 @@
+"""NAdam."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from fastadam.hyperparameters import beta_pair, non_negative
+from fastadam.optimizer import Hyperparameter, Optimizer
+from fastadam.options import Options
+
+
+@dataclass(frozen=True)
+class NAdamOptions(Options):
+    """Hyperparameters of NAdam."""
+
+    lr: float
+    betas: tuple[float, float]
+    eps: float
+    weight_decay: float
+    momentum_decay: float
+    decoupled_weight_decay: bool
+    maximize: bool
+
+    rule_name = "nadam"
+    checks = MappingProxyType(
+        {"betas": beta_pair, **dict.fromkeys(("lr", "eps", "weight_decay", "momentum_decay"), non_negative)}
+    )
+
+    @property
+    def initial_state(self) -> dict[str, float]:
+        return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
+
+
+class NAdam(Optimizer):
+    r"""NAdam: Adam with Nesterov's momentum (Dozat 2016).
+
+    .. math::
+        \mu_t &= \beta_1 \left(1 - \tfrac12 \, 0.96^{\, t \, \mathrm{momentum\_decay}}\right) \\
+        m &\leftarrow \beta_1 m + (1 - \beta_1) g \\
+        v &\leftarrow \beta_2 v + (1 - \beta_2) g^2 \\
+        p &\leftarrow p - \mathrm{lr} \,
+            \frac{\dfrac{(1 - \mu_t) \, g}{1 - \prod_{i=1}^{t} \mu_i} + \dfrac{\mu_{t+1} \, m}{1 - \prod_{i=1}^{t+1} \mu_i}}
+            {\sqrt{v / (1 - \beta_2^t)} + \mathrm{eps}}
+
+    :func:`fastadam.reference.nadam_step` is the specification, and gives the same bits. Names, defaults and semantics are those
+    of ``torch.optim.NAdam``, but for the product, which is taken over the present `betas` and `momentum_decay` here, and there
+    over those of each step.
+
+    Parameters
+    ----------
+    params, maximize, capturable
+        As for :class:`fastadam.Adam`, and so are errors.
+    lr : float
+        Learning rate, at least 0.
+    betas : (float, float)
+        Decay rates of the moments, in [0, 1).
+    eps : float
+        Added to the denominator, at least 0.
+    weight_decay : float
+        At least 0; ``weight_decay * param`` is added to the gradient.
+    momentum_decay : float
+        How fast the momentum's schedule approaches `betas[0]`, at least 0.
+    decoupled_weight_decay : bool
+        Multiply the parameters by ``1 - lr * weight_decay`` instead.
+
+    References
+    ----------
+    Dozat, "Incorporating Nesterov Momentum into Adam", ICLR workshop 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastadam
+    >>> weights = np.ones(2, np.float32)
+    >>> fastadam.NAdam(weights, lr=0.1).step(np.array([1, -4], np.float32))
+    >>> weights
+    array([0.8939..., 1.1060...], dtype=float32)
+    """
+
+    lr = Hyperparameter()
+    betas = Hyperparameter()
+    eps = Hyperparameter()
+    weight_decay = Hyperparameter()
+    momentum_decay = Hyperparameter()
+    decoupled_weight_decay = Hyperparameter()
+    maximize = Hyperparameter()
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum_decay: float = 4e-3,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        capturable: bool = False,
+    ) -> None:
+        options = NAdamOptions(lr, betas, eps, weight_decay, momentum_decay, decoupled_weight_decay, maximize)
+        super().__init__(params, options, capturable)

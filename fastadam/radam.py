@@ -1,0 +1,95 @@
+"""RAdam."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from fastadam.hyperparameters import beta_pair, non_negative
+from fastadam.optimizer import Hyperparameter, Optimizer
+from fastadam.options import Options
+
+
+@dataclass(frozen=True)
+class RAdamOptions(Options):
+    """Hyperparameters of RAdam."""
+
+    lr: float
+    betas: tuple[float, float]
+    eps: float
+    weight_decay: float
+    decoupled_weight_decay: bool
+    maximize: bool
+
+    rule_name = "radam"
+    checks = MappingProxyType({"lr": non_negative, "betas": beta_pair, "eps": non_negative, "weight_decay": non_negative})
+
+    @property
+    def initial_state(self) -> dict[str, float]:
+        return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
+
+
+class RAdam(Optimizer):
+    r"""RAdam: Adam whose first steps are those of momentum, until the second moment can be trusted (Liu et al. 2020).
+
+    With :math:`\rho_\infty = 2 / (1 - \beta_2) - 1` and
+    :math:`\rho_t = \rho_\infty - 2 t \beta_2^t / (1 - \beta_2^t)`:
+
+    .. math::
+        m &\leftarrow \beta_1 m + (1 - \beta_1) g \\
+        v &\leftarrow \beta_2 v + (1 - \beta_2) g^2 \\
+        r &= \sqrt{\frac{(\rho_t - 4)(\rho_t - 2) \, \rho_\infty}{(\rho_\infty - 4)(\rho_\infty - 2) \, \rho_t}} \\
+        p &\leftarrow p - \mathrm{lr} \, \frac{m}{1 - \beta_1^t} \cdot
+            \begin{cases} r \sqrt{1 - \beta_2^t} / (\sqrt{v} + \mathrm{eps}) & \rho_t > 5 \\ 1 & \text{otherwise} \end{cases}
+
+    :func:`fastadam.reference.radam_step` is the specification, and gives the same bits. Names, defaults and semantics are those
+    of ``torch.optim.RAdam``.
+
+    Parameters
+    ----------
+    params, maximize, capturable
+        As for :class:`fastadam.Adam`, and so are errors.
+    lr : float
+        Learning rate, at least 0.
+    betas : (float, float)
+        Decay rates of the moments, in [0, 1).
+    eps : float
+        Added to the denominator, at least 0.
+    weight_decay : float
+        At least 0; ``weight_decay * param`` is added to the gradient.
+    decoupled_weight_decay : bool
+        Multiply the parameters by ``1 - lr * weight_decay`` instead.
+
+    References
+    ----------
+    Liu et al., "On the Variance of the Adaptive Learning Rate and Beyond", ICLR 2020, Algorithm 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastadam
+    >>> weights = np.ones(2, np.float32)
+    >>> fastadam.RAdam(weights, lr=0.5).step(np.array([1, -1], np.float32))
+    >>> weights
+    array([0.5, 1.5], dtype=float32)
+    """
+
+    lr = Hyperparameter()
+    betas = Hyperparameter()
+    eps = Hyperparameter()
+    weight_decay = Hyperparameter()
+    decoupled_weight_decay = Hyperparameter()
+    maximize = Hyperparameter()
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        capturable: bool = False,
+    ) -> None:
+        super().__init__(params, RAdamOptions(lr, betas, eps, weight_decay, decoupled_weight_decay, maximize), capturable)

@@ -1,0 +1,27 @@
+r"""The specification: each rule as NumPy expressions, in the order and precision of the numerics contract.
+
+The kernels give the bits of these functions. They are written to be read and are not fast. They check nothing.
+
+Scalars that depend on the step alone are float64, rounded once to float32; arrays are float32, and NumPy rounds each
+operation once. All arrays have one shape; all but `grad` are updated in place. States start as zeros, and `step` from 1.
+"""
+
+from fastadam.reference.adagrad import adagrad_step
+from fastadam.reference.adam import adam_step
+from fastadam.reference.adamax import adamax_step
+from fastadam.reference.lion import lion_step
+from fastadam.reference.nadam import nadam_step
+from fastadam.reference.radam import radam_step
+from fastadam.reference.rmsprop import rmsprop_step
+from fastadam.reference.sgd import sgd_step
+
+__all__ = [
+    "adagrad_step",
+    "adam_step",
+    "adamax_step",
+    "lion_step",
+    "nadam_step",
+    "radam_step",
+    "rmsprop_step",
+    "sgd_step",
+]

@@ -1,0 +1,48 @@
+"""NAdam (Dozat 2016)."""
+
+import math
+
+import numpy as np
+
+from fastadam.reference.scalars import LOG_096, Array, effective_gradient, exponential_of_negative, flush_subnormals, power
+
+
+def nadam_step(
+    param: Array,
+    grad: Array,
+    exp_avg: Array,
+    exp_avg_sq: Array,
+    *,
+    step: int,
+    lr: float = 2e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    momentum_decay: float = 4e-3,
+    decoupled_weight_decay: bool = False,
+    maximize: bool = False,
+) -> None:
+    """One step of :class:`fastadam.NAdam`."""
+    with np.errstate(all="ignore"):
+        b1, b2 = np.float32(betas[0]), np.float32(betas[1])
+        c1, c2 = np.float32(1) - b1, np.float32(1) - b2
+        # The momentum of step i is mu(i) = beta1 (1 - 0.96^(i momentum_decay) / 2).
+        q = exponential_of_negative(momentum_decay * LOG_096)
+        mu, following = (float(b1) * (1.0 - 0.5 * power(q, t)) for t in (step, step + 1))
+        # The product of all so far. Once it is below half an ulp of 1, it and what would follow no longer matter.
+        product, decay = 1.0, 1.0
+        for _ in range(step):
+            if product <= 5e-20:
+                break
+            decay *= q
+            product *= float(b1) * (1.0 - 0.5 * decay)
+        root = math.sqrt(1.0 - power(float(b2), step))
+        ag = np.float32(lr * (1.0 - mu) / (1.0 - product) * root)
+        am = np.float32(lr * following / (1.0 - product * following) * root)
+        e = np.float32(eps * root)
+        d = np.float32(1.0 - lr * weight_decay) if decoupled_weight_decay else np.float32(1)
+
+        g = effective_gradient(param, grad, maximize, 0.0 if decoupled_weight_decay else weight_decay)
+        exp_avg[...] = flush_subnormals(b1 * exp_avg + c1 * g)
+        exp_avg_sq[...] = flush_subnormals(b2 * exp_avg_sq + (c2 * g) * g)
+        param[...] = d * param - (ag * g + am * exp_avg) / (np.sqrt(exp_avg_sq) + e)

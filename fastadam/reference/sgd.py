@@ -1,0 +1,31 @@
+"""Stochastic gradient descent with momentum (Polyak 1964) and Nesterov's variant (Sutskever et al. 2013)."""
+
+import numpy as np
+
+from fastadam.reference.scalars import Array, effective_gradient, flush_subnormals
+
+
+def sgd_step(
+    param: Array,
+    grad: Array,
+    momentum_buffer: Array | None = None,
+    *,
+    step: int,
+    lr: float = 1e-3,
+    momentum: float = 0.0,
+    dampening: float = 0.0,
+    weight_decay: float = 0.0,
+    nesterov: bool = False,
+    maximize: bool = False,
+) -> None:
+    """One step of :class:`fastadam.SGD`; without `momentum_buffer`, momentum is not used."""
+    with np.errstate(all="ignore"):
+        first = step == 1  # which has no buffer yet: the gradient becomes it
+        b = np.float32(0 if first else momentum)
+        c = np.float32(1) if first else np.float32(1) - np.float32(dampening)
+
+        g = effective_gradient(param, grad, maximize, weight_decay)
+        if momentum_buffer is not None:
+            momentum_buffer[...] = flush_subnormals(b * momentum_buffer + c * g)
+            g = g + np.float32(momentum) * momentum_buffer if nesterov else momentum_buffer
+        param[...] = param - np.float32(lr) * g

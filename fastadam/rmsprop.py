@@ -1,0 +1,102 @@
+"""RMSProp."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from fastadam.hyperparameters import decay_rate, non_negative
+from fastadam.optimizer import Hyperparameter, Optimizer
+from fastadam.options import Options
+
+
+@dataclass(frozen=True)
+class RMSpropOptions(Options):
+    """Hyperparameters of RMSProp."""
+
+    lr: float
+    alpha: float
+    eps: float
+    weight_decay: float
+    momentum: float
+    centered: bool
+    maximize: bool
+
+    rule_name = "rmsprop"
+    checks = MappingProxyType({"alpha": decay_rate, **dict.fromkeys(("lr", "eps", "weight_decay", "momentum"), non_negative)})
+
+    @property
+    def initial_state(self) -> dict[str, float]:
+        names = ["square_avg", *(["grad_avg"] if self.centered else []), *(["momentum_buffer"] if self.momentum else [])]
+        return dict.fromkeys(names, 0.0)
+
+    def _native_flags(self) -> dict[str, bool]:
+        return super()._native_flags() | {"with_momentum": self.momentum != 0}
+
+
+class RMSprop(Optimizer):
+    r"""RMSProp (Tieleman & Hinton 2012), with centering (Graves 2013) and momentum as options.
+
+    .. math::
+        v &\leftarrow \alpha v + (1 - \alpha) g^2 \\
+        \bar g &\leftarrow \alpha \bar g + (1 - \alpha) g
+            \quad \text{if centered; then } v - \bar g^2 \text{ takes the place of } v \text{ below} \\
+        b &\leftarrow \mathrm{momentum} \, b + \frac{g}{\sqrt{v} + \mathrm{eps}} \\
+        p &\leftarrow p - \mathrm{lr} \, b
+
+    :func:`fastadam.reference.rmsprop_step` is the specification, and gives the same bits. Names, defaults and semantics are
+    those of ``torch.optim.RMSprop``, but for a centered variance that rounding makes negative: 0 here, and NaN there.
+
+    Parameters
+    ----------
+    params, maximize, capturable
+        As for :class:`fastadam.Adam`, and so are errors.
+    lr : float
+        Learning rate, at least 0.
+    alpha : float
+        Decay rate of the averages, in [0, 1).
+    eps : float
+        Added to the denominator, at least 0.
+    weight_decay : float
+        At least 0; ``weight_decay * param`` is added to the gradient.
+    momentum : float
+        At least 0. Without momentum (0) it has no state.
+    centered : bool
+        Divide by an estimate of the gradient's standard deviation instead.
+
+    References
+    ----------
+    Tieleman & Hinton, "Lecture 6.5: RMSProp", COURSERA, 2012. Graves, "Generating Sequences With Recurrent Neural Networks",
+    arXiv 1308.0850, equations 38 to 45.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastadam
+    >>> weights = np.ones(2, np.float32)
+    >>> fastadam.RMSprop(weights, lr=0.1, alpha=0.75).step(np.array([1, -4], np.float32))
+    >>> weights
+    array([0.8, 1.2], dtype=float32)
+    """
+
+    lr = Hyperparameter()
+    alpha = Hyperparameter()
+    eps = Hyperparameter()
+    weight_decay = Hyperparameter()
+    momentum = Hyperparameter()
+    centered = Hyperparameter()
+    maximize = Hyperparameter()
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
+        *,
+        maximize: bool = False,
+        capturable: bool = False,
+    ) -> None:
+        super().__init__(params, RMSpropOptions(lr, alpha, eps, weight_decay, momentum, centered, maximize), capturable)

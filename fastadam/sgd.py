@@ -1,0 +1,102 @@
+"""Stochastic gradient descent."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from fastadam.hyperparameters import non_negative, real
+from fastadam.optimizer import Hyperparameter, Optimizer
+from fastadam.options import Options
+
+
+@dataclass(frozen=True)
+class SGDOptions(Options):
+    """Hyperparameters of SGD."""
+
+    lr: float
+    momentum: float
+    dampening: float
+    weight_decay: float
+    nesterov: bool
+    maximize: bool
+
+    rule_name = "sgd"
+    checks = MappingProxyType({"lr": non_negative, "momentum": non_negative, "dampening": real, "weight_decay": non_negative})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.nesterov and (self.momentum == 0 or self.dampening != 0):
+            raise ValueError(
+                f"nesterov is True with momentum {self.momentum} and dampening {self.dampening}; expected a momentum above 0 "
+                "and no dampening"
+            )
+
+    @property
+    def initial_state(self) -> dict[str, float]:
+        return {"momentum_buffer": 0.0} if self.momentum else {}
+
+    def _native_flags(self) -> dict[str, bool]:
+        return super()._native_flags() | {"with_momentum": self.momentum != 0}
+
+
+class SGD(Optimizer):
+    r"""Stochastic gradient descent, with momentum (Polyak 1964) or Nesterov's variant (Sutskever et al. 2013) as options.
+
+    .. math::
+        b &\leftarrow \mathrm{momentum} \, b + (1 - \mathrm{dampening}) \, g
+            \quad (b \leftarrow g \text{ in the first step}) \\
+        p &\leftarrow p - \mathrm{lr} \, b
+            \quad (p - \mathrm{lr} \, (g + \mathrm{momentum} \, b) \text{ with nesterov})
+
+    :func:`fastadam.reference.sgd_step` is the specification, and gives the same bits. Names, defaults and semantics are those
+    of ``torch.optim.SGD``.
+
+    Parameters
+    ----------
+    params, maximize, capturable
+        As for :class:`fastadam.Adam`, and so are errors.
+    lr : float
+        Learning rate, at least 0.
+    momentum : float
+        At least 0. Without momentum (0) there is no state.
+    dampening : float
+        Takes from the gradient's share in the momentum.
+    weight_decay : float
+        At least 0; ``weight_decay * param`` is added to the gradient.
+    nesterov : bool
+        Look ahead by the momentum. Takes a momentum, and no dampening.
+
+    References
+    ----------
+    Sutskever, Martens, Dahl & Hinton, "On the importance of initialization and momentum in deep learning", ICML 2013.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastadam
+    >>> weights = np.ones(2, np.float32)
+    >>> fastadam.SGD(weights, lr=0.5).step(np.array([1, -1], np.float32))
+    >>> weights
+    array([0.5, 1.5], dtype=float32)
+    """
+
+    lr = Hyperparameter()
+    momentum = Hyperparameter()
+    dampening = Hyperparameter()
+    weight_decay = Hyperparameter()
+    nesterov = Hyperparameter()
+    maximize = Hyperparameter()
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        capturable: bool = False,
+    ) -> None:
+        super().__init__(params, SGDOptions(lr, momentum, dampening, weight_decay, nesterov, maximize), capturable)

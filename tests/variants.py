@@ -1,0 +1,131 @@
+"""Every rule with every combination of its options, beside its reference: what the tests that compare bits go through.
+
+A new rule is one entry of RULES.
+"""
+
+import functools
+import itertools
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+import fastadam
+from fastadam import reference
+
+
+def grid(*choices):
+    """All combinations of one from each of `choices`, which are lists of options."""
+    return [functools.reduce(dict.__or__, combination, {}) for combination in itertools.product(*choices)]
+
+
+def switch(name):
+    return [{}, {name: True}]
+
+
+DECAY = [{}, {"weight_decay": 0.1}]
+DECAYS = [*DECAY, {"weight_decay": 0.1, "decoupled_weight_decay": True}]
+MAXIMIZE = switch("maximize")
+BETAS = [{}, {"lr": 0.1, "eps": 0.0}, {"eps": 1e-3}, {"betas": (0.0, 0.999)}, {"betas": (0.9, 0.0)}, {"betas": (0.5, 0.9999)}]
+STATE_OPTIONS = ("amsgrad", "centered")  # which the references tell by the states they are given
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An optimizer's class, its reference, its options, and hyperparameters of each kind."""
+
+    cls: Any
+    reference: Any
+    options: list
+    hyperparameters: list
+    fixed: dict = field(default_factory=dict)  # arguments of the reference that the class stands for
+
+
+RULES = {
+    "adam": Rule(fastadam.Adam, reference.adam_step, grid(switch("amsgrad"), MAXIMIZE, DECAY), BETAS),
+    "adamw": Rule(
+        fastadam.AdamW,
+        reference.adam_step,
+        grid(switch("amsgrad"), MAXIMIZE, [{"weight_decay": 0.1}]),
+        BETAS,
+        {"decoupled_weight_decay": True},
+    ),
+    "sgd": Rule(
+        fastadam.SGD,
+        reference.sgd_step,
+        grid([{}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}], MAXIMIZE, DECAY),
+        [{}, {"lr": 0.1}, {"momentum": 0.5}, {"momentum": 0.5, "dampening": 0.25, "nesterov": False}],
+    ),
+    "adagrad": Rule(
+        fastadam.Adagrad,
+        reference.adagrad_step,
+        grid(MAXIMIZE, DECAY),
+        [{}, {"lr": 0.1, "eps": 0.0}, {"lr_decay": 0.1}, {"eps": 1e-3}],
+    ),
+    "rmsprop": Rule(
+        fastadam.RMSprop,
+        reference.rmsprop_step,
+        grid(switch("centered"), [{}, {"momentum": 0.9}], MAXIMIZE, DECAY),
+        [{}, {"lr": 0.1, "eps": 0.0}, {"alpha": 0.0}, {"alpha": 0.9999, "eps": 1e-3}],
+    ),
+    "adamax": Rule(fastadam.Adamax, reference.adamax_step, grid(MAXIMIZE, DECAY), BETAS),
+    "nadam": Rule(fastadam.NAdam, reference.nadam_step, grid(MAXIMIZE, DECAYS), [*BETAS, {"momentum_decay": 0.5}]),
+    "radam": Rule(fastadam.RAdam, reference.radam_step, grid(MAXIMIZE, DECAYS), [*BETAS, {"betas": (0.9, 0.5)}]),
+    "lion": Rule(
+        fastadam.Lion, reference.lion_step, grid(MAXIMIZE, DECAY), [{}, {"lr": 0.1}, {"betas": (0.0, 0.99)}, {"betas": (0.5, 0.0)}]
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A rule with a combination of its options."""
+
+    rule_name: str
+    options: tuple
+
+    @property
+    def rule(self):
+        return RULES[self.rule_name]
+
+    def __str__(self):
+        options = [name if value is True else f"{name}={value}" for name, value in self.options]
+        return "-".join([self.rule_name, *options])
+
+    def make(self, params, **more):
+        """The optimizer."""
+        return self.rule.cls(params, **{"weight_decay": 0.0} | dict(self.options) | more)
+
+    @functools.cached_property
+    def native(self):
+        """The native rule, which the kernels take."""
+        return self.make(np.zeros(1, np.float32))._rule
+
+    @property
+    def states(self):
+        return self.native.state_count
+
+    def changed(self, **hyperparameters):
+        """With other hyperparameters; what takes another state is left out."""
+        options = dict(self.options)
+        if "momentum" not in options:
+            hyperparameters.pop("momentum", None)
+        return replace(self, options=tuple((options | hyperparameters).items()))
+
+    def step_reference(self, arrays, step):
+        """A step of the reference; `arrays` are the parameter, the gradient and the states."""
+        arguments = {name: value for name, value in self.options if name not in STATE_OPTIONS}
+        names = [*self.make(np.zeros(1, np.float32)).state]
+        param, grad, *states = arrays
+        state = dict(zip(names[1:], states, strict=True))
+        self.rule.reference(param, grad, **state, step=step, **{"weight_decay": 0.0} | arguments | self.rule.fixed)
+
+
+VARIANTS = [Variant(name, tuple(options.items())) for name, rule in RULES.items() for options in rule.options]
+STEPS = (1, 2, 3, 1000, 100_000)
+
+
+def hyperparameters(variant, k):
+    """The k-th choice of a step number and hyperparameters, as a changed variant."""
+    choices = variant.rule.hyperparameters
+    return variant.changed(**choices[k % len(choices)]), STEPS[k % len(STEPS)]
