@@ -1,8 +1,8 @@
 // Real and Real64 on CUDA: each operator is one PTX instruction that spells out its rounding.
 //
 // A plain float expression would be at the mercy of the compiler's flags, and CuPy appends -ftz=true to whatever the caller
-// passes. An instruction written as mul.rn.f32 keeps subnormals and is never contracted, whatever the flags are. Sign and
-// magnitude are taken from the bits, since neg.f32 and abs.f32 would become their flushing forms.
+// passes. An instruction written as mul.rn.f32 keeps subnormals and is never contracted, whatever the flags are. That goes for
+// sign and magnitude too: NVRTC 12.9 makes flushing instructions even of operations on the bits.
 #pragma once
 
 #define FASTADAM_INLINE __device__ __forceinline__
@@ -60,19 +60,17 @@ FASTADAM_COMPARISON(>=, "ge")
 FASTADAM_COMPARISON(!=, "neu")  // true if either is NaN, as in C++
 #undef FASTADAM_COMPARISON
 
-FASTADAM_INLINE Real operator-(Real x) { return Real(__int_as_float(__float_as_int(x.value) ^ 0x80000000)); }
-FASTADAM_INLINE Real absolute(Real x) { return Real(__int_as_float(__float_as_int(x.value) & 0x7fffffff)); }
-
-FASTADAM_INLINE Real square_root(Real x) {
-  Real result;
-  asm("sqrt.rn.f32 %0, %1;" : "=f"(result.value) : "f"(x.value));
-  return result;
-}
-FASTADAM_INLINE Real64 square_root(Real64 x) {
-  Real64 result;
-  asm("sqrt.rn.f64 %0, %1;" : "=d"(result.value) : "d"(x.value));
-  return result;
-}
+#define FASTADAM_UNARY(Type, letter, function, instruction)                   \
+  FASTADAM_INLINE Type function(Type x) {                                     \
+    Type result;                                                              \
+    asm(instruction " %0, %1;" : "=" letter(result.value) : letter(x.value)); \
+    return result;                                                            \
+  }
+FASTADAM_UNARY(Real, "f", operator-, "neg.f32")
+FASTADAM_UNARY(Real, "f", absolute, "abs.f32")
+FASTADAM_UNARY(Real, "f", square_root, "sqrt.rn.f32")
+FASTADAM_UNARY(Real64, "d", square_root, "sqrt.rn.f64")
+#undef FASTADAM_UNARY
 
 }  // namespace
 }  // namespace fastadam
