@@ -23,6 +23,7 @@ using Index = long long;
 
 constexpr Index vectors_per_chunk = FASTADAM_CHUNK / width;
 static_assert(FASTADAM_CHUNK % (width * block * vectors) == 0);
+static_assert(block >= 2 * (width - 1), "a block steps the elements before and after the vectors at once");
 
 struct Tensor {
   Buffers buffers;
@@ -171,7 +172,8 @@ fastadam_step_capturable(const __grid_constant__ StepCapturableArguments argumen
   const List& list = arguments.list;
   for (Index c = blockIdx.x; c < list.chunk_count; c += gridDim.x) {
     const Chunk chunk = list.chunks[c];
-    step_listed_chunk(arguments.rules[chunk.tensor], list, chunk);
+    const Rule rule = arguments.rules[chunk.tensor];
+    step_listed_chunk(rule, list, chunk);
   }
 }
 
