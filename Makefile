@@ -3,7 +3,7 @@ PYTHON ?= python3
 .DEFAULT_GOAL := help
 
 # A virtual environment with dependency group $* and this package, built afresh when a source file is newer.
-SOURCES := pyproject.toml CMakeLists.txt bench/walls.hpp $(shell find csrc fastadam -name '*.[ch]pp' -o -name '*.py' -o -name '*.pyi')
+SOURCES := pyproject.toml CMakeLists.txt bench/walls.hpp $(shell find csrc fastadam -name '*.[ch]pp' -o -name '*.cu' -o -name '*.py' -o -name '*.pyi')
 .venv/%/ready: $(SOURCES)
 	@test -x .venv/$*/bin/python || $(PYTHON) -m venv .venv/$*
 	.venv/$*/bin/python -m pip install --quiet --upgrade "pip>=25.1"
@@ -18,6 +18,9 @@ help:  ## show the targets
 
 test: .venv/test/ready  ## run every test
 	PATH="$(CURDIR)/.venv/test/bin:$$PATH" pytest $(PYTEST_FLAGS)
+
+test-gpu: .venv/test-gpu/ready  ## run the tests that need a GPU
+	PATH="$(CURDIR)/.venv/test-gpu/bin:$$PATH" pytest tests/gpu $(PYTEST_FLAGS)
 
 demo: .venv/demo/ready  ## train a network on handwritten digits
 	.venv/demo/bin/python examples/digits.py
@@ -34,6 +37,9 @@ bench-deepspeed: .venv/bench/ready  ## the same with DeepSpeed's CPUAdam, which 
 	DS_ACCELERATOR=cpu DS_BUILD_CPU_ADAM=1 .venv/bench/bin/python -m pip install --quiet --no-build-isolation deepspeed
 	.venv/bench/bin/python bench
 
+bench-cuda: .venv/bench-cuda/ready  ## measure on a GPU beside its memory's speed and every peer; writes bench/results/
+	.venv/bench-cuda/bin/python bench/cuda
+
 lint: .venv/lint/ready  ## check style and types
 	.venv/lint/bin/ruff check .
 	.venv/lint/bin/ruff format --check .
@@ -44,4 +50,4 @@ lint: .venv/lint/ready  ## check style and types
 clean:  ## remove virtual environments and builds
 	rm -rf .venv build
 
-.PHONY: help test demo bench bench-short bench-deepspeed lint clean
+.PHONY: help test test-gpu demo bench bench-short bench-deepspeed bench-cuda lint clean

@@ -10,14 +10,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from machine import describe, slug
+from command import RESULTS, add_options, write
+from machine import describe
 from report import report
 from results import Results
-from roofline import draw
 
 from fastadam.cpus import usable_cpus
 
@@ -26,22 +25,14 @@ HERE = Path(__file__).parent
 
 def main() -> None:
     parser = argparse.ArgumentParser("python bench", description=__doc__.partition("\n")[0])
-    parser.add_argument("--short", action="store_true", help="a few small cases: checks the answers rather than the speed")
-    parser.add_argument("--sizes", type=_elements, nargs="+", metavar="N", help="only buffers of N elements (1e6 will do)")
-    parser.add_argument(
-        "--budget", type=float, default=5, metavar="S", help="seconds of sampling for a small case (default: 5)"
-    )
-    parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="where to write (default: bench/results, or nowhere if short)"
-    )
-    arguments = parser.parse_args()
+    arguments = add_options(parser).parse_args()
 
     options = ["--short"] if arguments.short else ["--budget", str(arguments.budget)]
     options += ["--sizes", *map(str, arguments.sizes)] if arguments.sizes else []
     results = run(options)
     text = report(results, with_targets=not arguments.short)
     print(text)
-    if output := arguments.output or (None if arguments.short else HERE / "results"):
+    if output := arguments.output or (None if arguments.short else RESULTS):
         write(results, text, output)
 
 
@@ -75,18 +66,6 @@ def run_on(threads: int, command: list[str]) -> None:
         subprocess.run(command, env=environment, check=True)
     finally:
         os.sched_setaffinity(0, cpus)
-
-
-def write(results: Results, text: str, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / slug(results.machine)
-    path.with_suffix(".json").write_text(json.dumps(asdict(results), indent=1) + "\n")
-    path.with_suffix(".md").write_text(text)
-    draw(results, path.with_suffix(".png"))
-
-
-def _elements(text: str) -> int:
-    return int(float(text))
 
 
 if __name__ == "__main__":

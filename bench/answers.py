@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from buffers import TILE, Data
+from buffers import TILE, Data, module_of
 from numpy.typing import NDArray
 
-from fastadam import reference
+import fastadam
 
 LR, BETAS, EPS, WEIGHT_DECAY = 1e-3, (0.9, 0.999), 1e-8, 0.01
 TOLERANCE = 1e-6  # of max(1, |value|): a thousandth of one step of a parameter, some 16 roundings of a float32
@@ -46,11 +46,18 @@ def thinc_adam(data: Data, steps: int) -> Bounds:
 
 def reference_adamw(data: Data, steps: int) -> Bounds:
     """The bits of fastadam's specification."""
+    return _fastadam(fastadam.reference.adam_step, data, steps)
+
+
+def cpu_adamw(data: Data, steps: int) -> Bounds:
+    """The bits of fastadam's CPU backend."""
+    return _fastadam(fastadam.adam_step, data, steps)
+
+
+def _fastadam(adam_step: Callable[..., None], data: Data, steps: int) -> Bounds:
     tile = {role: x.copy() for role, x in data.items()}
     for t in range(1, steps + 1):
-        reference.adam_step(
-            *tile.values(), step=t, lr=LR, betas=BETAS, eps=EPS, weight_decay=WEIGHT_DECAY, decoupled_weight_decay=True
-        )
+        adam_step(*tile.values(), step=t, lr=LR, betas=BETAS, eps=EPS, weight_decay=WEIGHT_DECAY, decoupled_weight_decay=True)
     return _bits(tile)
 
 
@@ -69,6 +76,11 @@ def divider_wall(data: Data, steps: int) -> Bounds:
     return memory_wall(data, steps, divide=True)
 
 
+def same(data: Data, steps: int) -> Bounds:
+    """The parameters as they were: of a copy."""
+    return _bits({"param": data["param"]})
+
+
 def _bits(data: Data) -> Bounds:
     return {role: (x.view(np.int32), x.view(np.int32)) for role, x in data.items()}
 
@@ -79,7 +91,8 @@ def expect(name: str, arrays: Callable[[str], Iterable[NDArray[np.float32]]], bo
         offset = 0
         for i, array in enumerate(arrays(role)):
             flat = array.reshape(-1).view(low.dtype)
-            if not _within(flat, np.roll(low, -offset), np.roll(high, -offset)):
+            bounds_here = (module_of(array).asarray(np.roll(bound, -offset)) for bound in (low, high))
+            if not _within(flat, *bounds_here):
                 raise WrongAnswerError(f"{name}: tensor {i} has a wrong {role}")
             offset += flat.size
 

@@ -4,7 +4,9 @@ Sharing makes placement, huge pages and cache conflicts the same for everybody, 
 """
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,17 +29,34 @@ TIMED = _uniform(1, param=(0.5, 1), grad=(0.5, 1), exp_avg=(0.5, 1), exp_avg_sq=
 CHECKED = _uniform(2, param=(-2, 2), grad=(-1, 1), exp_avg=(-1, 1), exp_avg_sq=(0.1, 1))
 
 
-class Buffers:
-    """Parameters, gradients and moments of a case: views of one allocation, each aligned to a cache line."""
+def fill(flat: Array, tile: Array) -> None:
+    """Repeat TILE values over an array, which may be on a GPU while they are not."""
+    tile = module_of(flat).asarray(tile)
+    whole = flat.size // TILE * TILE
+    flat[:whole].reshape(-1, TILE)[:] = tile
+    flat[whole:] = tile[: flat.size - whole]
 
-    def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:
+
+def module_of(array: Any) -> Any:
+    """The library of an array: NumPy or CuPy."""
+    return sys.modules[type(array).__module__.partition(".")[0]]
+
+
+class Buffers:
+    """Parameters, gradients and moments of a case: views of one allocation, each aligned to a cache line.
+
+    `library` is NumPy, or CuPy for memory of the current GPU.
+    """
+
+    def __init__(self, shapes: Sequence[tuple[int, ...]], library: Any = np) -> None:
         sizes = [math.prod(shape) for shape in shapes]
         if len(sizes) > 1 and any(size % _LINE for size in sizes):
             raise ValueError("tensors of a list must fill whole cache lines, so that none is misaligned")
         total = sum(sizes)
         stride = -(-total // _LINE) * _LINE
-        memory = np.empty(len(ROLES) * stride + _LINE, np.float32)
-        start = -memory.ctypes.data % (4 * _LINE) // 4
+        memory = library.empty(len(ROLES) * stride + _LINE, np.float32)
+        address = memory.ctypes.data if library is np else memory.data.ptr
+        start = -address % (4 * _LINE) // 4
         self._flat = {role: memory[start + k * stride :][:total] for k, role in enumerate(ROLES)}
         ends = np.cumsum(sizes)
         self.tensors: dict[str, list[Array]] = {
@@ -48,6 +67,4 @@ class Buffers:
     def fill(self, data: Data) -> None:
         """Give every array the values it starts from."""
         for role, flat in self._flat.items():
-            whole = flat.size // TILE * TILE
-            flat[:whole].reshape(-1, TILE)[:] = data[role]
-            flat[whole:] = data[role][: flat.size - whole]
+            fill(flat, data[role])

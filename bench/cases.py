@@ -8,6 +8,8 @@ Shape = tuple[int, ...]
 
 # Decimal sizes: a power of two would put the four arrays at the same place in every cache set.
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000, 33_000_000, 130_000_000)
+# Of a GPU; from 64 Mi elements on its memory is the bound.
+GPU_SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000, 2**26, 2**27, 2**28)
 SHORT_SIZES = (1_000, 30_001, 300_000)  # one of them odd, for the loops' remainders
 
 
@@ -41,10 +43,10 @@ GPT2_SMALL = Case("GPT-2 small", gpt2(blocks=12))
 GPT2_SUBSET = Case("GPT-2 subset", gpt2(blocks=1, vocabulary=1000))
 
 
-def select(sizes: Iterable[int] | None, short: bool) -> list[Case]:
+def select(sizes: Iterable[int] | None, short: bool, all_sizes: Iterable[int] = SIZES) -> list[Case]:
     """The cases of a run: the `sizes` asked for, a few small ones, or all."""
     if sizes is not None:
         return [one_buffer(size) for size in sizes]
     if short:
         return [*map(one_buffer, SHORT_SIZES), SMALL_TENSORS, GPT2_SUBSET]
-    return [*map(one_buffer, SIZES), SMALL_TENSORS, GPT2_SMALL]
+    return [*map(one_buffer, all_sizes), SMALL_TENSORS, GPT2_SMALL]

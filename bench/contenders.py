@@ -1,8 +1,10 @@
 """fastadam, the walls it is measured against and the NumPy expression. The other peers are in peers.py."""
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import perf_counter_ns
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +13,7 @@ from buffers import CHECKED, TIMED, Array, Buffers, Data
 
 import fastadam
 from fastadam import _native
+from fastadam.devices import backend_of
 from fastadam.optimizer import Optimizer
 
 
@@ -21,10 +24,11 @@ class Contender:
     kind: ClassVar[str] = "peer"  # or "ours", "wall"
     answer: ClassVar[Answer] = staticmethod(adamw)
     checked: ClassVar[Data] = CHECKED
+    sample_seconds: ClassVar[float] = 1e-3  # about what a sample shall take
 
     step: Callable[[], Any]  # takes one step of all tensors, in place
 
-    def __init__(self, buffers: Buffers, threads: int) -> None:
+    def __init__(self, buffers: Buffers, threads: int | None) -> None:
         self._buffers = buffers
 
     def load(self, data: Data) -> None:
@@ -35,12 +39,20 @@ class Contender:
         """Called before every sample: back to values whose arithmetic is known to be of normal speed."""
         self.load(TIMED)
 
+    def time(self, steps: int) -> float:
+        """Nanoseconds of one step, from `steps` of them in a row."""
+        step = self.step
+        start = perf_counter_ns()
+        for _ in itertools.repeat(None, steps):
+            step()
+        return (perf_counter_ns() - start) / max(steps, 1)
+
     def arrays(self, role: str) -> Sequence[Array]:
         """The tensors of a role, to read."""
         return self._buffers.tensors[role]
 
 
-def _as_given(tensors: Sequence[Array]) -> Any:
+def as_given(tensors: Sequence[Array]) -> Any:
     """One buffer is passed as an array, several as a list: the way a user would."""
     return tensors[0] if len(tensors) == 1 else list(tensors)
 
@@ -48,15 +60,16 @@ def _as_given(tensors: Sequence[Array]) -> Any:
 class _Native(Contender):
     """Anything that runs through fastadam's optimizer."""
 
-    def __init__(self, buffers: Buffers, threads: int) -> None:
+    def __init__(self, buffers: Buffers, threads: int | None) -> None:
         super().__init__(buffers, threads)
         tensors = buffers.tensors
-        optimizer = self._optimizer(_as_given(tensors["param"]))
+        optimizer = self._optimizer(as_given(tensors["param"]))
         # In place of the state that it has allocated, the memory that everybody uses.
         states = [list(state) for state in zip(tensors["exp_avg"], tensors["exp_avg_sq"], strict=True)]
-        optimizer._tensors = _native.Tensors(tensors["param"], states)
-        fastadam.set_num_threads(threads)
-        self.step = functools.partial(optimizer.step, _as_given(tensors["grad"]))
+        optimizer._tensors = backend_of(tensors["param"][0]).tensors(tensors["param"], states)
+        if threads is not None:
+            fastadam.set_num_threads(threads)
+        self.step = functools.partial(optimizer.step, as_given(tensors["grad"]))
 
     def _optimizer(self, params: Any) -> Optimizer:
         raise NotImplementedError
@@ -93,7 +106,7 @@ class MemoryWall(_Native):
     divide: ClassVar[bool] = False
 
     def _optimizer(self, params: Any) -> Optimizer:
-        return Optimizer(params, WallOptions(self.divide))
+        return Optimizer(params, WallOptions(self.divide), capturable=False)
 
 
 class DividerWall(MemoryWall):
@@ -104,12 +117,19 @@ class DividerWall(MemoryWall):
     divide = True
 
 
+def corrected(t: int) -> tuple[float, float]:
+    """The step size and epsilon of step `t`, which correct the bias of the moments."""
+    b1, b2 = BETAS
+    k1, k2 = 1 - b1**t, 1 - b2**t
+    return LR * k2**0.5 / k1, EPS * k2**0.5
+
+
 class NumpyExpression(Contender):
     """What one writes without a library. In-place operators where they are natural, temporaries elsewhere."""
 
     name = "NumPy"
 
-    def __init__(self, buffers: Buffers, threads: int) -> None:
+    def __init__(self, buffers: Buffers, threads: int | None) -> None:
         super().__init__(buffers, threads)
         self._members = list(zip(*buffers.tensors.values(), strict=True))
         self._t = 0
@@ -117,8 +137,7 @@ class NumpyExpression(Contender):
     def step(self) -> None:
         self._t += 1
         b1, b2 = BETAS
-        k1, k2 = 1 - b1**self._t, 1 - b2**self._t
-        a, e = LR * k2**0.5 / k1, EPS * k2**0.5
+        a, e = corrected(self._t)
         for p, g, m, v in self._members:
             m *= b1
             m += (1 - b1) * g

@@ -1,18 +1,15 @@
 """Times contenders side by side: one sample of each, round after round, so that a slow moment of the machine hits them all."""
 
 import gc
-import itertools
 import math
 import random
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from time import perf_counter, perf_counter_ns
-from typing import Any
+from time import perf_counter
 
 from contenders import Contender
 
-SAMPLE_SECONDS = 1e-3
 # thinc zeroes the gradients, and moments decay as 0.9**steps: after more steps without a refill they would be subnormal.
 MOST_STEPS = 512
 LONG_STEP_SECONDS = 0.05  # from which a step is not warmed up for: it goes through DRAM anyway
@@ -73,7 +70,7 @@ def _calibrate(contender: Contender) -> Series:
     """How many steps a sample needs and what it costs. Also warms up: compilation, first use of memory, thread pools."""
     steps = 1
     for _ in range(3):
-        steps = min(max(math.ceil(SAMPLE_SECONDS * 1e9 / _sample(contender, steps)), 1), MOST_STEPS)
+        steps = min(max(math.ceil(contender.sample_seconds * 1e9 / _sample(contender, steps)), 1), MOST_STEPS)
     start = perf_counter()
     _sample(contender, steps)
     return Series(contender, steps, 1, perf_counter() - start)
@@ -83,15 +80,8 @@ def _sample(contender: Contender, steps: int) -> float:
     """Nanoseconds of one step, from `steps` of them in a row."""
     contender.refill()
     # The others left their own data in the caches and their own threads awake.
-    before = _time(contender.step, 1)
+    before = contender.time(1)
     if before < LONG_STEP_SECONDS * 1e9:
-        _time(contender.step, steps // 4)
-        return _time(contender.step, steps)
+        contender.time(steps // 4)
+        return contender.time(steps)
     return before
-
-
-def _time(step: Callable[[], Any], steps: int) -> float:
-    start = perf_counter_ns()
-    for _ in itertools.repeat(None, steps):
-        step()
-    return (perf_counter_ns() - start) / max(steps, 1)

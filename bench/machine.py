@@ -3,6 +3,7 @@
 import importlib.metadata
 import platform
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,14 @@ def describe(cpus: int) -> dict[str, Any]:
         "isa": fastadam.active_isa(),
         "compiler": build["compiler"],
         "openmp": re.sub(r"\S*/", "", build["openmp"]),  # the library's name without its place
-        "versions": {"python": platform.python_version(), "fastadam": build["version"]} | _versions(),
+        "versions": versions(),
     }
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
+def versions(packages: Iterable[str] = _PACKAGES) -> dict[str, str]:
+    """Of Python, of fastadam, and of those of the packages that are installed."""
+    found = {"python": platform.python_version(), "fastadam": fastadam.__version__}
+    for package in packages:
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
@@ -61,6 +63,12 @@ def caches() -> dict[str, int]:
     return found
 
 
+def subject(machine: dict[str, Any]) -> str:
+    """What was measured: a GPU, or a CPU and the instruction set."""
+    return str(machine["gpu"]) if "gpu" in machine else f"{machine['cpu']}, {machine['isa']}"
+
+
 def slug(machine: dict[str, Any]) -> str:
     """A file name for results of this machine."""
-    return re.sub(r"[^a-z0-9]+", "-", f"{machine['cpu']} {machine['cpus']} cpus".lower()).strip("-")
+    name = machine["gpu"] if "gpu" in machine else f"{machine['cpu']} {machine['cpus']} cpus"
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

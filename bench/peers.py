@@ -12,23 +12,30 @@ from buffers import Array, Buffers, Data
 from contenders import Contender
 
 
-class _Torch(Contender):
+class Torch(Contender):
     """``torch.optim.AdamW`` over tensors that share the memory of the NumPy arrays."""
 
     variant: ClassVar[dict[str, bool]]
 
-    def __init__(self, buffers: Buffers, threads: int) -> None:
+    def __init__(self, buffers: Buffers, threads: int | None) -> None:
         super().__init__(buffers, threads)
         import torch
 
-        torch.set_num_threads(threads)
-        views = {role: [torch.from_numpy(array) for array in arrays] for role, arrays in buffers.tensors.items()}
+        if threads is not None:
+            torch.set_num_threads(threads)
+        views = {role: [self._view(array) for array in arrays] for role, arrays in buffers.tensors.items()}
         params = [torch.nn.Parameter(view) for view in views["param"]]
         optimizer = self._optimizer(params)
         for param, grad, m, v in zip(params, views["grad"], views["exp_avg"], views["exp_avg_sq"], strict=True):
             param.grad = grad
             optimizer.state[param] = {"step": self._zero_steps(), "exp_avg": m, "exp_avg_sq": v}
         self.step = optimizer.step
+
+    def _view(self, array: Array) -> Any:
+        """A tensor over the memory of an array."""
+        import torch
+
+        return torch.from_numpy(array)
 
     def _optimizer(self, params: list[Any]) -> Any:
         import torch
@@ -41,22 +48,22 @@ class _Torch(Contender):
         return torch.zeros((), dtype=torch.float32)
 
 
-class TorchForLoop(_Torch):
+class TorchForLoop(Torch):
     name = "torch for-loop"
     variant: ClassVar = {"foreach": False, "fused": False}
 
 
-class TorchForeach(_Torch):
+class TorchForeach(Torch):
     name = "torch foreach"
     variant: ClassVar = {"foreach": True}
 
 
-class TorchFused(_Torch):
+class TorchFused(Torch):
     name = "torch fused"
     variant: ClassVar = {"fused": True}
 
 
-class DeepSpeed(_Torch):
+class DeepSpeed(Torch):
     """``DeepSpeedCPUAdam``, which is a torch optimizer with a C++ step; ``make bench-deepspeed`` builds it."""
 
     name = "DeepSpeed"
@@ -80,7 +87,7 @@ class Optax(Contender):
 
     name = "optax"
 
-    def __init__(self, buffers: Buffers, threads: int) -> None:
+    def __init__(self, buffers: Buffers, threads: int | None) -> None:
         super().__init__(buffers, threads)
         import jax
         import optax
@@ -96,19 +103,26 @@ class Optax(Contender):
         self._update = update
 
     def load(self, data: Data) -> None:
-        import jax.numpy as jnp
-
         super().load(data)
-        copies = {role: [jnp.array(array) for array in arrays] for role, arrays in self._buffers.tensors.items()}
+        copies = {role: [self._copy(array) for array in arrays] for role, arrays in self._buffers.tensors.items()}
         self._params, self._grads = copies["param"], copies["grad"]
         adam, *others = self._transformation.init(self._params)
         self._state = (adam._replace(mu=copies["exp_avg"], nu=copies["exp_avg_sq"]), *others)
+
+    def _copy(self, array: Array) -> Any:
+        import jax.numpy as jnp
+
+        return jnp.array(array)
 
     def refill(self) -> None:
         """Nothing to do: nobody else writes to these arrays, and with constant gradients the moments stay normal."""
 
     def step(self) -> None:
-        self._params, self._state = self._ready(self._update(self._params, self._state, self._grads))
+        self._queue_step()
+        self._ready((self._params, self._state))
+
+    def _queue_step(self) -> None:
+        self._params, self._state = self._update(self._params, self._state, self._grads)
 
     def arrays(self, role: str) -> Sequence[Array]:
         adam = self._state[0]
@@ -124,13 +138,16 @@ class Thinc(Contender):
     name = "thinc"
     answer = staticmethod(thinc_adam)
 
-    def __init__(self, buffers: Buffers, threads: int) -> None:
+    def __init__(self, buffers: Buffers, threads: int | None) -> None:
         super().__init__(buffers, threads)
-        from thinc.backends.numpy_ops import NumpyOps
-
-        self._adam = NumpyOps().adam
+        self._adam = self._ops().adam
         self._members = [[array.reshape(-1) for array in member] for member in zip(*buffers.tensors.values(), strict=True)]
         self._t = 0
+
+    def _ops(self) -> Any:
+        from thinc.backends.numpy_ops import NumpyOps
+
+        return NumpyOps()
 
     def step(self) -> None:
         self._t += 1

@@ -1,31 +1,14 @@
 """``python bench/readme.py RESULTS.json``: writes the README's table of measurements from a run's results, or checks it."""
 
-import argparse
-import json
-import re
 from pathlib import Path
 
 from cases import GPT2_SMALL, SMALL_TENSORS, one_buffer
+from document import update
 from report import ratios, table
-from results import Results
+from results import Results, setting
 
 README = Path(__file__).parents[1] / "README.md"
 CASES = [*(one_buffer(size).name for size in (1_000, 30_000, 300_000, 33_000_000)), SMALL_TENSORS.name, GPT2_SMALL.name]
-BLOCK = re.compile(r"(?<=<!-- measured -->\n).*?(?=<!-- /measured -->)", re.DOTALL)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser("python bench/readme.py", description=__doc__)
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if the README says something else")
-    arguments = parser.parse_args()
-    results = Results(**json.loads(arguments.results.read_text()))
-    text = README.read_text()
-    updated = BLOCK.sub(lambda _: block(results, arguments.results), text)
-    if not arguments.check:
-        README.write_text(updated)
-    elif updated != text:
-        raise SystemExit(f"the README's table is not that of {arguments.results}; run python bench/readme.py")
 
 
 def block(results: Results, path: Path) -> str:
@@ -39,14 +22,14 @@ def block(results: Results, path: Path) -> str:
     for threads in results.unique("threads"):
         head, body = ratios(results, threads)
         selected = [row for row in body if row[0] in CASES]
-        parts += [f"**{threads} {'thread' if threads == 1 else 'threads'}**", table(head, selected)]
+        parts += [f"**{setting(threads)}**", table(head, selected)]
     folder = f"bench/results/{path.stem}"
     parts += [
         f"![Bandwidth of everybody over the number of elements]({folder}.png)",
         f"Everything: [{folder}.md]({folder}.md).",
     ]
-    return "\n" + "\n\n".join(parts) + "\n\n"
+    return "\n\n".join(parts)
 
 
 if __name__ == "__main__":
-    main()
+    update(README, "measured", Results, block, "python bench/readme.py", __doc__)

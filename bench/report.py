@@ -1,83 +1,100 @@
 """The tables: times of everybody, and fastadam in relation to the walls and the peers. They are Markdown, readable as text."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from results import Results, gigabytes_per_second
-from targets import judge
+from results import Results, gigabytes_per_second, setting
+from targets import Target, judge
 
 
 def report(results: Results, with_targets: bool = True) -> str:
     """Everything there is to read of a run; a short one's single samples say nothing of targets."""
     parts = [_about(results)]
     for threads in results.unique("threads"):
-        title = "1 thread" if threads == 1 else f"{threads} threads"
-        parts += [f"## {title}: time of one step", _times(results, threads)]
-        parts += [f"## {title}: fastadam against the walls and the peers", table(*ratios(results, threads))]
+        parts += sections(results, threads)
     if with_targets:
-        parts += ["## Targets", _targets(results)]
+        parts += ["## Targets", targets_table(judge(results))]
     return "\n\n".join(parts) + "\n"
+
+
+def sections(results: Results, threads: int | None) -> list[str]:
+    """The tables of one number of threads, or of a GPU, with their titles."""
+    title = setting(threads)
+    return [
+        f"## {title}: time of one step",
+        _times(results, threads),
+        f"## {title}: fastadam against the walls and the peers",
+        table(*ratios(results, threads)),
+    ]
 
 
 def _about(results: Results) -> str:
     machine = results.machine
     caches = ", ".join(f"{level} {size // 1024:,} KiB" for level, size in machine["caches"].items())
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     lines = [
         f"# AdamW on {machine['cpu']}",
         "",
         f"{machine['date']}; {machine['cpus']} CPUs, {caches}; {machine['system']}; instruction set {machine['isa']}; "
         f"fastadam built by {machine['compiler']}, {machine['openmp']}.",
         "",
-        f"{versions}.",
+        f"{versions(machine)}.",
         "",
         "Medians of interleaved samples in one run; ratios are medians of the ratios within a round. GB/s count 28 bytes an "
         "element. The memory wall does fastadam's loads and stores and no arithmetic; the divider wall adds one square root "
         'and one division; "vs" a peer is how many times faster than it fastadam is. thinc has no weight decay.',
     ]
-    lines += [f"\nMissing: {name} ({why})." for name, why in results.missing.items()]
-    return "\n".join(lines)
+    return "\n".join(lines + missing(results))
 
 
-def _times(results: Results, threads: int) -> str:
+def versions(machine: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+
+
+def missing(results: Results) -> list[str]:
+    """A line for each contender that could not be measured."""
+    return [f"\nMissing: {name} ({why})." for name, why in results.missing.items()]
+
+
+def _times(results: Results, threads: int | None) -> str:
     contenders = results.unique("contender")
     body = []
     for case in results.unique("case"):
         rows = [results.find(threads, case, contender) for contender in contenders]
-        body.append([case, *(_time(row["nanoseconds"]) if row else "" for row in rows)])
+        body.append([case, *(duration(row["nanoseconds"]) if row else "" for row in rows)])
     return table(["elements", *contenders], body)
 
 
-def ratios(results: Results, threads: int) -> tuple[list[str], list[list[str]]]:
+def ratios(results: Results, threads: int | None) -> tuple[list[str], list[list[str]]]:
     """Head and body of the table of fastadam's time in relation to everybody's."""
-    peers = results.peers()
-    head = ["elements", "time", "GB/s", "% of memory wall", "% of divider wall", *(f"vs {peer}" for peer in peers)]
+    peers, walls = results.of_kind("peer"), results.of_kind("wall")
+    head = ["elements", "time", "GB/s", *(f"% of {wall}" for wall in walls), *(f"vs {peer}" for peer in peers)]
     body = []
     for case in results.unique("case"):
         if (row := results.find(threads, case, "fastadam")) is None:
             continue
-        walls = [results.ratio(threads, case, wall) for wall in ("memory wall", "divider wall")]
+        of_walls = [results.ratio(threads, case, wall) for wall in walls]
         times_faster = [results.ratio(threads, case, peer) for peer in peers]
         body.append(
-            [case, _time(row["nanoseconds"]), f"{gigabytes_per_second(row):.1f}"]
-            + ["" if ratio is None else f"{100 * ratio:.0f}" for ratio in walls]
-            + ["" if ratio is None else _three_digits(ratio) for ratio in times_faster]
+            [case, duration(row["nanoseconds"]), f"{gigabytes_per_second(row):.1f}"]
+            + ["" if ratio is None else f"{100 * ratio:.0f}" for ratio in of_walls]
+            + ["" if ratio is None else three_digits(ratio) for ratio in times_faster]
         )
     return head, body
 
 
-def _targets(results: Results) -> str:
-    body = [[t.where, t.what, f"{t.sign} {t.goal:g}", _three_digits(t.value), t.verdict] for t in judge(results)]
+def targets_table(targets: Iterable[Target]) -> str:
+    body = [[t.where, t.what, f"{t.sign} {t.goal:g}", three_digits(t.value), t.verdict] for t in targets]
     return table(["where", "what", "to reach", "measured", ""], body)
 
 
-def _time(nanoseconds: float) -> str:
+def duration(nanoseconds: float) -> str:
     for unit, scale in (("s", 1e9), ("ms", 1e6)):
         if nanoseconds >= scale:
-            return f"{_three_digits(nanoseconds / scale)} {unit}"
-    return f"{_three_digits(nanoseconds / 1e3)} µs"
+            return f"{three_digits(nanoseconds / scale)} {unit}"
+    return f"{three_digits(nanoseconds / 1e3)} µs"
 
 
-def _three_digits(value: float) -> str:
+def three_digits(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 

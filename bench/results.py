@@ -1,4 +1,4 @@
-"""The rows of a run, looked up by thread count, case and contender."""
+"""The rows of a run, looked up by thread count (none on a GPU), case and contender."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +9,11 @@ BYTES_PER_ELEMENT = 28  # Adam reads parameter, gradient and two moments, and wr
 
 def gigabytes_per_second(row: dict[str, Any]) -> float:
     return float(BYTES_PER_ELEMENT * row["elements"] / row["nanoseconds"])
+
+
+def setting(threads: int | None) -> str:
+    """What rows with this thread count were measured on."""
+    return "GPU" if threads is None else "1 thread" if threads == 1 else f"{threads} threads"
 
 
 @dataclass(frozen=True)
@@ -23,14 +28,15 @@ class Results:
         """The values of `key`, in the order in which they were measured."""
         return list(dict.fromkeys(row[key] for row in self.rows if where(row)))
 
-    def find(self, threads: int, case: str, contender: str) -> dict[str, Any] | None:
+    def find(self, threads: int | None, case: str, contender: str) -> dict[str, Any] | None:
         rows = (row for row in self.rows if (row["threads"], row["case"], row["contender"]) == (threads, case, contender))
         return next(rows, None)
 
-    def ratio(self, threads: int, case: str, contender: str) -> float | None:
+    def ratio(self, threads: int | None, case: str, contender: str) -> float | None:
         """Its time over fastadam's."""
         row = self.find(threads, case, contender)
         return None if row is None else float(row["times_fastadam"])
 
-    def peers(self) -> list[str]:
-        return [str(name) for name in self.unique("contender", lambda row: row["kind"] == "peer")]
+    def of_kind(self, kind: str) -> list[str]:
+        """The contenders of a kind: "peer", "wall"."""
+        return [str(name) for name in self.unique("contender", lambda row: row["kind"] == kind)]

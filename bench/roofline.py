@@ -7,12 +7,15 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from machine import subject
 from matplotlib.axes import Axes
-from results import Results, gigabytes_per_second
+from results import Results, gigabytes_per_second, setting
 
 STYLES: dict[str, dict[str, Any]] = {
+    "copy": {"color": "0.1", "linestyle": "-.", "linewidth": 1.3},
     "memory wall": {"color": "0.25", "linestyle": "--", "linewidth": 1.3},
     "divider wall": {"color": "0.55", "linestyle": ":", "linewidth": 1.6},
+    "fast-math build": {"color": "0.7", "linestyle": ":", "linewidth": 1.6},
     "fastadam": {"color": "#d1301f", "linewidth": 2.8, "marker": "o", "markersize": 5, "zorder": 5},
     "torch fused": {"color": "#d97706"},
     "torch foreach": {"color": "#b08a3e"},
@@ -20,6 +23,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "DeepSpeed": {"color": "#1d6fb8"},
     "optax": {"color": "#2a8f5b"},
     "thinc": {"color": "#7d4fb3"},
+    "CuPy elementwise": {"color": "#4a5a8a"},
     "NumPy": {"color": "#4a5a8a"},
 }
 BYTES_RESIDENT = 16  # an element's parameter, gradient and two moments
@@ -34,13 +38,12 @@ def draw(results: Results, path: Path) -> None:
     figure, axes = plt.subplots(1, len(panels), figsize=(8 * len(panels), 6.4), sharey=True, squeeze=False)
     for ax, threads in zip(axes[0], panels, strict=True):
         _panel(ax, [row for row in rows if row["threads"] == threads])
-        ax.set_title("1 thread" if threads == 1 else f"{threads} threads", loc="left", fontweight="bold")
+        ax.set_title(setting(threads), loc="left", fontweight="bold")
         _mark_caches(ax, results.machine["caches"])
     axes[0][0].set_ylabel("GB/s, at 28 bytes an element")
     for ax in axes[0]:
         _label_curves(ax)
-    machine = results.machine
-    figure.suptitle(f"One AdamW step on one float32 buffer: {machine['cpu']}, {machine['isa']}", x=0.01, ha="left")
+    figure.suptitle(f"One AdamW step on one float32 buffer: {subject(results.machine)}", x=0.01, ha="left")
     figure.tight_layout()
     figure.savefig(path, dpi=130)
     plt.close(figure)

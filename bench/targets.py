@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cases import SMALL_TENSORS, one_buffer
-from results import Results
+from results import Results, setting
 
 DRAM_ELEMENTS = 33_000_000  # and above
 IN_CACHE = [one_buffer(30_000).name, one_buffer(300_000).name]
@@ -43,24 +43,24 @@ def _on(results: Results, threads: int) -> Iterator[Target]:
         for contender, goal in goals.items():
             if (ratio := results.ratio(threads, case, contender)) is not None:
                 what = "speed / memory wall's" if contender == WALL else f"times faster than {contender}"
-                yield Target(place(case), what, goal, ratio)
+                yield Target(at(case), what, goal, ratio)
 
-    def place(case: str) -> str:
-        return f"{case}, {threads} {'thread' if threads == 1 else 'threads'}"
+    def at(case: str) -> str:
+        return f"{case}, {setting(threads)}"
 
     in_dram = results.unique("case", lambda row: row["tensors"] == 1 and row["elements"] >= DRAM_ELEMENTS)
     for case in in_dram:
         yield from against(case, {WALL: 0.97})
-        if peers := {name: r for name in results.peers() if (r := results.ratio(threads, case, name)) is not None}:
+        if peers := {name: r for name in results.of_kind("peer") if (r := results.ratio(threads, case, name)) is not None}:
             fastest = min(peers, key=lambda name: peers[name])
-            yield Target(place(case), f"times faster than the fastest peer ({fastest})", 1.0, peers[fastest])
+            yield Target(at(case), f"times faster than the fastest peer ({fastest})", 1.0, peers[fastest])
     for case in IN_CACHE:
         yield from against(case, {WALL: 0.70, FUSED: 1.8, DEEPSPEED: 1.3})
     if row := results.find(threads, TINY, "fastadam"):
-        yield Target(place(TINY), "µs", 2.0, row["nanoseconds"] / 1e3, at_most=True)
+        yield Target(at(TINY), "µs", 2.0, row["nanoseconds"] / 1e3, at_most=True)
     yield from against(TINY, {FUSED: 12, DEEPSPEED: 6})
     yield from against(SMALL_TENSORS.name, {FUSED: 15})
     numpy = {case: ratio for case in results.unique("case") if (ratio := results.ratio(threads, case, NUMPY)) is not None}
     if numpy:
         worst = min(numpy, key=lambda case: numpy[case])
-        yield Target(place(f"everywhere (worst: {worst})"), "times faster than NumPy", 5.0, numpy[worst])
+        yield Target(at(f"everywhere (worst: {worst})"), "times faster than NumPy", 5.0, numpy[worst])

@@ -23,7 +23,7 @@ RuleInfo describe(RuleId id, const char* name, const char* type_name) {
           [](unsigned flags) { return R::state_count(flags); },
           [](const double* options, unsigned flags, int64_t step) {
             const R rule = R::at_step(options, flags, step);
-            Coefficients coefficients;
+            Coefficients coefficients{};  // no stray bytes: they may travel to a device
             std::memcpy(coefficients.bytes, &rule, sizeof rule);
             return coefficients;
           }};

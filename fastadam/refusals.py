@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from fastadam._native import Refused
 from fastadam.devices import is_array, is_on_gpu, place_of
 
@@ -38,15 +40,15 @@ def explain(refused: Refused, lookup: Lookup) -> Exception:
                 "in one place; copy it there with cupy.asarray or cupy.asnumpy"
             )
         case "dtype":
-            code = getattr(array.dtype, "str", None)
-            found = f"{array.dtype}" if code is None else f"{code!r} ({array.dtype})"
+            dtype = _trait(array, "dtype")
+            found = f"{dtype.str!r} ({dtype})" if hasattr(dtype, "str") else f"{dtype}"
             return TypeError(
                 f"{name} has dtype {found}; expected float32 in native byte order; convert it with .astype(numpy.float32)"
             )
         case "layout":
-            strides = getattr(array, "strides", None)
             return ValueError(
-                f"{name} is not C-contiguous (shape {array.shape}, strides {strides}); expected a C-contiguous array; "
+                f"{name} is not C-contiguous (shape {_trait(array, 'shape')}, strides {_trait(array, 'strides')}); expected a "
+                "C-contiguous array; "
                 f"copy it with {library}.ascontiguousarray"
             )
         case "alignment":
@@ -54,7 +56,8 @@ def explain(refused: Refused, lookup: Lookup) -> Exception:
         case "read-only":
             return ValueError(f"{name} is read-only; expected a writeable array, which is updated in place; pass a .copy()")
         case "shape":
-            return ValueError(f"{name} has shape {array.shape}; expected {other.shape}, the shape of {other_name}")
+            shapes = _trait(array, "shape"), _trait(other, "shape")
+            return ValueError(f"{name} has shape {shapes[0]}; expected {shapes[1]}, the shape of {other_name}")
         case "overlap":
             return ValueError(f"{name} shares memory with {other_name}; expected arrays that do not overlap; pass a .copy()")
         case "moved":
@@ -65,3 +68,11 @@ def explain(refused: Refused, lookup: Lookup) -> Exception:
         case "step":
             return ValueError(f"the step count of {name} is out of range; expected 0 to 2**63 - 2 steps taken before this one")
     return RuntimeError(f"{name} was refused ({reason})")
+
+
+def _trait(array: Any, name: str) -> Any:
+    """An attribute of an array, or what its ``__cuda_array_interface__`` says, which may be all that it has."""
+    if hasattr(array, name):
+        return getattr(array, name)
+    interface = getattr(array, "__cuda_array_interface__", {})
+    return np.dtype(interface["typestr"]) if name == "dtype" else interface.get(name)

@@ -132,6 +132,13 @@ def test_a_gradient_that_does_not_fit_is_refused(host_gpu, what):
     assert [state["step"] for state in optimizer.state] == [1, 1]
 
 
+@pytest.mark.parametrize("what", ["dtype", "layout", "shape"])
+def test_what_only_an_interface_says_is_told(host_gpu, what):
+    make, error, message = BAD_ARRAYS[what]
+    with pytest.raises(error, match="grads " + message):
+        fastadam.Adam(ones()).step(Interface(make()))
+
+
 @pytest.mark.parametrize("what", [what for what in BAD_ARRAYS if what != "shape"])
 def test_a_parameter_that_does_not_fit_is_refused(host_gpu, what):
     make, error, message = BAD_ARRAYS[what]

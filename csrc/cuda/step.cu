@@ -5,6 +5,7 @@
 // Work is cut into chunks of FASTADAM_CHUNK elements of one tensor. A block takes a chunk at a time, and any grid will do.
 #include "../buffers.hpp"
 #include "../rules/registry.hpp"
+#include "vector.hpp"
 
 namespace fastadam {
 namespace {
@@ -20,14 +21,9 @@ constexpr int vectors = FASTADAM_VECTORS;  // that a thread loads of each array 
 
 using Index = long long;
 
-// What one memory instruction moves.
-constexpr int width = 4;
-struct alignas(16) Vector {
-  float element[width];
-};
-
 constexpr Index vectors_per_chunk = FASTADAM_CHUNK / width;
 static_assert(FASTADAM_CHUNK % (width * block * vectors) == 0);
+static_assert(block >= 2 * (width - 1), "a block steps the elements before and after the vectors at once");
 
 struct Tensor {
   Buffers buffers;
@@ -37,31 +33,6 @@ struct Tensor {
 struct Chunk {
   int tensor, index;
 };
-
-// How many floats after a 16-byte boundary `p` lies.
-FASTADAM_INLINE int misalignment(const float* p) {
-  return static_cast<int>(reinterpret_cast<unsigned long long>(p) / sizeof(float) % width);
-}
-
-template <bool aligned>
-FASTADAM_INLINE Vector load(const float* p) {
-  Vector vector;
-  if (aligned || misalignment(p) == 0) {
-    vector = *reinterpret_cast<const Vector*>(p);
-  } else {
-    for (int j = 0; j < width; ++j) vector.element[j] = p[j];
-  }
-  return vector;
-}
-
-template <bool aligned>
-FASTADAM_INLINE void store(float* p, const Vector& vector) {
-  if (aligned || misalignment(p) == 0) {
-    *reinterpret_cast<Vector*>(p) = vector;
-  } else {
-    for (int j = 0; j < width; ++j) p[j] = vector.element[j];
-  }
-}
 
 FASTADAM_INLINE void step_element(const Rule& rule, const Buffers& buffers, Index i) {
   Real p = Real(buffers.param[i]);
@@ -201,7 +172,8 @@ fastadam_step_capturable(const __grid_constant__ StepCapturableArguments argumen
   const List& list = arguments.list;
   for (Index c = blockIdx.x; c < list.chunk_count; c += gridDim.x) {
     const Chunk chunk = list.chunks[c];
-    step_listed_chunk(arguments.rules[chunk.tensor], list, chunk);
+    const Rule rule = arguments.rules[chunk.tensor];
+    step_listed_chunk(rule, list, chunk);
   }
 }
 

@@ -52,7 +52,10 @@ FASTADAM_INLINE Real flush_subnormal(Real x) {
 }
 
 // The larger of two; a NaN on either side is returned, as numpy.maximum does; of two equals the first.
-FASTADAM_INLINE Real maximum(Real a, Real b) { return a >= b || a != a ? a : b; }
+FASTADAM_INLINE Real maximum(Real a, Real b) {
+  const Real larger = a >= b ? a : b;
+  return a != a ? a : larger;
+}
 
 // 1, 0 or -1; zeros and NaN are returned as they are.
 FASTADAM_INLINE Real sign(Real x) { return Real(0) < x ? Real(1) : x < Real(0) ? Real(-1) : x; }

@@ -19,7 +19,7 @@ class Shape(NamedTuple):
     """How a kernel divides its work; docs/cuda.md has what was measured."""
 
     block: int = 256  # threads
-    vectors: int = 2  # 16-byte vectors of each array that a thread has under way
+    vectors: int = 1  # 16-byte vectors of each array that a thread has under way at once
     chunk: int = 8192  # elements that a block takes at a time
     resident: int = 3  # blocks that shall fit on a multiprocessor at once, which limits the registers of a thread
 

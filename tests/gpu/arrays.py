@@ -80,6 +80,11 @@ def write(array, values):
         cupy.cuda.get_current_stream().synchronize()
 
 
+def copy(target, source):
+    """Queue a copy between arrays of one device on the current stream."""
+    target.data.copy_from_device_async(source.data, source.nbytes)
+
+
 @functools.cache
 def _spin_kernel():
     return library().RawKernel(_SPIN, "spin")

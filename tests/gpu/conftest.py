@@ -6,8 +6,7 @@ import pytest
 from gpu import arrays
 
 
-@pytest.fixture(autouse=True, scope="session")
-def a_gpu():
+def pytest_runtest_setup(item):
     if reason := arrays.missing():
         pytest.skip(f"needs a GPU: {reason}")
 

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 from buffers import SPECIAL, assert_same_bits, random_inputs
 from gpu.arrays import Guarded, to_cpu, to_gpu
-from test_parity import HYPERPARAMETERS, OPTIONS, describe, expected_arrays, without_amsgrad
+from options import HYPERPARAMETERS, OPTIONS, describe, state_count, stateless
 
 import fastadam
-from fastadam.cuda.source import Shape
+from fastadam.cuda.source import SHAPE
 
 pytestmark = pytest.mark.gpu
 
-SHAPE = Shape()
 PASS = 4 * SHAPE.block * SHAPE.vectors  # elements that a block steps at a time
 # How many floats after a 16-byte boundary each array starts: parameter, gradient, states.
 ALIGNMENTS = [
@@ -31,17 +30,18 @@ SIZES = [
 
 
 def assert_parity(size, offsets, options, hyperparameters):
-    arguments = hyperparameters | without_amsgrad(options)
-    inputs = random_inputs(size, 3 if options["amsgrad"] else 2, seed=size)
-    guarded = Guarded(inputs, offsets)
+    arguments = hyperparameters | stateless(options)
+    on_cpu = random_inputs(size, state_count(options), seed=size)
+    expected = [array.copy() for array in on_cpu]
+    guarded = Guarded(on_cpu, offsets)
     fastadam.adam_step(*guarded.arrays, **arguments)
-    fastadam.adam_step(*inputs, **arguments)
-    expected = expected_arrays(size, options["amsgrad"], tuple(arguments.items()))
+    fastadam.adam_step(*on_cpu, **arguments)
+    fastadam.reference.adam_step(*expected, **arguments)
     names = ("param", "grad", "m", "v", "max")
-    for name, actual, on_cpu, wanted in zip(names, guarded.contents(), inputs, expected, strict=False):
+    for name, actual, wanted, cpu in zip(names, guarded.contents(), expected, on_cpu, strict=False):
         where = f"in {name}, size {size}, offsets {offsets}, {arguments}"
         assert_same_bits(actual, wanted, where)
-        assert_same_bits(actual, on_cpu, f"{where}, beside the CPU")
+        assert_same_bits(actual, cpu, f"{where}, beside the CPU")
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=describe)

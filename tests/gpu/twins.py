@@ -13,12 +13,12 @@ LIST = [3, 0, 64, 1, 257, 8192, 20_011]
 class Twins:
     """Optimizers over tensors of the sizes `sizes`, whose parameters begin as random numbers."""
 
-    def __init__(self, sizes, name="Adam", *, capturable=False, device=0, **options):
+    def __init__(self, sizes, optimizer_class=fastadam.Adam, *, capturable=False, device=0, **options):
         self._rng = np.random.default_rng(0)
         self.params = [self._rng.standard_normal(size).astype(np.float32) for size in sizes]
         self.on_gpu = [to_gpu(param, i % 4, device) for i, param in enumerate(self.params)]
-        self.cpu = getattr(fastadam, name)(self.params, **options)
-        self.gpu = getattr(fastadam, name)(self.on_gpu, capturable=capturable, **options)
+        self.cpu = optimizer_class(self.params, **options)
+        self.gpu = optimizer_class(self.on_gpu, capturable=capturable, **options)
 
     def random_grads(self):
         """Gradients of very different magnitudes."""

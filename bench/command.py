@@ -1,0 +1,36 @@
+"""What the command lines of the benchmarks share: options, and the files that a run leaves."""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from machine import slug
+from results import Results
+from roofline import draw
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def add_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("--short", action="store_true", help="a few small cases: checks the answers rather than the speed")
+    parser.add_argument("--sizes", type=_elements, nargs="+", metavar="N", help="only buffers of N elements (1e6 will do)")
+    parser.add_argument(
+        "--budget", type=float, default=5, metavar="S", help="seconds of sampling for a small case (default: 5)"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="where to write (default: bench/results, or nowhere if short)"
+    )
+    return parser
+
+
+def write(results: Results, text: str, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / slug(results.machine)
+    path.with_suffix(".json").write_text(json.dumps(asdict(results), indent=1) + "\n")
+    path.with_suffix(".md").write_text(text)
+    draw(results, path.with_suffix(".png"))
+
+
+def _elements(text: str) -> int:
+    return int(float(text))

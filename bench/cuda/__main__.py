@@ -1,0 +1,39 @@
+"""``python bench/cuda``: measures fastadam on a GPU beside the memory's speed and its peers; writes results, tables, a figure.
+
+Run as a directory, not as a module, so that the installed package is found and not the sources beside this folder.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from command import RESULTS, add_options, write
+
+from fastadam.cuda.gpu import gpu
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("python bench/cuda", description=__doc__.partition("\n")[0])
+    arguments = add_options(parser).parse_args()
+    try:
+        gpu()
+    except (ImportError, RuntimeError) as error:
+        raise SystemExit(f"this benchmark runs on a GPU, and there is none to use: {error}") from None
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # else JAX takes most of the memory for itself
+
+    from gpu_report import report  # which need CuPy
+    from measurements import run
+
+    budget = 0 if arguments.short else arguments.budget
+    results = run(arguments.sizes, arguments.short, budget, lambda what: print(f"{what} …", file=sys.stderr, flush=True))
+    text = report(results, with_targets=not arguments.short)
+    print(text)
+    if output := arguments.output or (None if arguments.short else RESULTS):
+        write(results, text, output)
+
+
+if __name__ == "__main__":
+    main()

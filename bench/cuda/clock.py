@@ -1,0 +1,71 @@
+"""The clocks of bench/cuda: the GPU's for a step, the host's for the call that asks for one, and a count of launches."""
+
+import itertools
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import Any
+
+import cupy
+from contenders import Contender
+
+from fastadam.cuda import kernels
+
+
+class OnGpu(Contender):
+    """A contender whose steps are queued on CuPy's current stream, and timed by events in it."""
+
+    # Before the first step of a sample the GPU waits some microseconds for the host, which shall not show.
+    sample_seconds = 20e-3
+
+    def time(self, steps: int) -> float:
+        """See :meth:`Contender.time`. Where the GPU is faster than the host can ask it, this is the time of asking."""
+        step, start, end = self.step, cupy.cuda.Event(), cupy.cuda.Event()
+        start.record()
+        for _ in itertools.repeat(None, steps):
+            step()
+        end.record()
+        end.synchronize()
+        return float(cupy.cuda.get_elapsed_time(start, end)) * 1e6 / max(steps, 1)
+
+    def finish(self) -> None:
+        """Wait for all that was queued."""
+        cupy.cuda.runtime.deviceSynchronize()
+
+
+class HostTime(Contender):
+    """The host's time of the same steps: until the call returns, while the GPU has nothing else to do."""
+
+    def __init__(self, contender: OnGpu) -> None:
+        self.name, self.kind, self.step, self.refill = contender.name, contender.kind, contender.step, contender.refill
+        self._finish = contender.finish
+
+    def time(self, steps: int) -> float:
+        step, finish, total = self.step, self._finish, 0
+        for _ in itertools.repeat(None, steps):
+            finish()
+            start = perf_counter_ns()
+            step()
+            total += perf_counter_ns() - start
+        finish()
+        return total / max(steps, 1)
+
+
+def launches(step: Callable[[], Any]) -> int:
+    """How many kernels of fastadam a step launches."""
+    count = 0
+    compiled = kernels.of
+
+    def counted(kernel: Callable[..., None]) -> Callable[..., None]:
+        def launch(*arguments: Any) -> None:
+            nonlocal count
+            count += 1
+            kernel(*arguments)
+
+        return launch
+
+    kernels.of = lambda *key: kernels.Kernels(*map(counted, compiled(*key)))
+    try:
+        step()
+    finally:
+        kernels.of = compiled
+    return count

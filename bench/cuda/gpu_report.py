@@ -1,0 +1,73 @@
+"""The tables of a run on a GPU. They are Markdown, readable as text."""
+
+from typing import Any
+
+from gpu_targets import COPY, judge
+from measurements import GpuResults
+from report import duration, missing, sections, table, targets_table, versions
+
+from fastadam.cuda.source import SHAPE
+
+
+def report(results: GpuResults, with_targets: bool = True) -> str:
+    """Everything there is to read of a run; a short one's single samples say nothing of targets."""
+    parts = [_about(results), *sections(results, None), "## The host's time of one step, and launches", _host(results)]
+    if results.shapes:
+        parts += ["## Shapes of a kernel", shapes_table(results)]
+    if with_targets:
+        parts += ["## Targets", targets_table(judge(results))]
+    return "\n\n".join(parts) + "\n"
+
+
+def machine_in_words(machine: dict[str, Any]) -> str:
+    cuda = ", ".join(f"{name} {version}" for name, version in machine["cuda"].items())
+    return (
+        f"{machine['date']}; compute capability {machine['compute capability']}, {machine['multiprocessors']} multiprocessors, "
+        f"{machine['memory'] / 2**30:.0f} GiB, L2 {machine['caches']['L2'] / 2**20:.0f} MiB; driver {machine['driver']}; "
+        f"CUDA: {cuda}; host {machine['cpu']}"
+    )
+
+
+def _about(results: GpuResults) -> str:
+    lines = [
+        f"# AdamW on {results.machine['gpu']}",
+        "",
+        f"{machine_in_words(results.machine)}.",
+        "",
+        f"{versions(results.machine)}.",
+        "",
+        "Medians of interleaved samples in one run, of steps in a row, by the GPU's clock (optax: the host's); ratios are "
+        "medians of the ratios within a round. GB/s count 28 bytes an element. The copy is CUDA's own and moves as many bytes; "
+        "the memory wall does fastadam's loads and stores and no arithmetic; the fast-math build is fastadam's kernel with "
+        'plain floats and --use_fast_math; "vs" a peer is how many times faster than it fastadam is. Small steps take as long '
+        "as the host needs to ask for them. thinc has no weight decay.",
+    ]
+    return "\n".join(lines + missing(results))
+
+
+def _host(results: GpuResults) -> str:
+    """Microseconds in which the call of a step returns, where they were measured; how many kernels fastadam launches."""
+    contenders = [name for name in results.unique("contender") if name not in results.of_kind("wall")]
+    body = []
+    for case in results.unique("case"):
+        rows = [results.find(None, case, name) for name in contenders]
+        times = [duration(row["host_nanoseconds"]) if row and "host_nanoseconds" in row else "" for row in rows]
+        body.append([case, str(results.find(None, case, "fastadam")["launches"]), *times])
+    return table(["elements", "launches", *contenders], body)
+
+
+def shapes_table(results: GpuResults) -> str:
+    """Speed of each shape in per cent of the copy's, the fastest first."""
+    cases = list(dict.fromkeys(row["case"] for row in results.shapes))
+    ratios = {(row["contender"], row["case"]): row["times_fastadam"] for row in results.shapes}
+    speeds = {
+        name: [100 * ratios[COPY, case] / ratios[name, case] for case in cases]
+        for name in dict.fromkeys(name for name, _ in ratios)
+        if name != COPY
+    }
+    body = []
+    for name in sorted(speeds, key=lambda name: -sum(speeds[name])):
+        shape = [str(value) for value in SHAPE] if name == "fastadam" else [part.split()[1] for part in name.split(", ")]
+        in_use = "in use" if name == "fastadam" else ""
+        body.append([*shape, *(f"{speed:.1f}" for speed in speeds[name]), in_use])
+    return table([*SHAPE._fields, *(f"% of copy, {case}" for case in cases), ""], body)

@@ -1,0 +1,28 @@
+"""What fastadam sets out to reach on a GPU, and whether a run has reached it."""
+
+from collections.abc import Iterator
+
+from cases import GPT2_SMALL, one_buffer
+from results import Results
+from targets import FUSED, Target
+
+MEMORY_BOUND = 2**26  # elements, from which on the GPU's memory is the bound
+COPY, FAST_MATH = "copy", "fast-math build"
+HOST_MICROSECONDS = {one_buffer(1_000).name: 12, GPT2_SMALL.name: 60}
+
+
+def judge(results: Results) -> Iterator[Target]:
+    """The targets that this run has measured."""
+    for case in results.unique("case"):
+        row = results.find(None, case, "fastadam")
+        ratios = {name: results.ratio(None, case, name) for name in (COPY, FAST_MATH, FUSED)}
+        if row["elements"] >= MEMORY_BOUND:
+            if ratios[COPY] is not None:
+                yield Target(case, "speed / copy's", 0.95, ratios[COPY])
+            if ratios[FAST_MATH] is not None:
+                yield Target(case, "% that strict arithmetic costs", 2, 100 * (1 / ratios[FAST_MATH] - 1), at_most=True)
+        if ratios[FUSED] is not None:
+            yield Target(case, f"times faster than {FUSED}", 1.0, ratios[FUSED])
+        if case in HOST_MICROSECONDS and "host_nanoseconds" in row:
+            microseconds = row["host_nanoseconds"] / 1e3
+            yield Target(case, "µs of the host", HOST_MICROSECONDS[case], microseconds, at_most=True)

@@ -1,0 +1,70 @@
+"""A run of bench/cuda: every case with all contenders, and the shapes that a kernel may have."""
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cupy
+from buffers import Buffers
+from cases import GPT2_SMALL, GPT2_SUBSET, GPU_SIZES, SMALL_TENSORS, Case, one_buffer, select
+from clock import HostTime, OnGpu, launches
+from gpu_contenders import (
+    Copy,
+    CupyElementwise,
+    FastadamOnGpu,
+    OptaxOnGpu,
+    ThincOnGpu,
+    TorchForeachOnGpu,
+    TorchFusedOnGpu,
+)
+from gpu_machine import describe
+from measure import measure, set_up
+from results import Results
+from shapes import SHAPES, SHORT_SHAPES
+from variants import FastMath, MemoryWall, in_shape
+
+# In the order of the tables' columns.
+CONTENDERS: list[type[OnGpu]] = [Copy, MemoryWall, FastadamOnGpu, FastMath, TorchFusedOnGpu, TorchForeachOnGpu, OptaxOnGpu]
+CONTENDERS += [CupyElementwise, ThincOnGpu]
+
+# The host's time depends on the number of tensors and not on their sizes.
+HOST_CASES = [one_buffer(1_000), SMALL_TENSORS, GPT2_SMALL]
+SHAPE_CASES = [one_buffer(2**26), GPT2_SMALL]
+
+
+@dataclass(frozen=True)
+class GpuResults(Results):
+    shapes: list[dict[str, Any]] = field(default_factory=list)  # rows of fastadam's kernels in other shapes, and of the copy
+
+
+def run(sizes: Sequence[int] | None, short: bool, budget: float, progress: Callable[[str], None]) -> GpuResults:
+    """Measure everything; one sample of each if there is no budget."""
+    missing: dict[str, str] = {}
+    rows: list[dict[str, Any]] = []
+    for case in select(sizes, short, GPU_SIZES):
+        progress(case.name)
+        rows += rows_of(case, budget, missing)
+    shapes: list[dict[str, Any]] = []
+    for case in [GPT2_SUBSET] if short else [] if sizes else SHAPE_CASES:
+        progress(f"shapes, {case.name}")
+        shapes += rows_of(case, budget, {}, [Copy, FastadamOnGpu, *map(in_shape, SHORT_SHAPES if short else SHAPES)])
+    return GpuResults(describe(), rows, missing, shapes)
+
+
+def rows_of(
+    case: Case, budget: float, missing: dict[str, str], kinds: Sequence[type[OnGpu]] = CONTENDERS
+) -> list[dict[str, Any]]:
+    """One row for each contender, with the host's time where that is of interest, and the launches of fastadam."""
+    gc.collect()
+    cupy.get_default_memory_pool().free_all_blocks()
+    contenders = list(set_up(kinds, case, Buffers(case.shapes, cupy), None, missing))
+    rows = measure(contenders, case, None, budget)
+    if case in HOST_CASES and kinds is CONTENDERS:
+        for row, timed in zip(rows, measure([HostTime(c) for c in contenders], case, None, budget), strict=True):
+            row |= {"host_nanoseconds": timed["nanoseconds"], "host_quartiles": timed["quartiles"]}
+    for row, contender in zip(rows, contenders, strict=True):
+        if isinstance(contender, FastadamOnGpu):
+            contender.step()  # after which a step is like the one before
+            row["launches"] = launches(contender.step)
+    return rows

@@ -1,0 +1,25 @@
+"""The shapes of a kernel that are measured, and their table."""
+
+from fastadam.cuda.source import SHAPE, Shape
+
+BLOCKS, VECTORS = (128, 256, 512), (1, 2, 4)
+CHUNKS = (2048, 4096, 16_384, 32_768, 65_536)
+# That a multiprocessor shall have room for, which leaves each thread 128, 85, 64, 42 or 32 registers.
+THREADS = (512, 768, 1024, 1536, 2048)
+
+
+def shapes() -> list[Shape]:
+    """Blocks, vectors and room for blocks in all combinations, and other chunks with the rest as it is."""
+    found = [
+        Shape(block, vectors, SHAPE.chunk, threads // block)
+        for block in BLOCKS
+        for vectors in VECTORS
+        for threads in THREADS
+        if threads % block == 0
+    ]
+    found.remove(SHAPE)  # which is measured anyway
+    return found + [SHAPE._replace(chunk=chunk) for chunk in CHUNKS]
+
+
+SHAPES = shapes()
+SHORT_SHAPES = [Shape(128, 1, 4096, 4), Shape(512, 4, 8192, 2), SHAPE._replace(chunk=65_536)]

@@ -1,0 +1,125 @@
+"""The kernels of csrc/cuda built otherwise: without strict arithmetic, without any arithmetic, and in other shapes."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from answers import BETAS, EPS, LR, WEIGHT_DECAY, cpu_adamw, memory_wall
+from buffers import TIMED, Buffers
+from clock import OnGpu
+
+from fastadam import _native
+from fastadam.cuda import launch, source
+from fastadam.cuda.gpu import gpu
+from fastadam.cuda.source import SHAPE, Shape
+
+WALLS = Path(__file__).parents[1] / "walls.hpp"
+STRICT = re.compile(r"(?<=// cuda/real.hpp\n).*?(?=\n#else\n)", re.DOTALL)
+# In place of csrc/cuda/real.hpp: the compiler may do with these types what its flags allow.
+PLAIN = """\
+#define FASTADAM_INLINE __device__ __forceinline__
+namespace fastadam {
+namespace {
+using Real = float;
+using Real64 = double;
+FASTADAM_INLINE Real absolute(Real x) { return fabsf(x); }
+FASTADAM_INLINE Real square_root(Real x) { return sqrtf(x); }
+FASTADAM_INLINE Real64 square_root(Real64 x) { return sqrt(x); }
+}  // namespace
+}  // namespace fastadam
+"""
+
+
+def replaced(pattern: str | re.Pattern[str], replacement: str, text: str) -> str:
+    text, count = re.subn(pattern, lambda _: replacement, text)
+    if count != 1:
+        raise RuntimeError(f"{pattern} is in the kernels' text {count} times; expected it once")
+    return text
+
+
+def plain_text() -> str:
+    """The kernels with plain float arithmetic."""
+    return replaced(STRICT, PLAIN, source.text())
+
+
+def walls_text() -> str:
+    """The same with the rule of bench/walls.hpp."""
+    rule = re.sub(r"#pragma once|#include .*", "", WALLS.read_text())
+    return replaced("#include FASTADAM_BENCH_RULES", rule, plain_text())
+
+
+class Variant(OnGpu):
+    """AdamW through kernels of its own, launched as fastadam launches its."""
+
+    kind = "wall"
+    shape: ClassVar[Shape] = SHAPE
+    rule: ClassVar[str] = "Adam"
+    options: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, buffers: Buffers, threads: int | None) -> None:
+        super().__init__(buffers, threads)
+        options = (*source.options(self.rule, 0, self.shape), *self.options)
+        step, step_list, write = gpu().compile(self.text(), options, ("fastadam_step", "fastadam_step_list", "fastadam_write"))
+        members = [[array.data.ptr for array in member] for member in zip(*buffers.tensors.values(), strict=True)]
+        sizes = [array.size for array in buffers.tensors["param"]]
+        tensors = [[p, g, m, v, 0, size] for (p, g, m, v), size in zip(members, sizes, strict=True)]
+        if len(tensors) == 1:
+            self._kernel, self._blocks, integers = step, -(-sizes[0] // self.shape.chunk), tensors[0]
+        else:
+            with shaped(self.shape):
+                self._tables = launch.Tables(tensors)
+                self._tables.set_grads([g for _, g, _, _ in members], write)
+            self._kernel, self._blocks, integers = step_list, self._tables.blocks, self._tables.integers
+        self._argument = launch.Argument(integers, launch.COEFFICIENT_BYTES)
+        betas = dict(zip(("beta1", "beta2"), BETAS, strict=True))
+        self._rule = _native.Rule("adam", {"lr": LR, "eps": EPS, "weight_decay": WEIGHT_DECAY, **betas}, set())
+        self._t = 0
+
+    def text(self) -> str:
+        return source.text()
+
+    def step(self) -> None:
+        self._t += 1
+        self._argument.set_coefficients(self._rule.coefficients(self._t))
+        self._kernel((self._blocks,), (self.shape.block,), (self._argument.struct,))
+
+
+@contextlib.contextmanager
+def shaped(shape: Shape) -> Iterator[None]:
+    """Tables and launches made within are for kernels of this shape."""
+    launch.SHAPE = shape
+    try:
+        yield
+    finally:
+        launch.SHAPE = SHAPE
+
+
+class FastMath(Variant):
+    """What the compiler makes of the formula if it may contract, flush and approximate."""
+
+    name = "fast-math build"
+    options = ("--use_fast_math",)
+
+    def text(self) -> str:
+        return plain_text()
+
+
+class MemoryWall(Variant):
+    """The same loads and stores, no arithmetic."""
+
+    name = "memory wall"
+    rule = "Wall"
+    options = ("-DFASTADAM_BENCH_RULES",)
+    answer = staticmethod(memory_wall)
+    checked = TIMED
+
+    def text(self) -> str:
+        return walls_text()
+
+
+def in_shape(shape: Shape) -> type[Variant]:
+    """fastadam's kernels in a shape."""
+    name = ", ".join(f"{field} {value}" for field, value in shape._asdict().items())
+    return type("InShape", (Variant,), {"name": name, "kind": "shape", "shape": shape, "answer": staticmethod(cpu_adamw)})

@@ -1,0 +1,56 @@
+"""Measures the contenders of one case: first everybody's answer, then everybody's time."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from answers import expect
+from buffers import TIMED, Buffers
+from cases import Case
+from contenders import Contender
+from interleave import interleave
+from results import setting
+
+STEPS_CHECKED = 2
+LARGE = 10_000_000  # elements from which a case gets more time: its steps take long, and few samples are no median
+
+
+def set_up(
+    kinds: Iterable[type[Contender]], case: Case, buffers: Buffers, threads: int | None, missing: dict[str, str]
+) -> Iterator[Contender]:
+    """The contenders that are installed, each of which has given the right answer; the others go into `missing`."""
+    for kind in kinds:
+        if kind.name in missing:
+            continue
+        try:
+            contender = kind(buffers, threads)
+        except ImportError as error:
+            missing[kind.name] = f"no module {error.name}" if error.name else str(error)
+            continue
+        contender.load(kind.checked)
+        for _ in range(STEPS_CHECKED):
+            contender.step()
+        expect(f"{kind.name}, {case.name}, {setting(threads)}", contender.arrays, kind.answer(kind.checked, STEPS_CHECKED))
+        contender.load(TIMED)
+        yield contender
+
+
+def measure(contenders: Sequence[Contender], case: Case, threads: int | None, budget: float) -> list[dict[str, Any]]:
+    """One row for each contender."""
+    all_series = interleave(contenders, budget * (4 if case.elements > LARGE else 1))
+    (fastadam,) = (series for series in all_series if series.contender.kind == "ours")
+    return [
+        {
+            "threads": threads,
+            "case": case.name,
+            "tensors": len(case.shapes),
+            "elements": case.elements,
+            "contender": series.contender.name,
+            "kind": series.contender.kind,
+            "nanoseconds": series.median,
+            "quartiles": series.quartiles,
+            "samples": len(series.samples),
+            "steps_per_sample": series.steps,
+            "times_fastadam": series.over(fastadam),
+        }
+        for series in all_series
+    ]

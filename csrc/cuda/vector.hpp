@@ -1,0 +1,53 @@
+// What one memory instruction moves: 16 bytes, if they lie at such a boundary.
+#pragma once
+
+#include "../rules/real.hpp"
+
+namespace fastadam {
+namespace {
+
+constexpr int width = 4;
+struct alignas(16) Vector {
+  float element[width];
+};
+
+// How many floats after a 16-byte boundary `p` lies.
+FASTADAM_INLINE int misalignment(const float* p) {
+  return static_cast<int>(reinterpret_cast<unsigned long long>(p) / sizeof(float) % width);
+}
+
+template <bool aligned>
+FASTADAM_INLINE Vector load(const float* p) {
+  Vector vector;
+  if (aligned || misalignment(p) == 0) {
+    vector = *reinterpret_cast<const Vector*>(p);
+  } else {
+    for (int j = 0; j < width; ++j) vector.element[j] = p[j];
+  }
+  return vector;
+}
+
+FASTADAM_INLINE void store_aligned(float* p, const Vector& vector) {
+#if defined(__CUDACC__)
+  // NVRTC splits what is written as an assignment into smaller stores, here and there.
+  asm volatile("st.global.v4.f32 [%0], {%1, %2, %3, %4};"
+               :
+               : "l"(__cvta_generic_to_global(p)), "f"(vector.element[0]), "f"(vector.element[1]), "f"(vector.element[2]),
+                 "f"(vector.element[3])
+               : "memory");
+#else
+  *reinterpret_cast<Vector*>(p) = vector;
+#endif
+}
+
+template <bool aligned>
+FASTADAM_INLINE void store(float* p, const Vector& vector) {
+  if (aligned || misalignment(p) == 0) {
+    store_aligned(p, vector);
+  } else {
+    for (int j = 0; j < width; ++j) p[j] = vector.element[j];
+  }
+}
+
+}  // namespace
+}  // namespace fastadam

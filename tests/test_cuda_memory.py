@@ -1,0 +1,185 @@
+"""Where the CUDA kernels reach, run by the CPU: elements beyond 2**31 and 2**32, and never a byte outside of the arrays nor a
+misaligned access, as AddressSanitizer and UndefinedBehaviorSanitizer see it."""
+
+import ctypes
+import itertools
+import mmap
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from buffers import assert_same_bits, random_inputs
+from cuda_variants import DEFAULT, SMALL, VARIANTS, List, kernels, record, step_argument
+
+from fastadam.cuda.launch import COEFFICIENT_BYTES, MOST_BLOCKS, Argument
+from fastadam.cuda.source import WORDS, Shape
+
+cuda_host = pytest.importorskip("cuda_host", reason="needs CuPy (but no GPU): pip install cupy-cuda13x")
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="maps memory and preloads libraries by Linux's rules")
+PLAIN = VARIANTS[0]
+TINY = Shape(block=8, vectors=1, chunk=32)  # the smallest whose threads suffice for both ends of a tensor
+MAP_NORESERVE = 0x4000
+SEEN = 20_000  # elements of a huge array that are looked at together
+BEHIND = 100  # and behind its end
+
+
+def huge_arrays(count, size, offset, starts):
+    """Zeros that take no memory, and may be written to only near the starts: elsewhere a wrong kernel would take it all."""
+    arrays, libc = [], ctypes.CDLL(None)
+    for _ in range(count):
+        try:
+            memory = mmap.mmap(-1, 4 * (offset + size + BEHIND), flags=mmap.MAP_PRIVATE | MAP_NORESERVE, prot=mmap.PROT_READ)
+        except OSError as error:
+            pytest.skip(f"needs {4 * size * count >> 30} GiB of address space, which are not to be had: {error}")
+        array = np.frombuffer(memory, np.float32)[offset:]
+        for start in starts:
+            address = array.ctypes.data + 4 * start
+            first, last = address - address % mmap.PAGESIZE, address + 4 * (SEEN + BEHIND)
+            both = mmap.PROT_READ | mmap.PROT_WRITE
+            assert libc.mprotect(ctypes.c_void_p(first), ctypes.c_size_t(last - first), both) == 0
+        writeable = (ctypes.c_float * array.size).from_address(array.ctypes.data)
+        writeable.memory = memory
+        arrays.append(np.ctypeslib.as_array(writeable))
+    return arrays
+
+
+def check_huge(run, is_stepped, size, offset, shape, middle):
+    """That `run` steps the elements of just those chunks for which `is_stepped`, at the beginning, the middle and the end."""
+    starts = (0, middle - SEEN // 2, size - SEEN)
+    rooms = huge_arrays(PLAIN.arrays, size, offset, starts)
+    head = -offset % 4
+    after_vectors = head + (size - head) // 4 * 4
+    windows = []
+    for start in starts:
+        inputs = random_inputs(SEEN, PLAIN.rule.state_count, seed=start)
+        for room, values in zip(rooms, inputs, strict=True):
+            room[start : start + SEEN] = values
+        i = np.arange(start, start + SEEN)
+        chunk = np.where((i >= head) & (i < after_vectors), (i - head) // shape.chunk, 0)  # the first does both ends
+        stepped = is_stepped(chunk)
+        changed = [values[stepped] for values in inputs]
+        PLAIN.reference(*changed, step=3)
+        for values, some in zip(inputs, changed, strict=True):
+            values[stepped] = some
+        windows.append((start, inputs))
+    run([room[:size] for room in rooms])
+    for (start, inputs), k in itertools.product(windows, range(PLAIN.arrays)):
+        assert_same_bits(rooms[k][start : start + SEEN], inputs[k], f"in array {k} from {start}, size {size}, offset {offset}")
+        assert not rooms[k][size:].any()
+
+
+@linux
+@pytest.mark.parametrize("offset", [0, 1])
+@pytest.mark.parametrize(
+    ("shape", "chunks", "blocks", "middle"),
+    [
+        (DEFAULT, 2**19 + 1, 2**19 + 1, 2**31),  # one chunk a block
+        (DEFAULT, 2**19 + 1, 2**19, 2**31),  # the first block also does the last chunk
+        (SMALL, 2**23 + 2, 2**22, 2**31),
+        (TINY, 2**31 + 2, MOST_BLOCKS, 2**35),  # an index of a chunk beyond 2**31
+        (TINY, 2**33 + 2, 2**32 - 1, 2**37),  # and beyond 2**32, in a grid larger than there is
+    ],
+)
+def test_elements_beyond_32_bits(shape, chunks, blocks, middle, offset):
+    size = shape.chunk * (chunks - 1) + min(shape.chunk - 5, 1003)
+    some_chunks = [0, 1, middle // shape.chunk - 1, middle // shape.chunk, chunks - 1]
+    run_blocks = sorted({chunk % blocks for chunk in some_chunks})
+
+    def run(arrays):
+        for block in run_blocks:
+            kernels(PLAIN.key, shape).step(step_argument(PLAIN, arrays, 3), blocks, shape.block, block, block + 1)
+
+    check_huge(run, lambda chunk: np.isin(chunk % blocks, run_blocks), size, offset, shape, middle)
+
+
+@linux
+def test_listed_elements_beyond_32_bits():
+    size, chosen = 2**32 + 1003, np.array([0, 2**18 - 1, 2**18, 2**19], np.int32)
+
+    def run(arrays):
+        table = List([[array[:1] for array in arrays]], DEFAULT)
+        table.tensors[0, -1] = size
+        table.chunks = np.stack([0 * chosen, chosen], axis=1)
+        argument = Argument(table.integers, COEFFICIENT_BYTES)
+        argument.set_coefficients(PLAIN.rule.coefficients(3))
+        kernels(PLAIN.key, DEFAULT).step_list(argument.struct, 3, DEFAULT.block)
+
+    check_huge(run, lambda chunk: np.isin(chunk, chosen), size, 3, DEFAULT, 2**31)
+
+
+def exact_arrays(variant, size, misalignments):
+    """Arrays that end where their memory ends."""
+    arrays = [np.empty(offset + size, np.float32)[offset:] for offset in misalignments]
+    for array, values in zip(arrays, random_inputs(size, variant.rule.state_count), strict=True):
+        array[...] = values
+    return arrays
+
+
+def sanitized(fault=None):
+    """What the sanitizers watch, in a process of its own: nothing for them to say, but for a `fault`."""
+    assert "libasan" in os.environ.pop("LD_PRELOAD")  # the compiler needs none of it
+    for variant, shape in itertools.product((PLAIN, VARIANTS[-1]), (SMALL, DEFAULT)):
+        compiled = kernels(variant.key, shape, cuda_host.SANITIZE)
+        alike = [[offset] * variant.arrays for offset in range(4)]
+        one_unlike = [[1 + (i == k) for i in range(variant.arrays)] for k in range(variant.arrays)]
+        for size, misalignments in itertools.product([0, 1, 3, 4, 6, 129, 256, 515, 1541], alike + one_unlike):
+            arrays = exact_arrays(variant, size, misalignments)
+            argument = step_argument(variant, arrays, 3)
+            if fault == "size":
+                argument.reshape(1).view(np.int64)[5] += 1
+            if fault == "alignment":
+                argument.reshape(1).view(np.int64)[0] += 2
+            compiled.step(argument, 1 + size % 4, shape.block)
+        sizes = [3, 0, 512, 1, 1025, 515]
+        tensors = [exact_arrays(variant, size, one_unlike[i % variant.arrays]) for i, size in enumerate(sizes)]
+        table = List(tensors, shape, skipped=(3,))
+        integers = table.integers
+        if fault == "chunks":
+            integers[3] += 1
+        options, steps = np.array(variant.rule.options), np.arange(len(sizes))
+        rule_bytes = compiled.step.argument_size - 8 * len(record(tensors[0]))
+        coefficients = np.empty(len(sizes) * rule_bytes, np.uint8)
+        addresses = [array.ctypes.data for array in (options, steps, coefficients)]
+        compiled.advance(Argument([*addresses, len(sizes) + (fault == "count")]).struct, 2, shape.block)
+        compiled.step_capturable(Argument([*integers, coefficients.ctypes.data]).struct, 3, shape.block)
+        argument = Argument(integers, COEFFICIENT_BYTES)
+        argument.set_coefficients(variant.rule.coefficients(3))
+        compiled.step_list(argument.struct, 2, shape.block)
+        words = np.empty(WORDS, np.int64)
+        argument = Argument([words.ctypes.data, WORDS + (fault == "words"), *range(WORDS)])
+        compiled.write(argument.struct, 1, shape.block)
+    print("done")
+
+
+FAULTS = {
+    None: "",
+    "size": "heap-buffer-overflow",
+    "chunks": "heap-buffer-overflow",
+    "count": "heap-buffer-overflow",
+    "words": "out of bounds",
+    "alignment": "misaligned address",
+}
+
+
+@linux
+@pytest.mark.parametrize("fault", FAULTS)
+def test_sanitizers(run_python, fault):
+    compiler = shutil.which("g++") or pytest.skip("needs g++")
+    library = subprocess.run([compiler, "-print-file-name=libasan.so"], capture_output=True, text=True).stdout.strip()
+    if not os.path.isabs(library):
+        pytest.skip("needs AddressSanitizer's library (libasan)")
+    program = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\nimport test_cuda_memory as t; t.sanitized({fault!r})"
+    )
+    result = run_python(program, check=False, LD_PRELOAD=library, ASAN_OPTIONS="detect_leaks=0")
+    print(result.stderr)
+    if fault is None:
+        assert (result.returncode, result.stdout, result.stderr) == (0, "done\n", "")
+    else:
+        assert result.returncode != 0
+        assert FAULTS[fault] in result.stderr
