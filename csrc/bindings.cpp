@@ -131,7 +131,7 @@ void expect_apart(const OwnedMemory& memory, const std::vector<uintptr_t>& grads
 
 py::bytes coefficients(const Rule& rule, int64_t step) {
   const Coefficients result = rule.at_step(step);
-  return py::bytes(reinterpret_cast<const char*>(result.bytes), sizeof result.bytes);
+  return py::bytes(reinterpret_cast<const char*>(result.bytes), rule.info->size);
 }
 
 Rule make_rule(const std::string& name, const std::map<std::string, double>& options, const std::set<std::string>& flags) {

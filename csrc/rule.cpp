@@ -18,6 +18,7 @@ RuleInfo describe(RuleId id, const char* name, const char* type_name) {
   return {id,
           name,
           type_name,
+          sizeof(R),
           {std::begin(R::option_names), std::end(R::option_names)},
           {std::begin(R::flag_names), std::end(R::flag_names)},
           [](unsigned flags) { return R::state_count(flags); },

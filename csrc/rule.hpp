@@ -1,6 +1,7 @@
 // A rule chosen at run time with the options a user gave it: the host side of csrc/rules.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -20,6 +21,7 @@ struct RuleInfo {
   RuleId id;
   std::string name;
   std::string type_name;             // of its C++ struct
+  size_t size;                       // of that struct, in bytes
   std::vector<std::string> options;  // real-valued, in the order of the rule's Option enum
   std::vector<std::string> flags;    // flag k is bit k
   int (*state_count)(unsigned flags);

@@ -1,17 +1,9 @@
-"""What the tests of the CUDA kernels share: every variant of every rule beside its reference, and a launch's argument.
-
-A new rule adds its variants to VARIANTS, as `adam` does.
-"""
+"""What the tests of the CUDA kernels share: the compiled kernels of a variant, and the arguments of their launches."""
 
 import functools
-import itertools
-from typing import NamedTuple
 
 import numpy as np
 
-import fastadam
-from fastadam import _native
-from fastadam.adam import AdamOptions
 from fastadam.cuda import source
 from fastadam.cuda.kernels import Kernels
 from fastadam.cuda.launch import COEFFICIENT_BYTES, Argument
@@ -21,40 +13,6 @@ SMALL = Shape(block=32, vectors=2, chunk=512)  # many chunks, and two rounds in 
 DEFAULT = Shape()
 MAX_STATES = 3
 NAMES = tuple(f"fastadam_{name}" for name in Kernels._fields)
-
-
-class Variant(NamedTuple):
-    """A rule with its hyperparameters, which the kernels take, and the reference, called with arrays and a step."""
-
-    rule: _native.Rule
-    reference: functools.partial
-
-    @property
-    def key(self):
-        """What a kernel is compiled for."""
-        return self.rule.type_name, self.rule.flags
-
-    @property
-    def arrays(self):
-        """How many a step takes."""
-        return 2 + self.rule.state_count
-
-
-def adam(amsgrad=False, **changed):
-    options = {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0, "maximize": False}
-    options |= {"decoupled_weight_decay": False} | changed
-    return Variant(AdamOptions(amsgrad=amsgrad, **options).rule, functools.partial(fastadam.reference.adam_step, **options))
-
-
-DECAYS = [{}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "decoupled_weight_decay": True}]
-VARIANTS = [
-    adam(amsgrad, maximize=maximize, **decay)
-    for amsgrad, maximize, decay in itertools.product([False, True], [False, True], DECAYS)
-]
-
-
-def describe(variant):
-    return "-".join([*map(str, variant.key), *(name for name, value in variant.reference.keywords.items() if value is True)])
 
 
 @functools.cache

@@ -13,7 +13,6 @@ CUPY_OPTIONS = ("-ftz=true", "--device-as-default-execution-space")
 @dataclass
 class Compiled:
     ptx: str
-    cubin: bytes
     log: str
 
 
@@ -43,19 +42,19 @@ class Compiler:
         self._call(f"nvrtcGet{what}", program, buffer)
         return buffer.raw
 
-    def compile(self, source, options, architecture):
-        """PTX, machine code and the assembler's report, compiled as CuPy would."""
+    def compile(self, source, options, architecture, assemble=True):
+        """PTX and, if it is assembled too, the assembler's report; with the options that CuPy would use."""
         program = ctypes.c_void_p()
         self._call("nvrtcCreateProgram", ctypes.byref(program), source.encode(), b"step.cu", 0, None, None)
         try:
-            options = (*options, *CUPY_OPTIONS, "--ptxas-options=-v", f"-arch=sm_{architecture}")
+            options = (*options, *CUPY_OPTIONS, "--ptxas-options=-v", f"-arch={'sm' if assemble else 'compute'}_{architecture}")
             encoded = (ctypes.c_char_p * len(options))(*map(str.encode, options))
             try:
                 self._call("nvrtcCompileProgram", program, len(options), encoded)
             except RuntimeError as error:
                 raise RuntimeError(f"{error}\n{self._text(program, 'ProgramLog').decode()}") from None
             ptx, log = (self._text(program, what).rstrip(b"\0").decode() for what in ("PTX", "ProgramLog"))
-            return Compiled(ptx, self._text(program, "CUBIN"), log)
+            return Compiled(ptx, log)
         finally:
             self._call("nvrtcDestroyProgram", ctypes.byref(program))
 

@@ -8,12 +8,14 @@ import pkgutil
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from variants import KINDS, VARIANTS
 
 import fastadam
-from fastadam import _native, adam
+from fastadam import _native
 
-MODULES = ["fastadam", *(f"fastadam.{m.name}" for m in pkgutil.iter_modules(fastadam.__path__) if m.name != "__main__")]
+MODULES = ["fastadam", *(m.name for m in pkgutil.walk_packages(fastadam.__path__, "fastadam.") if "__main__" not in m.name)]
 
 
 def test_version_is_the_same_everywhere():
@@ -45,10 +47,19 @@ def test_reference_has_the_signature_of_the_kernel():
     assert all(reference[name].default == kernel[name].default for name in reference)
 
 
-def test_options_give_as_many_states_as_the_native_rule():
-    for amsgrad in (False, True):
-        options = adam.AdamOptions(1e-3, (0.9, 0.999), 1e-8, 0.0, amsgrad, False, False)
-        assert options.rule.state_count == len(options.state_names)
+@pytest.mark.parametrize("name", KINDS)
+def test_defaults_are_those_of_the_reference(name):
+    if name == "adamw":
+        pytest.skip("shares Adam's reference")
+    of_class, of_reference = (inspect.signature(call).parameters for call in (KINDS[name].cls, KINDS[name].reference))
+    shared = [option for option in of_class if option in of_reference]
+    assert {"lr", "weight_decay", "maximize"} <= set(shared)
+    assert all(of_class[option].default == of_reference[option].default for option in shared if option != "param")
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_options_give_as_many_states_as_the_native_rule(variant):
+    assert variant.rule.state_count == len(variant.make(np.zeros(1, np.float32)).state) - 1
 
 
 def test_quickstart_of_the_readme_prints_what_it_says(run_python):

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from buffers import assert_same_bits, random_inputs
-from cuda_variants import DEFAULT, SMALL, VARIANTS, List, kernels, record, step_argument
+from cuda_variants import DEFAULT, SMALL, List, kernels, record, step_argument
+from variants import ONE_OF_EACH, VARIANTS
 
 from fastadam.cuda.launch import COEFFICIENT_BYTES, MOST_BLOCKS, Argument
 from fastadam.cuda.source import WORDS, Shape
@@ -56,7 +57,7 @@ def check_huge(run, is_stepped, size, offset, shape, middle):
     after_vectors = head + (size - head) // 4 * 4
     windows = []
     for start in starts:
-        inputs = random_inputs(SEEN, PLAIN.rule.state_count, seed=start)
+        inputs = random_inputs(SEEN, PLAIN.states, seed=start)
         for room, values in zip(rooms, inputs, strict=True):
             room[start : start + SEEN] = values
         i = np.arange(start, start + SEEN)
@@ -115,7 +116,7 @@ def test_listed_elements_beyond_32_bits():
 def exact_arrays(variant, size, misalignments):
     """Arrays that end where their memory ends."""
     arrays = [np.empty(offset + size, np.float32)[offset:] for offset in misalignments]
-    for array, values in zip(arrays, random_inputs(size, variant.rule.state_count), strict=True):
+    for array, values in zip(arrays, random_inputs(size, variant.states), strict=True):
         array[...] = values
     return arrays
 
@@ -123,7 +124,7 @@ def exact_arrays(variant, size, misalignments):
 def sanitized(fault=None):
     """What the sanitizers watch, in a process of its own: nothing for them to say, but for a `fault`."""
     assert "libasan" in os.environ.pop("LD_PRELOAD")  # the compiler needs none of it
-    for variant, shape in itertools.product((PLAIN, VARIANTS[-1]), (SMALL, DEFAULT)):
+    for variant, shape in itertools.product((PLAIN, ONE_OF_EACH[0]), (SMALL, DEFAULT)):
         compiled = kernels(variant.key, shape, cuda_host.SANITIZE)
         alike = [[offset] * variant.arrays for offset in range(4)]
         one_unlike = [[1 + (i == k) for i in range(variant.arrays)] for k in range(variant.arrays)]

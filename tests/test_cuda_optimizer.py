@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from buffers import assert_same_bits, random_inputs
-from options import HYPERPARAMETERS, OPTIONS, describe, for_class, state_count, stateless
+from variants import ONE_OF_EACH, VARIANTS, hyperparameters
 
 import fastadam
 from fastadam.cuda.source import SHAPE, WORDS
+from fastadam.cuda.tensors import Tensors
 
 pytest.importorskip("cupy", reason="needs CuPy, though no GPU: pip install cupy-cuda13x")
 from cuda_host import on_cpu, on_gpu
@@ -25,25 +26,24 @@ def as_numpy(array):
     return array if isinstance(array, np.ndarray) else on_cpu(array)
 
 
-def train(optimizer_class, arguments, arrays, steps, upload, sizes):
+def train(variant, arrays, steps, upload, sizes, **more):
     """Steps an optimizer on the same gradients each time it is called with the same sizes."""
-    optimizer = optimizer_class(arrays, lr=0.01, **arguments)
+    optimizer = variant.make(arrays, lr=0.01, **more)
     rng = np.random.default_rng(7)
     for _ in range(steps):
         optimizer.step([upload(rng.standard_normal(size).astype(F32)) for size in sizes])
     return optimizer
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=describe)
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
 @pytest.mark.parametrize("capturable", [False, True])
 @pytest.mark.parametrize("sizes", [[1003], SIZES], ids=["one", "list"])
-def test_optimizer_equals_the_cpu_backend(host_gpu, options, capturable, sizes):
-    optimizer_class, arguments = for_class(options)
+def test_optimizer_equals_the_cpu_backend(host_gpu, variant, capturable, sizes):
     rng = np.random.default_rng(1)
     params = [rng.standard_normal(size).astype(F32) for size in sizes]
     arrays = [on_gpu(param, offset=k) for k, param in enumerate(params)]
-    on_device = train(optimizer_class, arguments | {"capturable": capturable}, arrays, 20, on_gpu, sizes)
-    on_host = train(optimizer_class, arguments, params, 20, np.asarray, sizes)
+    on_device = train(variant, arrays, 5, on_gpu, sizes, capturable=capturable)
+    on_host = train(variant, params, 5, np.asarray, sizes)
     for array, param, state, expected in zip(arrays, params, on_device.state, on_host.state, strict=True):
         assert_same_bits(on_cpu(array), param)
         for name in state:
@@ -51,19 +51,27 @@ def test_optimizer_equals_the_cpu_backend(host_gpu, options, capturable, sizes):
             assert as_numpy(state[name]).tobytes() == expected[name].tobytes(), name
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=describe)
-def test_stateless_step_equals_the_reference(host_gpu, options):
-    """Sizes, alignments (each array its own), special values and step numbers."""
+@pytest.mark.parametrize("variant", ONE_OF_EACH, ids=str)
+def test_one_step_equals_the_reference(host_gpu, variant):
+    """Sizes, alignments (each array its own), special values, step numbers and hyperparameters."""
     for k, size in enumerate([0, 1, 2, 3, 4, 5, 7, 31, 130, 1000, SHAPE.chunk - 1, SHAPE.chunk + 1]):
-        arguments = HYPERPARAMETERS[k % len(HYPERPARAMETERS)] | stateless(options)
-        expected = random_inputs(size, state_count(options), seed=size)
+        changed, step = hyperparameters(variant, k)
+        expected = random_inputs(size, changed.states, seed=size)
         arrays = [on_gpu(array, offset=(j * k) % 5) for j, array in enumerate(expected)]
-        param, grad, *states = expected
-        fastadam.reference.adam_step(param, grad, *states, **arguments)
+        changed.reference(*expected, step=step)
         param, grad, *states = arrays
-        fastadam.adam_step(param, grad, *states, **arguments)
+        Tensors([param], [states]).step(changed.rule, [grad], np.array([step - 1]))
         for actual, wanted in zip(arrays, expected, strict=True):
-            assert_same_bits(on_cpu(actual), wanted, f"size {size}, {arguments}")
+            assert_same_bits(on_cpu(actual), wanted, f"size {size}, {changed}, step {step}")
+
+
+def test_stateless_step_equals_the_reference(host_gpu):
+    expected = random_inputs(1000, 3)
+    arrays = [on_gpu(array) for array in expected]
+    fastadam.adam_step(*arrays, step=9, weight_decay=0.1)
+    fastadam.reference.adam_step(*expected, step=9, weight_decay=0.1)
+    for actual, wanted in zip(arrays, expected, strict=True):
+        assert_same_bits(on_cpu(actual), wanted)
 
 
 def test_a_step_of_one_tensor_is_one_launch_with_all_it_needs(host_gpu):

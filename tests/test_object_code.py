@@ -11,15 +11,18 @@ from pathlib import Path
 
 import pytest
 
+from fastadam import _native
+
 ROOT = Path(__file__).parents[1]
-# Tier: packed square root and division of its full vector width, and what a fused multiply-add looks like.
+# Tier: packed multiplication, square root and division of its full vector width, and what a fused multiply-add looks like.
 X86 = {
-    "x86_64": (r"\bsqrtps\b.*%xmm", r"\bdivps\b.*%xmm", r"\bvfn?m(add|sub)"),
-    "x86_64_v3": (r"\bvsqrtps\b.*%ymm", r"\bvdivps\b.*%ymm", r"\bvfn?m(add|sub)"),
-    "x86_64_v4": (r"\bvsqrtps\b.*%zmm", r"\bvdivps\b.*%zmm", r"\bvfn?m(add|sub)"),
+    "x86_64": (r"\bmulps\b.*%xmm", r"\bsqrtps\b.*%xmm", r"\bdivps\b.*%xmm", r"\bvfn?m(add|sub)"),
+    "x86_64_v3": (r"\bvmulps\b.*%ymm", r"\bvsqrtps\b.*%ymm", r"\bvdivps\b.*%ymm", r"\bvfn?m(add|sub)"),
+    "x86_64_v4": (r"\bvmulps\b.*%zmm", r"\bvsqrtps\b.*%zmm", r"\bvdivps\b.*%zmm", r"\bvfn?m(add|sub)"),
 }
-AARCH64 = {"aarch64": (r"\bfsqrt\b.*v\d+\.4s", r"\bfdiv\b.*v\d+\.4s", r"\bfn?m(add|sub|la|ls)\b")}
-VARIANTS = 8  # loops of the Adam rule
+AARCH64 = {"aarch64": (r"\bfmul\b.*v\d+\.4s", r"\bfsqrt\b.*v\d+\.4s", r"\bfdiv\b.*v\d+\.4s", r"\bfn?m(add|sub|la|ls)\b")}
+# Rules that have no square roots, and no divisions.
+NO_ROOT, NO_DIVISION = {"SGD", "Lion", "Adamax"}, {"SGD", "Lion"}
 
 needs_source = pytest.mark.skipif(
     not (ROOT / "csrc").is_dir() or not shutil.which("cmake"), reason="needs the source tree and cmake"
@@ -67,13 +70,15 @@ def symbols(nm, path):
     return [tuple(line.split()[-2:]) for line in listing.stdout.splitlines()]
 
 
-def assert_tier(path, tier, prefix, square_root, division, fused):
+def assert_tier(path, tier, prefix, multiplication, square_root, division, fused):
     functions = loops(f"{prefix}objdump", path)
-    assert len(functions) == VARIANTS
+    assert len(functions) == sum(_native.cuda_variants().values())
     for function in functions:
         name = function.partition("\n")[0]
-        assert re.search(square_root, function), f"{name} has no packed square root"
-        assert re.search(division, function), f"{name} has no packed division"
+        rule = re.search(r"::(\w+), ", name)[1]
+        assert re.search(multiplication, function), f"{name} has no packed multiplication"
+        assert re.search(square_root, function) or rule in NO_ROOT, f"{name} has no packed square root"
+        assert re.search(division, function) or rule in NO_DIVISION, f"{name} has no packed division"
         assert not re.search(fused, function), f"{name} has a fused multiply-add"
     assert symbols(f"{prefix}nm", path) == [("T", f"fastadam_tier_{tier}")]
 

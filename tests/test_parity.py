@@ -45,7 +45,7 @@ def case(variant, size, k):
     changed, step = hyperparameters(variant, k)
     before = random_inputs(size, changed.states, seed=size)
     after = [array.copy() for array in before]
-    changed.step_reference(after, step)
+    changed.reference(*after, step=step)
     return changed, step, before, after
 
 
@@ -53,7 +53,7 @@ def assert_parity(variant, size, offset, k, threads):
     changed, step, before, after = case(variant, size, k)
     guarded = Guarded(before, offset)
     param, grad, *states = guarded.arrays
-    _native.Tensors([param], [states]).step(changed.native, [grad], np.array([step - 1]), threads)
+    _native.Tensors([param], [states]).step(changed.rule, [grad], np.array([step - 1]), threads)
     for role, (actual, wanted) in enumerate(zip(guarded.arrays, after, strict=True)):
         context = f"in array {role} of {changed}, step {step}, size {size}, offset {offset}, {threads} threads"
         assert_same_bits(actual, wanted, context)
@@ -92,7 +92,7 @@ def test_optimizer_equals_the_reference_over_many_steps(variant, isa, eager_thre
         optimizer.step(grads, num_threads=threads)
         for arrays, grad in zip(expected, grads, strict=True):
             arrays[1] = grad
-            variant.changed(lr=0.01).step_reference(arrays, t)
+            variant.changed(lr=0.01).reference(*arrays, step=t)
     for param, state, (wanted, _, *moments) in zip(params, optimizer.state, expected, strict=True):
         assert_same_bits(param, wanted)
         assert state["step"] == 10

@@ -1,6 +1,6 @@
 """Every rule with every combination of its options, beside its reference: what the tests that compare bits go through.
 
-A new rule is one entry of RULES.
+A new rule is one entry of KINDS.
 """
 
 import functools
@@ -31,7 +31,7 @@ STATE_OPTIONS = ("amsgrad", "centered")  # which the references tell by the stat
 
 
 @dataclass(frozen=True)
-class Rule:
+class Kind:
     """An optimizer's class, its reference, its options, and hyperparameters of each kind."""
 
     cls: Any
@@ -41,38 +41,41 @@ class Rule:
     fixed: dict = field(default_factory=dict)  # arguments of the reference that the class stands for
 
 
-RULES = {
-    "adam": Rule(fastadam.Adam, reference.adam_step, grid(switch("amsgrad"), MAXIMIZE, DECAY), BETAS),
-    "adamw": Rule(
+KINDS = {
+    "adam": Kind(fastadam.Adam, reference.adam_step, grid(switch("amsgrad"), MAXIMIZE, DECAY), BETAS),
+    "adamw": Kind(
         fastadam.AdamW,
         reference.adam_step,
         grid(switch("amsgrad"), MAXIMIZE, [{"weight_decay": 0.1}]),
         BETAS,
         {"decoupled_weight_decay": True},
     ),
-    "sgd": Rule(
+    "sgd": Kind(
         fastadam.SGD,
         reference.sgd_step,
         grid([{}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}], MAXIMIZE, DECAY),
         [{}, {"lr": 0.1}, {"momentum": 0.5}, {"momentum": 0.5, "dampening": 0.25, "nesterov": False}],
     ),
-    "adagrad": Rule(
+    "adagrad": Kind(
         fastadam.Adagrad,
         reference.adagrad_step,
         grid(MAXIMIZE, DECAY),
         [{}, {"lr": 0.1, "eps": 0.0}, {"lr_decay": 0.1}, {"eps": 1e-3}],
     ),
-    "rmsprop": Rule(
+    "rmsprop": Kind(
         fastadam.RMSprop,
         reference.rmsprop_step,
         grid(switch("centered"), [{}, {"momentum": 0.9}], MAXIMIZE, DECAY),
         [{}, {"lr": 0.1, "eps": 0.0}, {"alpha": 0.0}, {"alpha": 0.9999, "eps": 1e-3}],
     ),
-    "adamax": Rule(fastadam.Adamax, reference.adamax_step, grid(MAXIMIZE, DECAY), BETAS),
-    "nadam": Rule(fastadam.NAdam, reference.nadam_step, grid(MAXIMIZE, DECAYS), [*BETAS, {"momentum_decay": 0.5}]),
-    "radam": Rule(fastadam.RAdam, reference.radam_step, grid(MAXIMIZE, DECAYS), [*BETAS, {"betas": (0.9, 0.5)}]),
-    "lion": Rule(
-        fastadam.Lion, reference.lion_step, grid(MAXIMIZE, DECAY), [{}, {"lr": 0.1}, {"betas": (0.0, 0.99)}, {"betas": (0.5, 0.0)}]
+    "adamax": Kind(fastadam.Adamax, reference.adamax_step, grid(MAXIMIZE, DECAY), BETAS),
+    "nadam": Kind(fastadam.NAdam, reference.nadam_step, grid(MAXIMIZE, DECAYS), [*BETAS, {"momentum_decay": 0.5}]),
+    "radam": Kind(fastadam.RAdam, reference.radam_step, grid(MAXIMIZE, DECAYS), [*BETAS, {"betas": (0.9, 0.5)}]),
+    "lion": Kind(
+        fastadam.Lion,
+        reference.lion_step,
+        grid(MAXIMIZE, DECAY),
+        [{}, {"lr": 0.1}, {"betas": (0.0, 0.99)}, {"betas": (0.5, 0.0)}],
     ),
 }
 
@@ -84,26 +87,40 @@ class Variant:
     rule_name: str
     options: tuple
 
-    @property
-    def rule(self):
-        return RULES[self.rule_name]
-
     def __str__(self):
         options = [name if value is True else f"{name}={value}" for name, value in self.options]
         return "-".join([self.rule_name, *options])
 
+    @property
+    def kind(self):
+        return KINDS[self.rule_name]
+
     def make(self, params, **more):
         """The optimizer."""
-        return self.rule.cls(params, **{"weight_decay": 0.0} | dict(self.options) | more)
+        return self.kind.cls(params, **{"weight_decay": 0.0} | dict(self.options) | more)
 
     @functools.cached_property
-    def native(self):
+    def rule(self):
         """The native rule, which the kernels take."""
         return self.make(np.zeros(1, np.float32))._rule
 
     @property
+    def key(self):
+        """What a CUDA kernel is compiled for."""
+        return self.rule.type_name, self.rule.flags
+
+    @property
     def states(self):
-        return self.native.state_count
+        return self.rule.state_count
+
+    @property
+    def arrays(self):
+        """How many a step takes."""
+        return 2 + self.states
+
+    @functools.cached_property
+    def _state_names(self):
+        return self.make(np.zeros(1, np.float32))._state_names
 
     def changed(self, **hyperparameters):
         """With other hyperparameters; what takes another state is left out."""
@@ -112,20 +129,19 @@ class Variant:
             hyperparameters.pop("momentum", None)
         return replace(self, options=tuple((options | hyperparameters).items()))
 
-    def step_reference(self, arrays, step):
-        """A step of the reference; `arrays` are the parameter, the gradient and the states."""
+    def reference(self, param, grad, *states, step):
+        """A step of the reference."""
         arguments = {name: value for name, value in self.options if name not in STATE_OPTIONS}
-        names = [*self.make(np.zeros(1, np.float32)).state]
-        param, grad, *states = arrays
-        state = dict(zip(names[1:], states, strict=True))
-        self.rule.reference(param, grad, **state, step=step, **{"weight_decay": 0.0} | arguments | self.rule.fixed)
+        state = dict(zip(self._state_names, states, strict=True))
+        self.kind.reference(param, grad, **state, step=step, **{"weight_decay": 0.0} | arguments | self.kind.fixed)
 
 
-VARIANTS = [Variant(name, tuple(options.items())) for name, rule in RULES.items() for options in rule.options]
+VARIANTS = [Variant(name, tuple(options.items())) for name, kind in KINDS.items() for options in kind.options]
+ONE_OF_EACH = list({variant.rule_name: variant for variant in VARIANTS}.values())  # with all its options
 STEPS = (1, 2, 3, 1000, 100_000)
 
 
 def hyperparameters(variant, k):
     """The k-th choice of a step number and hyperparameters, as a changed variant."""
-    choices = variant.rule.hyperparameters
+    choices = variant.kind.hyperparameters
     return variant.changed(**choices[k % len(choices)]), STEPS[k % len(STEPS)]

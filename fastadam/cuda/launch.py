@@ -27,7 +27,7 @@ class Argument:
         self._coefficients = self._bytes.data[8 * len(integers) :]
 
     def set_coefficients(self, coefficients: bytes) -> None:
-        self._coefficients[:] = coefficients
+        self._coefficients[: len(coefficients)] = coefficients
 
 
 def launch(kernel: Kernel, blocks: int, argument: Argument) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from gpu.arrays import to_cpu, to_gpu, write
 from gpu.twins import LIST, ONE, Twins
-from options import OPTIONS, describe, for_class
+from variants import VARIANTS
 
 import fastadam
 
@@ -16,10 +16,9 @@ CAPTURABLE = pytest.mark.parametrize("capturable", [False, True], ids=["eager", 
 
 @SIZES
 @CAPTURABLE
-@pytest.mark.parametrize("options", OPTIONS, ids=describe)
-def test_optimizers_equal_the_cpu(options, capturable, sizes):
-    optimizer_class, arguments = for_class(options)
-    twins = Twins(sizes, optimizer_class, capturable=capturable, lr=0.01, **arguments)
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_optimizers_equal_the_cpu(variant, capturable, sizes):
+    twins = Twins(sizes, variant.make, capturable=capturable, lr=0.01)
     for _ in range(4):
         twins.step(times=5)
         twins.assert_same()

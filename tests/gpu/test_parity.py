@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from buffers import SPECIAL, assert_same_bits, random_inputs
 from gpu.arrays import Guarded, to_cpu, to_gpu
-from options import HYPERPARAMETERS, OPTIONS, describe, state_count, stateless
+from variants import VARIANTS, hyperparameters
 
 import fastadam
+from fastadam import _native
 from fastadam.cuda.source import SHAPE
+from fastadam.cuda.tensors import Tensors
 
 pytestmark = pytest.mark.gpu
 
@@ -29,39 +31,38 @@ SIZES = [
 ]
 
 
-def assert_parity(size, offsets, options, hyperparameters):
-    arguments = hyperparameters | stateless(options)
-    on_cpu = random_inputs(size, state_count(options), seed=size)
+def step(tensors, changed, arrays, t):
+    param, grad, *states = arrays
+    tensors([param], [states]).step(changed.rule, [grad], np.array([t - 1]), 0)
+
+
+def assert_parity(size, offsets, variant, k):
+    changed, t = hyperparameters(variant, k)
+    on_cpu = random_inputs(size, changed.states, seed=size)
     expected = [array.copy() for array in on_cpu]
     guarded = Guarded(on_cpu, offsets)
-    fastadam.adam_step(*guarded.arrays, **arguments)
-    fastadam.adam_step(*on_cpu, **arguments)
-    fastadam.reference.adam_step(*expected, **arguments)
-    names = ("param", "grad", "m", "v", "max")
-    for name, actual, wanted, cpu in zip(names, guarded.contents(), expected, on_cpu, strict=False):
-        where = f"in {name}, size {size}, offsets {offsets}, {arguments}"
+    step(Tensors, changed, guarded.arrays, t)
+    step(_native.Tensors, changed, on_cpu, t)
+    changed.reference(*expected, step=t)
+    for role, (actual, wanted, cpu) in enumerate(zip(guarded.contents(), expected, on_cpu, strict=True)):
+        where = f"in array {role}, size {size}, offsets {offsets}, {changed}, step {t}"
         assert_same_bits(actual, wanted, where)
         assert_same_bits(actual, cpu, f"{where}, beside the CPU")
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=describe)
-def test_steps_equal_the_reference(options):
-    """Each size and alignment appears, among the values all special ones."""
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_steps_equal_the_reference(variant):
+    """Each size and alignment appears, and each choice of hyperparameters, among the values all special ones."""
     for k, size in enumerate(SIZES):
         for offsets in (ALIGNMENTS[0], ALIGNMENTS[k % len(ALIGNMENTS)]):
-            assert_parity(size, offsets, options, HYPERPARAMETERS[k % len(HYPERPARAMETERS)])
+            assert_parity(size, offsets, variant, k)
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=describe)
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
 @pytest.mark.parametrize("offsets", ALIGNMENTS, ids=str)
-def test_alignments_equal_the_reference(options, offsets):
+def test_alignments_equal_the_reference(variant, offsets):
     for k, size in enumerate((1, 2, 3, 4, 5, 6, 7, 8, PASS + 1, SHAPE.chunk - 1, SHAPE.chunk + 3, 2 * SHAPE.chunk + 7)):
-        assert_parity(size, offsets, options, HYPERPARAMETERS[k % len(HYPERPARAMETERS)])
-
-
-@pytest.mark.parametrize("hyperparameters", HYPERPARAMETERS, ids=str)
-def test_hyperparameters_equal_the_reference(hyperparameters):
-    assert_parity(3001, (0, 0, 0, 0, 0), {"amsgrad": False, "weight_decay": 0.1}, hyperparameters)
+        assert_parity(size, offsets, variant, k)
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0), (1,), (3, 5, 7), (129, 65)])
