@@ -42,7 +42,7 @@ class RAdam(Optimizer):
             \begin{cases} r \sqrt{1 - \beta_2^t} / (\sqrt{v} + \mathrm{eps}) & \rho_t > 5 \\ 1 & \text{otherwise} \end{cases}
 
     :func:`fastadam.reference.radam_step` is the specification, and gives the same bits. Names, defaults and semantics are those
-    of ``torch.optim.RAdam``.
+    of ``torch.optim.RAdam``; the paper's threshold is 4.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ class RMSprop(Optimizer):
     weight_decay : float
         At least 0; ``weight_decay * param`` is added to the gradient.
     momentum : float
-        At least 0. Without momentum (0) it has no state.
+        At least 0. Without momentum (0) there is no ``momentum_buffer``.
     centered : bool
         Divide by an estimate of the gradient's standard deviation instead.
 

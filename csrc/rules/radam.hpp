@@ -1,4 +1,4 @@
-// RAdam (Liu et al., 2020, Algorithm 2), with PyTorch's decoupled weight decay.
+// RAdam (Liu et al., 2020, Algorithm 2), with PyTorch's threshold and decoupled weight decay.
 #pragma once
 
 #include "power.hpp"
