@@ -2,9 +2,10 @@
 
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -89,7 +90,7 @@ class WallOptions:
     """Options of the rule in walls.hpp, so that a wall pays for the same Python and native calls as Adam."""
 
     divide: bool
-    state_names: ClassVar[tuple[str, ...]] = ("exp_avg", "exp_avg_sq")
+    initial_state: ClassVar[Mapping[str, float]] = MappingProxyType({"exp_avg": 0.0, "exp_avg_sq": 0.0})
 
     @functools.cached_property
     def rule(self) -> _native.Rule:
