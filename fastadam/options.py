@@ -1,5 +1,6 @@
 """Hyperparameters of a rule, checked and turned into what the native module takes."""
 
+import abc
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -8,7 +9,7 @@ from fastadam import _native
 from fastadam.hyperparameters import flag
 
 
-class Options:
+class Options(abc.ABC):
     """Base of the rules' options, which are frozen dataclasses.
 
     A field has the name of the hyperparameter. Numbers become the native rule's options (``betas`` its ``beta1`` and
@@ -25,9 +26,9 @@ class Options:
             object.__setattr__(self, name, check(name, getattr(self, name)))
 
     @property
+    @abc.abstractmethod
     def initial_state(self) -> dict[str, float]:
         """The names of a parameter's states, in the native rule's order, and what each is filled with at first."""
-        raise NotImplementedError
 
     @functools.cached_property
     def rule(self) -> _native.Rule:

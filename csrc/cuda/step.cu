@@ -1,6 +1,6 @@
 // The CUDA kernels of one rule with one combination of its flags, which fastadam/cuda/source.py defines along with the
 // shape of a block. It reads no header of CUDA's, and uses no feature of it beyond the built-in indices, so that a C++
-// compiler can run it too (tests/cuda_host).
+// compiler can run it too (tests/cuda_host.hpp).
 //
 // Work is cut into chunks of FASTADAM_CHUNK elements of one tensor. A block takes a chunk at a time, and any grid will do.
 #include "../buffers.hpp"

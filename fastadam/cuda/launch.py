@@ -72,7 +72,7 @@ class Tables:
             self._written = addresses
 
     def with_own_grads(self) -> "Tables":
-        """The same tensors with another table of gradients, which a captured graph may keep."""
+        """The same tensors with another table of gradients."""
         other = object.__new__(Tables)
         other.__dict__.update(self.__dict__, _grads=gpu().empty(self._grads.shape, np.int64), _written=())
         return other

@@ -51,8 +51,7 @@ class Tensors:
             self._blocks = -(-self._sizes[0] // SHAPE.chunk)
         else:
             with gpu().on(self.device):
-                self._tables = Tables(self._records)
-            self._argument = Argument(self._tables.integers, COEFFICIENT_BYTES)
+                self._tables = [Tables(self._records)]  # one for each step count, in their order, which steps keep
 
     @property
     def device(self) -> int:
@@ -82,11 +81,14 @@ class Tensors:
                 self._argument.set_coefficients(rule.coefficients(counts[0] + 1))
                 launch(compiled.step, self._blocks, self._argument)
             else:
-                for count in sorted(set(counts)):
+                for k, count in enumerate(sorted(set(counts))):
+                    if k == len(self._tables):
+                        self._tables.append(self._tables[0].with_own_grads())
                     chosen = [a if c == count else 0 for a, c in zip(addresses, counts, strict=True)]
-                    self._tables.set_grads(chosen, compiled.write)
-                    self._argument.set_coefficients(rule.coefficients(count + 1))
-                    launch(compiled.step_list, self._tables.blocks, self._argument)
+                    self._tables[k].set_grads(chosen, compiled.write)
+                    argument = Argument(self._tables[k].integers, COEFFICIENT_BYTES)
+                    argument.set_coefficients(rule.coefficients(count + 1))
+                    launch(compiled.step_list, self._tables[k].blocks, argument)
             self._remember(grads, addresses)
             steps += 1
 
@@ -120,10 +122,10 @@ class CapturableTensors(Tensors):
     def _prepare(self) -> None:
         count = len(self._records)
         with gpu().on(self.device):
-            self._tables = Tables(self._records)
+            self._all = Tables(self._records)
             self._coefficients = gpu().empty(count * COEFFICIENT_BYTES, np.uint8)
             self._options = gpu().empty(MAX_OPTIONS, np.float64)
-            self._spare: Tables | None = self._tables.with_own_grads()
+            self._spare: Tables | None = self._all.with_own_grads()
         self._captured: list[Tables] = []  # graphs hold their addresses
         self._captured_flags: set[int] = set()
 
@@ -141,7 +143,7 @@ class CapturableTensors(Tensors):
         """As :meth:`Tensors.step`, with `steps` on the device. What it launches may be captured and replayed."""
         with gpu().on(self.device):
             grads, addresses = self._usable(grads)
-            compiled, tables = self.kernels(rule), self._tables
+            compiled, tables = self.kernels(rule), self._all
             if gpu().is_capturing():
                 tables, self._spare = self._spare or tables.with_own_grads(), None
                 self._captured.append(tables)
