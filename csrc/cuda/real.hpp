@@ -59,6 +59,7 @@ FASTADAM_COMPARISON(Real, "f", <, "lt.f32")
 FASTADAM_COMPARISON(Real, "f", >=, "ge.f32")
 FASTADAM_COMPARISON(Real, "f", !=, "neu.f32")  // true if either is NaN, as in C++
 FASTADAM_COMPARISON(Real64, "d", <, "lt.f64")
+FASTADAM_COMPARISON(Real64, "d", >=, "ge.f64")
 #undef FASTADAM_COMPARISON
 
 #define FASTADAM_UNARY(Type, letter, function, instruction)                   \
@@ -70,6 +71,7 @@ FASTADAM_COMPARISON(Real64, "d", <, "lt.f64")
 FASTADAM_UNARY(Real, "f", operator-, "neg.f32")
 FASTADAM_UNARY(Real, "f", absolute, "abs.f32")
 FASTADAM_UNARY(Real, "f", square_root, "sqrt.rn.f32")
+FASTADAM_UNARY(Real64, "d", absolute, "abs.f64")
 FASTADAM_UNARY(Real64, "d", square_root, "sqrt.rn.f64")
 #undef FASTADAM_UNARY
 

@@ -30,10 +30,12 @@ using Real64 = double;
 FASTADAM_INLINE Real square_root(Real x) { return sqrtf(x); }
 FASTADAM_INLINE Real64 square_root(Real64 x) { return sqrt(x); }
 FASTADAM_INLINE Real absolute(Real x) { return fabsf(x); }
+FASTADAM_INLINE Real64 absolute(Real64 x) { return fabs(x); }
 #else
 FASTADAM_INLINE Real square_root(Real x) { return __builtin_sqrtf(x); }
 FASTADAM_INLINE Real64 square_root(Real64 x) { return __builtin_sqrt(x); }
 FASTADAM_INLINE Real absolute(Real x) { return __builtin_fabsf(x); }
+FASTADAM_INLINE Real64 absolute(Real64 x) { return __builtin_fabs(x); }
 #endif
 
 }  // namespace

@@ -9,6 +9,8 @@ operation once. All arrays have one shape; all but `grad` are updated in place. 
 from fastadam.reference.adagrad import adagrad_step
 from fastadam.reference.adam import adam_step
 from fastadam.reference.adamax import adamax_step
+from fastadam.reference.average import average_step
+from fastadam.reference.gradients import clipping_scale, global_norm, transform_gradient
 from fastadam.reference.lion import lion_step
 from fastadam.reference.nadam import nadam_step
 from fastadam.reference.radam import radam_step
@@ -19,9 +21,13 @@ __all__ = [
     "adagrad_step",
     "adam_step",
     "adamax_step",
+    "average_step",
+    "clipping_scale",
+    "global_norm",
     "lion_step",
     "nadam_step",
     "radam_step",
     "rmsprop_step",
     "sgd_step",
+    "transform_gradient",
 ]

@@ -1,0 +1,45 @@
+// The global norm of gradients: a sum of squares in binary64, in an order that no machine changes.
+//
+// Each tensor is cut into chunks of `norm_chunk` elements. In a chunk, lane j of `norm_lanes` adds up the squares of elements
+// j, j + norm_lanes, ... in this order, and the lanes are added in halves (sum_lanes). The chunks' sums, those of all tensors
+// laid end to end, are added up in chunks in the same way until one is left. A square of a binary32 is exact in binary64.
+#pragma once
+
+#include "real.hpp"
+
+namespace fastadam {
+namespace {
+
+constexpr int norm_lanes = 32, norm_chunk = 2048;
+
+FASTADAM_INLINE Real64 square(Real x) { return Real64(x) * Real64(x); }
+
+// Adds the upper half of the lanes to the lower one until one lane is left.
+FASTADAM_INLINE Real64 sum_lanes(Real64* lanes) {
+  for (int half = norm_lanes / 2; half > 0; half /= 2) {
+    for (int j = 0; j < half; ++j) lanes[j] = lanes[j] + lanes[j + half];
+  }
+  return lanes[0];
+}
+
+// What a step makes of the sum of squares.
+struct NormVerdict {
+  Real64 norm;   // of the gradients times grad_scale
+  Real scale;    // for GradientTransform
+  bool applies;  // false: the step is skipped
+};
+
+// `max_norm` is above 0, or infinity. A norm that is NaN makes the scale NaN.
+FASTADAM_INLINE NormVerdict judge_norm(Real64 sum, Real64 grad_scale, Real64 max_norm, bool skip_nonfinite) {
+  constexpr double largest = 1.7976931348623157e308;
+  NormVerdict verdict;
+  verdict.norm = absolute(grad_scale) * square_root(sum);
+  const Real64 factor = verdict.norm < max_norm ? Real64(1) : max_norm / verdict.norm;
+  verdict.scale = Real(grad_scale * factor);
+  const bool is_finite = verdict.norm >= Real64(0) && !(Real64(largest) < verdict.norm);
+  verdict.applies = !skip_nonfinite || is_finite;
+  return verdict;
+}
+
+}  // namespace
+}  // namespace fastadam

@@ -1,0 +1,14 @@
+"""The exponential moving average of parameters, bias-corrected (Kingma & Ba 2015, section 7.2)."""
+
+import numpy as np
+
+from fastadam.reference.scalars import Array, flush_subnormals, power
+
+
+def average_step(ema: Array, param: Array, *, step: int, ema_decay: float) -> None:
+    """After step `step` of `param`: its average over all steps, weighted by powers of `ema_decay`, in place."""
+    with np.errstate(all="ignore"):
+        d = float(np.float32(ema_decay))
+        share = np.float32((1.0 - d) / (1.0 - power(d, step)))
+        keep = np.float32(1) - share
+        ema[...] = flush_subnormals(keep * ema + share * param)

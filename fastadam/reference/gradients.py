@@ -1,0 +1,54 @@
+"""What happens to gradients before a rule sees them: their global norm, scaling and clipping."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastadam.reference.scalars import Array
+
+LANES, CHUNK = 32, 2048
+
+
+def _chunk_sums(terms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The sum of each chunk of CHUNK terms: lane j adds up terms j, j + LANES, ..., and the lanes are added in halves."""
+    chunks = -(-terms.size // CHUNK)
+    rows = np.zeros((chunks, CHUNK // LANES, LANES))  # added zeros change no sum of squares
+    rows.reshape(-1)[: terms.size] = terms
+    lanes = np.zeros((chunks, LANES))
+    for k in range(CHUNK // LANES):
+        lanes = lanes + rows[:, k]
+    while lanes.shape[1] > 1:
+        half = lanes.shape[1] // 2
+        lanes = lanes[:, :half] + lanes[:, half:]
+    return lanes[:, 0]
+
+
+def sum_of_squares(grads: Sequence[Array]) -> float:
+    """In float64, in which squares of float32 are exact; the chunks' sums are added up in chunks until one is left."""
+    with np.errstate(all="ignore"):
+        sums = np.concatenate([_chunk_sums(np.square(grad.reshape(-1), dtype=np.float64)) for grad in grads] or [np.zeros(0)])
+        while sums.size > 1:
+            sums = _chunk_sums(sums)
+    return float(sums[0]) if sums.size else 0.0
+
+
+def global_norm(grads: Sequence[Array]) -> float:
+    """The Euclidean norm of all elements of `grads` together; see :func:`fastadam.global_norm`."""
+    return math.sqrt(sum_of_squares(grads))
+
+
+def clipping_scale(norm: float, grad_scale: float = 1.0, max_norm: float = math.inf) -> np.float32:
+    """What gradients of this norm, `grad_scale` included, are multiplied by: `grad_scale`, less if the norm is too large."""
+    with np.errstate(all="ignore"):
+        factor = np.float64(1) if norm < max_norm else np.float64(max_norm) / np.float64(norm)
+        return np.float32(grad_scale * factor)
+
+
+def transform_gradient(grad: Array, scale: float | np.float32, clip_value: float = math.inf) -> Array:
+    """`scale` times the gradient, and then nothing beyond `clip_value` in magnitude; NaN stays NaN."""
+    with np.errstate(all="ignore"):
+        scaled, limit = np.float32(scale) * grad, np.float32(clip_value)
+        transformed: Array = np.where(limit < scaled, limit, np.where(scaled < -limit, -limit, scaled))
+        return transformed
