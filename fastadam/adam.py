@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastadam import _native
+from fastadam.backend import GradientOptions
 from fastadam.devices import backend_of
 from fastadam.hyperparameters import beta_pair, non_negative, step_number
 from fastadam.optimizer import Hyperparameter, Optimizer
@@ -120,7 +121,8 @@ def adam_step(
     threads = 0 if num_threads is None else thread_count("num_threads", num_threads)
     states = [exp_avg, exp_avg_sq, max_exp_avg_sq] if amsgrad else [exp_avg, exp_avg_sq]
     try:
-        backend_of(param).tensors([param], [states]).step(options.rule, [grad], steps_taken, threads)
+        tensors = backend_of(param).tensors([param], [states], [1])
+        tensors.step([options.rule], [grad], steps_taken, np.zeros(1, np.int64), GradientOptions(), threads)
     except _native.Refused as refused:
         arrays = (param, grad, *states)
         raise explain(refused, lambda role, _: (_ARRAY_NAMES[role], arrays[role])) from None

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, SupportsIndex
 
 from fastadam import _native
+from fastadam.backend import GradientOptions
 from fastadam.devices import backend_of
 from fastadam.hyperparameters import flag
 from fastadam.options import Options
@@ -50,10 +51,11 @@ class Optimizer:
         backend = backend_of(self._params[0])
         states = [backend.full_like(param, [*initial.values()]) for param in self._params]
         try:
-            self._tensors: Any = backend.tensors(self._params, states, self._capturable)
+            self._tensors: Any = backend.tensors(self._params, states, [len(self._params)], self._capturable)
         except _native.Refused as refused:
             raise explain(refused, self._lookup) from None
-        self._steps = backend.step_counts(self._params, self._capturable)
+        self._steps = backend.step_counts(self._params[0], len(self._params), self._capturable)
+        self._skips = backend.step_counts(self._params[0], 1, self._capturable)
         self._states = [
             MappingProxyType({"step": self._steps[i : i + 1].reshape(())} | dict(zip(initial, state, strict=True)))
             for i, state in enumerate(states)
@@ -101,7 +103,7 @@ class Optimizer:
         threads = 0 if num_threads is None else thread_count("num_threads", num_threads)
         members = self._structure.flatten("grads", grads)
         try:
-            self._tensors.step(self._rule, members, self._steps, threads)
+            self._tensors.step([self._rule], members, self._steps, self._skips, GradientOptions(), threads)
         except _native.Refused as refused:
             raise explain(refused, lambda role, i: self._lookup(role, i, members)) from None
 
