@@ -67,7 +67,7 @@ class _Native(Contender):
         optimizer = self._optimizer(as_given(tensors["param"]))
         # In place of the state that it has allocated, the memory that everybody uses.
         states = [list(state) for state in zip(tensors["exp_avg"], tensors["exp_avg_sq"], strict=True)]
-        optimizer._tensors = backend_of(tensors["param"][0]).tensors(tensors["param"], states)
+        optimizer._tensors = backend_of(tensors["param"][0]).tensors(tensors["param"], states, [len(states)])
         if threads is not None:
             fastadam.set_num_threads(threads)
         self.step = functools.partial(optimizer.step, as_given(tensors["grad"]))

@@ -1,18 +1,16 @@
 // The Python module fastadam._native: conversion of arguments and release of the GIL, no logic.
-#include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "arrays.hpp"
 #include "cpu/isa.hpp"
-#include "cpu/tensors.hpp"
 #include "cpu/threads.hpp"
 #include "memory.hpp"
 #include "rule.hpp"
@@ -21,94 +19,6 @@ namespace py = pybind11;
 using namespace fastadam;
 
 namespace {
-
-// A NumPy array over the memory of what is one or exports one; throws Refusal otherwise.
-py::array as_array(py::handle object, Place place) {
-  if (py::isinstance<py::array>(object)) return py::reinterpret_borrow<py::array>(object);
-  if (!py::hasattr(object, "__dlpack__")) throw Refusal("type", place);
-  try {
-    return py::module_::import("numpy").attr("from_dlpack")(object);
-  } catch (const py::error_already_set& error) {
-    throw Refusal("export", place, place, error.what());
-  }
-}
-
-// The memory of an array if a kernel may work on it in place; throws Refusal otherwise.
-float* float32_memory(const py::array& array, Place place, bool writeable) {
-  using Flags = py::detail::npy_api;
-  const auto has = [&](int flag) { return (array.flags() & flag) != 0; };
-  // Almost always the first two comparisons decide. Native order may also be spelled out, as ctypes does.
-  const py::dtype dtype = array.dtype();
-  const bool is_float32 = dtype.num() == Flags::NPY_FLOAT_ && (dtype.byteorder() == '=' || dtype.equal(py::dtype::of<float>()));
-  if (!is_float32) throw Refusal("dtype", place);
-  if (!has(Flags::NPY_ARRAY_C_CONTIGUOUS_)) throw Refusal("layout", place);
-  if (!has(Flags::NPY_ARRAY_ALIGNED_)) throw Refusal("alignment", place);
-  if (writeable && !has(Flags::NPY_ARRAY_WRITEABLE_)) throw Refusal("read-only", place);
-  return const_cast<float*>(static_cast<const float*>(array.data()));
-}
-
-void expect_shape(const py::array& array, const py::array& param, Place place) {
-  const bool same = array.ndim() == param.ndim() && std::equal(array.shape(), array.shape() + array.ndim(), param.shape());
-  if (!same) throw Refusal("shape", place, {param_role, place.tensor});
-}
-
-// Tensors over arrays of the CPU, which it keeps alive.
-class ArrayTensors {
- public:
-  ArrayTensors(const py::sequence& params, const py::sequence& states) {
-    for (size_t i = 0; i < params.size(); ++i) {
-      Buffers buffers{};
-      buffers.param = own(params[i], {param_role, i});
-      const py::array param = owned_.back().array;
-      const py::sequence state = states[i];
-      for (size_t k = 0; k < state.size(); ++k) {
-        const Place place{state_role + static_cast<int>(k), i};
-        buffers.state[k] = own(state[k], place);
-        expect_shape(owned_.back().array, param, place);
-      }
-      params_.push_back(param);
-      tensors_.add(buffers, param.size(), static_cast<int>(state.size()));
-    }
-    tensors_.seal();
-  }
-
-  void step(const Rule& rule, const py::sequence& grads, py::array_t<int64_t>& steps, int threads) const {
-    for (const Owned& owned : owned_) {
-      const bool moved = float32_memory(owned.array, owned.place, true) != owned.memory || owned.array.size() != owned.size;
-      if (moved) throw Refusal("moved", owned.place);
-    }
-    // The sequence may make its members on demand, and another thread may change it while the GIL is released.
-    std::vector<py::array> alive;
-    std::vector<const float*> memory;
-    for (size_t i = 0; i < params_.size(); ++i) {
-      alive.push_back(as_array(grads[i], {grad_role, i}));
-      memory.push_back(float32_memory(alive.back(), {grad_role, i}, false));
-      expect_shape(alive.back(), params_[i], {grad_role, i});
-    }
-    int64_t* const counts = steps.mutable_data();
-    const py::gil_scoped_release released;
-    tensors_.step(rule, memory, counts, threads);
-  }
-
- private:
-  struct Owned {
-    py::array array;
-    float* memory;
-    py::ssize_t size;
-    Place place;
-  };
-
-  float* own(const py::object& object, Place place) {
-    const py::array array = as_array(object, place);
-    float* const memory = float32_memory(array, place, true);
-    owned_.push_back({array, memory, array.size(), place});
-    return memory;
-  }
-
-  Tensors tensors_;
-  std::vector<py::array> params_;
-  std::vector<Owned> owned_;
-};
 
 // The memory of tensors that Python steps by itself, on a device. Addresses are a parameter's and then its states'.
 OwnedMemory own_addresses(const std::vector<std::vector<uintptr_t>>& addresses, const std::vector<int64_t>& sizes) {
@@ -129,15 +39,19 @@ void expect_apart(const OwnedMemory& memory, const std::vector<uintptr_t>& grads
   }
 }
 
-py::bytes coefficients(const Rule& rule, int64_t step) {
-  const Coefficients result = rule.at_step(step);
-  return py::bytes(reinterpret_cast<const char*>(result.bytes), rule.info->size);
+py::bytes bytes_of(const Coefficients& coefficients) {
+  return py::bytes(reinterpret_cast<const char*>(coefficients.bytes), coefficients.size);
 }
 
-Rule make_rule(const std::string& name, const std::map<std::string, double>& options, const std::set<std::string>& flags) {
+py::bytes average(const Rule& rule, int64_t step) {
+  return rule.ema_decay ? bytes_of(rule.average_at_step(step)) : py::bytes();
+}
+
+Rule make_rule(const std::string& name, const std::map<std::string, double>& options, const std::set<std::string>& flags,
+               std::optional<double> ema_decay) {
   for (const RuleInfo& info : rules()) {
     if (info.name != name) continue;
-    Rule rule{&info, {}, 0};
+    Rule rule{&info, {}, 0, ema_decay};
     for (const std::string& option : info.options) rule.options.push_back(options.at(option));
     for (size_t k = 0; k < info.flags.size(); ++k) rule.flags |= static_cast<unsigned>(flags.count(info.flags[k])) << k;
     return rule;
@@ -176,21 +90,26 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
   });
 
   py::class_<Rule>(m, "Rule")
-      .def(py::init(&make_rule), py::arg("name"), py::arg("options"), py::arg("flags"))
+      .def(py::init(&make_rule), py::arg("name"), py::arg("options"), py::arg("flags"), py::arg("ema_decay") = py::none())
       .def_property_readonly("name", [](const Rule& rule) { return rule.info->name; })
       .def_property_readonly("type_name", [](const Rule& rule) { return rule.info->type_name; })
       .def_readonly("options", &Rule::options)
       .def_readonly("flags", &Rule::flags)
+      .def_readonly("ema_decay", &Rule::ema_decay)
       .def_property_readonly("state_count", &Rule::state_count)
-      .def("coefficients", &coefficients, py::arg("step"));
+      .def(
+          "coefficients", [](const Rule& rule, int64_t step) { return bytes_of(rule.at_step(step)); }, py::arg("step"))
+      .def("average", &average, py::arg("step"));
 
   py::class_<OwnedMemory>(m, "OwnedMemory")
       .def(py::init(&own_addresses), py::arg("addresses"), py::arg("sizes"))
       .def("expect_apart", &expect_apart, py::arg("grads"), py::arg("sizes"));
 
   py::class_<ArrayTensors>(m, "Tensors")
-      .def(py::init<const py::sequence&, const py::sequence&>(), py::arg("params"), py::arg("states"))
-      .def("step", &ArrayTensors::step, py::arg("rule"), py::arg("grads"), py::arg("steps").noconvert(), py::arg("threads"));
+      .def(py::init<const py::sequence&, const py::sequence&, const std::vector<size_t>&>(), py::arg("params"),
+           py::arg("states"), py::arg("group_sizes"))
+      .def("step", &ArrayTensors::step, py::arg("rules"), py::arg("grads"), py::arg("steps").noconvert(),
+           py::arg("skips").noconvert(), py::arg("gradient_options"), py::arg("threads"));
 
   m.def("build_info", &build_info);
   m.def("cuda_variants", &cuda_variants);

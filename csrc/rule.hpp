@@ -3,17 +3,30 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <map>
+#include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace fastadam {
 
 enum class RuleId;
 
-// The coefficients of one step of any rule: the bytes of its struct.
+// What one step needs of a rule, or of another struct of csrc/rules: its bytes.
 struct Coefficients {
   alignas(16) unsigned char bytes[64];
+  size_t size;
+
+  template <class Struct>
+  static Coefficients of(const Struct& source) {
+    static_assert(sizeof(Struct) <= sizeof bytes && std::is_trivially_copyable_v<Struct>);
+    Coefficients coefficients{};  // no stray bytes: they may travel to a device
+    std::memcpy(coefficients.bytes, &source, sizeof source);
+    coefficients.size = sizeof source;
+    return coefficients;
+  }
 };
 
 // What the registry knows of a rule.
@@ -21,7 +34,6 @@ struct RuleInfo {
   RuleId id;
   std::string name;
   std::string type_name;             // of its C++ struct
-  size_t size;                       // of that struct, in bytes
   std::vector<std::string> options;  // real-valued, in the order of the rule's Option enum
   std::vector<std::string> flags;    // flag k is bit k
   int (*state_count)(unsigned flags);
@@ -38,11 +50,15 @@ struct Rule {
   const RuleInfo* info;
   std::vector<double> options;
   unsigned flags;
+  std::optional<double> ema_decay;  // of the average of the parameter, if one is kept
 
   int state_count() const { return info->state_count(flags); }
 
   // The coefficients of step `step` >= 1, computed in the default floating-point environment.
   Coefficients at_step(int64_t step) const;
+
+  // Those of the average; needs an `ema_decay`.
+  Coefficients average_at_step(int64_t step) const;
 };
 
 }  // namespace fastadam

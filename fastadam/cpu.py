@@ -11,11 +11,13 @@ from fastadam import _native
 CACHE_LINE = 64 // 4  # floats
 
 
-def tensors(params: Sequence[Any], states: Sequence[Sequence[Any]], capturable: bool = False) -> _native.Tensors:
+def tensors(
+    params: Sequence[Any], states: Sequence[Sequence[Any]], group_sizes: Sequence[int], capturable: bool = False
+) -> _native.Tensors:
     """See :class:`fastadam.backend.Backend`."""
     if capturable:
         raise ValueError("capturable is True, which is for CUDA graphs, but the parameters are not on a GPU; leave it out")
-    return _native.Tensors(params, states)
+    return _native.Tensors(params, states, group_sizes)
 
 
 def full_like(param: Any, values: Sequence[float]) -> list[NDArray[np.float32]]:
@@ -37,6 +39,16 @@ def full_like(param: Any, values: Sequence[float]) -> list[NDArray[np.float32]]:
     return [room[start : start + param.size].reshape(param.shape) for room, start in zip(rooms, starts, strict=True)]
 
 
-def step_counts(params: Sequence[Any], capturable: bool = False) -> NDArray[np.int64]:
+def step_counts(param: Any, count: int, capturable: bool = False) -> NDArray[np.int64]:
     """See :class:`fastadam.backend.Backend`."""
-    return np.zeros(len(params), np.int64)
+    return np.zeros(count, np.int64)
+
+
+def to_host(array: Any) -> NDArray[Any]:
+    """See :class:`fastadam.backend.Backend`."""
+    return array if isinstance(array, np.ndarray) else np.from_dlpack(array)
+
+
+def assign(array: Any, values: NDArray[Any]) -> None:
+    """See :class:`fastadam.backend.Backend`."""
+    to_host(array)[...] = values

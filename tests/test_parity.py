@@ -8,7 +8,8 @@ from buffers import Guarded, assert_same_bits, random_inputs
 from variants import VARIANTS, hyperparameters
 
 import fastadam
-from fastadam import _native
+from fastadam import _native, cpu
+from fastadam.backend import GradientOptions
 
 THREADS = [1, 2, 3, 8]
 THOROUGH = ("adam", "adamw")  # rules for which every case is run with every thread count
@@ -53,7 +54,8 @@ def assert_parity(variant, size, offset, k, threads):
     changed, step, before, after = case(variant, size, k)
     guarded = Guarded(before, offset)
     param, grad, *states = guarded.arrays
-    _native.Tensors([param], [states]).step(changed.rule, [grad], np.array([step - 1]), threads)
+    tensors = cpu.tensors([param], [states], [1])
+    tensors.step([changed.rule], [grad], np.array([step - 1]), np.zeros(1, np.int64), GradientOptions(), threads)
     for role, (actual, wanted) in enumerate(zip(guarded.arrays, after, strict=True)):
         context = f"in array {role} of {changed}, step {step}, size {size}, offset {offset}, {threads} threads"
         assert_same_bits(actual, wanted, context)

@@ -19,7 +19,7 @@ constexpr int64_t line = 64 / sizeof(float);  // elements in a cache line
 // The elements of all tasks laid end to end.
 class Work {
  public:
-  Work(Kernel kernel, const std::vector<Task>& tasks) : kernel_(kernel), tasks_(tasks) {
+  explicit Work(const std::vector<Task>& tasks) : tasks_(tasks) {
     starts_.reserve(tasks.size());
     for (const Task& task : tasks) {
       starts_.push_back(size_);
@@ -43,13 +43,12 @@ class Work {
         static_cast<int64_t>(reinterpret_cast<uintptr_t>(task.buffers.param + begin) / sizeof(float)) % line;
     if (misaligned != 0 && end - begin >= 256 * line) {
       const int64_t aligned = begin + line - misaligned;
-      kernel_(task.rule, task.buffers, begin, aligned);
+      task.kernel(task.rule->bytes, task.buffers, begin, aligned);
       begin = aligned;
     }
-    if (begin < end) kernel_(task.rule, task.buffers, begin, end);
+    if (begin < end) task.kernel(task.rule->bytes, task.buffers, begin, end);
   }
 
-  Kernel kernel_;
   const std::vector<Task>& tasks_;
   std::vector<int64_t> starts_;
   int64_t size_ = 0;
@@ -89,8 +88,8 @@ Backoff::Clock::duration run_on_team(const Work& work, int team) {
 
 }  // namespace
 
-void run_tasks(Kernel kernel, const std::vector<Task>& tasks, int threads) {
-  const Work work(kernel, tasks);
+void run_tasks(const std::vector<Task>& tasks, int threads) {
+  const Work work(tasks);
   if (work.size() == 0) return;
 #if defined(_OPENMP)
   const int64_t worth = work.size() / std::max<int64_t>(grain(), 1);

@@ -10,13 +10,14 @@ namespace fastadam {
 
 // One tensor's part in a step.
 struct Task {
+  Kernel kernel;
+  const Coefficients* rule;
   Buffers buffers;
   int64_t size;
-  const Coefficients* rule;
 };
 
-// Runs `kernel` over every element of every task, on up to `threads` threads (0: the default). The calling thread must have
+// Runs the kernel of every task over its elements, on up to `threads` threads (0: the default). The calling thread must have
 // the default floating-point environment; other threads are given it.
-void run_tasks(Kernel kernel, const std::vector<Task>& tasks, int threads);
+void run_tasks(const std::vector<Task>& tasks, int threads);
 
 }  // namespace fastadam

@@ -1,6 +1,7 @@
-// A list of tensors that are stepped together: where their memory is, and that none of it overlaps.
+// Groups of tensors that are stepped together: where their memory is, and that none of it overlaps.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "../memory.hpp"
@@ -9,26 +10,42 @@
 
 namespace fastadam {
 
+// What a step does to gradients before its rules see them, as in fastadam/backend.py.
+struct GradientOptions {
+  double grad_scale, clip_value;
+  std::optional<double> max_norm;
+  bool skip_nonfinite;
+};
+
 class Tensors {
  public:
-  // Adds a tensor of `size` elements; `buffers.grad` is not used.
-  void add(const Buffers& buffers, int64_t size, int states);
+  // How many tensors, in the order in which they are added, each group has.
+  explicit Tensors(const std::vector<size_t>& group_sizes) : group_sizes_(group_sizes) {}
+
+  // Adds a tensor of `size` elements. Its states are a rule's and then, where one is kept, the average of the parameter.
+  void add(float* param, const std::vector<float*>& states, int64_t size);
 
   // To be called once after the last add(). Throws Refusal("overlap") if two arrays share memory.
-  void seal() { owned_.seal(); }
+  void seal();
 
   size_t count() const { return tensors_.size(); }
+  size_t group_count() const { return group_sizes_.size(); }
 
-  // One step of every tensor, in place; grads[i] has the size of tensor i. steps[i], the steps taken so far, is advanced.
-  // Throws Refusal, having written nothing, if a gradient overlaps a parameter or state or a step count is unusable.
-  void step(const Rule& rule, const std::vector<const float*>& grads, int64_t* steps, int threads) const;
+  // One step of every tensor that has a gradient, in place; grads[i] has the size of tensor i. There is a rule for each group.
+  // steps[i], the steps that tensor i has taken so far, is advanced. Throws Refusal, having written nothing, if a gradient
+  // overlaps a parameter or state or a step count is unusable.
+  std::optional<double> step(const std::vector<const Rule*>& rules, const std::vector<std::optional<const float*>>& grads,
+                             int64_t* steps, int64_t* skips, const GradientOptions& options, int threads) const;
 
  private:
   struct Tensor {
-    Buffers buffers;
+    float* param;
+    float* states[max_states + 1];
+    int state_count;
     int64_t size;
   };
 
+  std::vector<size_t> group_sizes_;
   std::vector<Tensor> tensors_;
   OwnedMemory owned_;
 };

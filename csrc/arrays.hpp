@@ -1,0 +1,39 @@
+// NumPy arrays, and what exports its memory to NumPy, as memory that kernels work on.
+#pragma once
+
+#include <pybind11/numpy.h>
+
+#include <optional>
+#include <vector>
+
+#include "cpu/tensors.hpp"
+
+namespace fastadam {
+
+// Tensors over arrays, which it keeps alive.
+class ArrayTensors {
+ public:
+  ArrayTensors(const pybind11::sequence& params, const pybind11::sequence& states, const std::vector<size_t>& group_sizes);
+
+  // See fastadam.backend.Tensors. Releases the GIL while the kernels run.
+  std::optional<double> step(const pybind11::sequence& rules, const pybind11::sequence& grads,
+                             pybind11::array_t<int64_t>& steps, pybind11::array_t<int64_t>& skips,
+                             const pybind11::tuple& gradient_options, int threads) const;
+
+ private:
+  struct Owned {
+    pybind11::array array;
+    const void* memory;
+    pybind11::ssize_t size;
+    Place place;
+  };
+
+  float* own(const pybind11::object& object, Place place);
+  const pybind11::array& param(size_t tensor) const { return owned_[params_[tensor]].array; }
+
+  Tensors tensors_;
+  std::vector<Owned> owned_;
+  std::vector<size_t> params_;  // where in owned_ they are
+};
+
+}  // namespace fastadam
