@@ -46,7 +46,9 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArra
     with open(path, "rb") as file:
         problem = _damage(file)
         if problem is not None:
-            raise ValueError(f"{os.fspath(path)} {problem}; expected a file that save() has written, byte for byte; use another")
+            raise ValueError(
+                f"{os.fspath(path)} {problem}; expected a file that save() has written, byte for byte; use another"
+            )
         file.seek(0)
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
