@@ -8,7 +8,7 @@ except ImportError as error:
         "another folder, or install with 'pip install -e .'"
     ) from error
 
-from fastadam import reference
+from fastadam import convert, reference
 from fastadam.adagrad import Adagrad
 from fastadam.adam import Adam, AdamW, adam_step
 from fastadam.adamax import Adamax
@@ -42,6 +42,7 @@ __all__ = [
     "adam_step",
     "available_isas",
     "build_info",
+    "convert",
     "flatten",
     "get_num_threads",
     "reference",
