@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from fastadam.hyperparameters import non_negative
-from fastadam.optimizer import Hyperparameter, Optimizer
+from fastadam.groups import Hyperparameter
+from fastadam.hyperparameters import Scheduled, non_negative
+from fastadam.optimizer import Optimizer
 from fastadam.options import Options
 
 
@@ -26,7 +27,7 @@ class AdagradOptions(Options):
     )
 
     @property
-    def initial_state(self) -> dict[str, float]:
+    def rule_state(self) -> dict[str, float]:
         return {"sum": self.initial_accumulator_value}
 
 
@@ -42,7 +43,7 @@ class Adagrad(Optimizer):
 
     Parameters
     ----------
-    params, maximize, capturable
+    params, maximize, ema_decay, capturable
         As for :class:`fastadam.Adam`, and so are errors.
     lr : float
         Learning rate, at least 0.
@@ -69,6 +70,8 @@ class Adagrad(Optimizer):
     array([0.5, 1.5], dtype=float32)
     """
 
+    _options_type = AdagradOptions
+
     lr = Hyperparameter()
     lr_decay = Hyperparameter()
     weight_decay = Hyperparameter()
@@ -78,14 +81,23 @@ class Adagrad(Optimizer):
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-2,
-        lr_decay: float = 0.0,
-        weight_decay: float = 0.0,
-        initial_accumulator_value: float = 0.0,
-        eps: float = 1e-10,
+        lr: Scheduled[float] = 1e-2,
+        lr_decay: Scheduled[float] = 0.0,
+        weight_decay: Scheduled[float] = 0.0,
+        initial_accumulator_value: Scheduled[float] = 0.0,
+        eps: Scheduled[float] = 1e-10,
         *,
-        maximize: bool = False,
+        maximize: Scheduled[bool] = False,
+        ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
     ) -> None:
-        options = AdagradOptions(lr, lr_decay, weight_decay, initial_accumulator_value, eps, maximize)
-        super().__init__(params, options, capturable)
+        hyperparameters = {
+            "lr": lr,
+            "lr_decay": lr_decay,
+            "weight_decay": weight_decay,
+            "initial_accumulator_value": initial_accumulator_value,
+            "eps": eps,
+            "maximize": maximize,
+            "ema_decay": ema_decay,
+        }
+        super().__init__(params, hyperparameters, capturable)

@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastadam import _native
-from fastadam.backend import GradientOptions
 from fastadam.devices import backend_of
-from fastadam.hyperparameters import beta_pair, non_negative, step_number
-from fastadam.optimizer import Hyperparameter, Optimizer
+from fastadam.groups import Hyperparameter
+from fastadam.hyperparameters import Scheduled, beta_pair, non_negative, step_number
+from fastadam.optimizer import AS_GIVEN, Optimizer
 from fastadam.options import Options
-from fastadam.refusals import explain
+from fastadam.refusals import GRAD, explain
 from fastadam.runtime import thread_count
 
 _ARRAY_NAMES = ("param", "grad", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+_NO_SKIPS = np.zeros(1, np.int64)  # where skipped steps would be counted
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class AdamOptions(Options):
     checks = MappingProxyType({"lr": non_negative, "betas": beta_pair, "eps": non_negative, "weight_decay": non_negative})
 
     @property
-    def initial_state(self) -> dict[str, float]:
+    def rule_state(self) -> dict[str, float]:
         return dict.fromkeys(_ARRAY_NAMES[2:] if self.amsgrad else _ARRAY_NAMES[2:4], 0.0)
 
 
@@ -121,8 +122,10 @@ def adam_step(
     threads = 0 if num_threads is None else thread_count("num_threads", num_threads)
     states = [exp_avg, exp_avg_sq, max_exp_avg_sq] if amsgrad else [exp_avg, exp_avg_sq]
     try:
+        if grad is None:  # which an optimizer takes for a parameter to leave alone
+            raise _native.Refused("type", (GRAD, 0), (GRAD, 0), "")
         tensors = backend_of(param).tensors([param], [states], [1])
-        tensors.step([options.rule], [grad], steps_taken, np.zeros(1, np.int64), GradientOptions(), threads)
+        tensors.step([options.rule], [grad], steps_taken, _NO_SKIPS, AS_GIVEN, threads)
     except _native.Refused as refused:
         arrays = (param, grad, *states)
         raise explain(refused, lambda role, _: (_ARRAY_NAMES[role], arrays[role])) from None
@@ -133,13 +136,18 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    params : array, or sequence, iterator or mapping of arrays
+    params : array, or sequence, iterator or mapping of arrays, or list of groups
         What to optimize, in place: float32 arrays, C-contiguous and writeable, of any shapes, without common memory, on the
         CPU (NumPy) or on one GPU (CuPy), or exporting such memory by DLPack or ``__cuda_array_interface__``. Gradients and
-        :attr:`state` have the same structure. One flat array is the fastest.
+        :attr:`state` have the same structure. One flat array is the fastest: :func:`fastadam.flatten`. A group is a mapping
+        from ``"params"`` to any of these, and from names of hyperparameters to what they are in this group.
     lr, betas, eps, weight_decay, amsgrad, maximize
         As for :func:`adam_step`, with the names and defaults of ``torch.optim.Adam``. All but `amsgrad` are attributes that
-        may be set between steps.
+        may be set between steps. Each may be a schedule, a function that is called before each step with
+        :attr:`step_count`, from 0 on, and returns the value, as those of optax are.
+    ema_decay : float, optional
+        In [0, 1). If given, ``state["ema"]`` is an exponential moving average of the parameter, with this decay rate and
+        without bias towards zero (the paper's section 7.2). Updated in the same pass.
     capturable : bool
         Keep step counts on the GPU, so that a CUDA graph can capture and repeat a step.
 
@@ -152,8 +160,8 @@ class Adam(Optimizer):
 
     Notes
     -----
-    Memory: two floats per parameter element, three with `amsgrad`, and nothing else that grows with the model. Different
-    optimizers may step in different threads at once; one optimizer may not.
+    Memory: two floats per parameter element, one more with `amsgrad`, one with `ema_decay`, and nothing else that grows with
+    the model. Different optimizers may step in different threads at once; one optimizer may not.
 
     Examples
     --------
@@ -170,32 +178,39 @@ class Adam(Optimizer):
 
     _decoupled_weight_decay: ClassVar[bool] = False
 
+    _options_type = AdamOptions
+
     lr = Hyperparameter()
     betas = Hyperparameter()
     eps = Hyperparameter()
     weight_decay = Hyperparameter()
+    amsgrad = Hyperparameter()
     maximize = Hyperparameter()
-
-    @property
-    def amsgrad(self) -> bool:
-        """Whether the state has a ``max_exp_avg_sq``; chosen for good when the optimizer is made."""
-        return "max_exp_avg_sq" in self._state_names
 
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        amsgrad: bool = False,
+        lr: Scheduled[float] = 1e-3,
+        betas: Scheduled[tuple[float, float]] = (0.9, 0.999),
+        eps: Scheduled[float] = 1e-8,
+        weight_decay: Scheduled[float] = 0.0,
+        amsgrad: Scheduled[bool] = False,
         *,
-        maximize: bool = False,
+        maximize: Scheduled[bool] = False,
+        ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
     ) -> None:
-        decoupled = self._decoupled_weight_decay
-        options = AdamOptions(lr, betas, eps, weight_decay, amsgrad, maximize, decoupled)
-        super().__init__(params, options, capturable)
+        hyperparameters = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": amsgrad,
+            "maximize": maximize,
+            "decoupled_weight_decay": self._decoupled_weight_decay,
+            "ema_decay": ema_decay,
+        }
+        super().__init__(params, hyperparameters, capturable)
 
 
 class AdamW(Adam):
@@ -210,13 +225,16 @@ class AdamW(Adam):
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-        amsgrad: bool = False,
+        lr: Scheduled[float] = 1e-3,
+        betas: Scheduled[tuple[float, float]] = (0.9, 0.999),
+        eps: Scheduled[float] = 1e-8,
+        weight_decay: Scheduled[float] = 1e-2,
+        amsgrad: Scheduled[bool] = False,
         *,
-        maximize: bool = False,
+        maximize: Scheduled[bool] = False,
+        ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, capturable=capturable)
+        super().__init__(
+            params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, ema_decay=ema_decay, capturable=capturable
+        )

@@ -2,10 +2,14 @@
 
 import math
 import operator
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
+
+_Value = TypeVar("_Value")
+# A hyperparameter, or a schedule: a function that is called with the number of steps so far and returns its value.
+Scheduled: TypeAlias = _Value | Callable[[int], Any]
 
 
 def non_negative(name: str, value: Any) -> float:
@@ -14,6 +18,14 @@ def non_negative(name: str, value: Any) -> float:
     if not (0.0 <= number < math.inf):
         raise ValueError(f"{name} is {value!r}; expected a finite number >= 0")
     return number + 0.0  # which makes -0.0 a 0.0
+
+
+def positive(name: str, value: Any) -> float:
+    """A real number above 0; infinity is one."""
+    number = _real(name, value)
+    if not number > 0.0:
+        raise ValueError(f"{name} is {value!r}; expected a number > 0, or None")
+    return number
 
 
 def real(name: str, value: Any) -> float:
@@ -39,6 +51,11 @@ def decay_rate(name: str, value: Any) -> float:
     if np.float32(number) == 1.0:
         raise ValueError(f"{name} is {value!r}, which rounds to 1 in float32; expected at most {1 - 2.0**-24!r}")
     return number
+
+
+def optional_decay_rate(name: str, value: Any) -> float | None:
+    """A decay rate, or None."""
+    return None if value is None else decay_rate(name, value)
 
 
 def flag(name: str, value: Any) -> bool:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from fastadam.hyperparameters import beta_pair, non_negative
-from fastadam.optimizer import Hyperparameter, Optimizer
+from fastadam.groups import Hyperparameter
+from fastadam.hyperparameters import Scheduled, beta_pair, non_negative
+from fastadam.optimizer import Optimizer
 from fastadam.options import Options
 
 
@@ -22,7 +23,7 @@ class LionOptions(Options):
     checks = MappingProxyType({"lr": non_negative, "betas": beta_pair, "weight_decay": non_negative})
 
     @property
-    def initial_state(self) -> dict[str, float]:
+    def rule_state(self) -> dict[str, float]:
         return {"exp_avg": 0.0}
 
     def _native_flags(self) -> dict[str, bool]:
@@ -41,7 +42,7 @@ class Lion(Optimizer):
 
     Parameters
     ----------
-    params, maximize, capturable
+    params, maximize, ema_decay, capturable
         As for :class:`fastadam.Adam`, and so are errors.
     lr : float
         Learning rate, at least 0; three to ten times smaller than Adam's, says the paper.
@@ -64,6 +65,8 @@ class Lion(Optimizer):
     array([0.5, 1.5], dtype=float32)
     """
 
+    _options_type = LionOptions
+
     lr = Hyperparameter()
     betas = Hyperparameter()
     weight_decay = Hyperparameter()
@@ -72,11 +75,19 @@ class Lion(Optimizer):
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-4,
-        betas: tuple[float, float] = (0.9, 0.99),
-        weight_decay: float = 0.0,
+        lr: Scheduled[float] = 1e-4,
+        betas: Scheduled[tuple[float, float]] = (0.9, 0.99),
+        weight_decay: Scheduled[float] = 0.0,
         *,
-        maximize: bool = False,
+        maximize: Scheduled[bool] = False,
+        ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
     ) -> None:
-        super().__init__(params, LionOptions(lr, betas, weight_decay, maximize), capturable)
+        hyperparameters = {
+            "lr": lr,
+            "betas": betas,
+            "weight_decay": weight_decay,
+            "maximize": maximize,
+            "ema_decay": ema_decay,
+        }
+        super().__init__(params, hyperparameters, capturable)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from fastadam.hyperparameters import beta_pair, non_negative
-from fastadam.optimizer import Hyperparameter, Optimizer
+from fastadam.groups import Hyperparameter
+from fastadam.hyperparameters import Scheduled, beta_pair, non_negative
+from fastadam.optimizer import Optimizer
 from fastadam.options import Options
 
 
@@ -27,7 +28,7 @@ class NAdamOptions(Options):
     )
 
     @property
-    def initial_state(self) -> dict[str, float]:
+    def rule_state(self) -> dict[str, float]:
         return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
 
 
@@ -48,7 +49,7 @@ class NAdam(Optimizer):
 
     Parameters
     ----------
-    params, maximize, capturable
+    params, maximize, ema_decay, capturable
         As for :class:`fastadam.Adam`, and so are errors.
     lr : float
         Learning rate, at least 0.
@@ -77,6 +78,8 @@ class NAdam(Optimizer):
     array([0.8944, 1.1056], dtype=float32)
     """
 
+    _options_type = NAdamOptions
+
     lr = Hyperparameter()
     betas = Hyperparameter()
     eps = Hyperparameter()
@@ -88,15 +91,25 @@ class NAdam(Optimizer):
     def __init__(
         self,
         params: Any,
-        lr: float = 2e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        momentum_decay: float = 4e-3,
-        decoupled_weight_decay: bool = False,
+        lr: Scheduled[float] = 2e-3,
+        betas: Scheduled[tuple[float, float]] = (0.9, 0.999),
+        eps: Scheduled[float] = 1e-8,
+        weight_decay: Scheduled[float] = 0.0,
+        momentum_decay: Scheduled[float] = 4e-3,
+        decoupled_weight_decay: Scheduled[bool] = False,
         *,
-        maximize: bool = False,
+        maximize: Scheduled[bool] = False,
+        ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
     ) -> None:
-        options = NAdamOptions(lr, betas, eps, weight_decay, momentum_decay, decoupled_weight_decay, maximize)
-        super().__init__(params, options, capturable)
+        hyperparameters = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "momentum_decay": momentum_decay,
+            "decoupled_weight_decay": decoupled_weight_decay,
+            "maximize": maximize,
+            "ema_decay": ema_decay,
+        }
+        super().__init__(params, hyperparameters, capturable)

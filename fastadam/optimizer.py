@@ -1,84 +1,124 @@
-"""What all optimizers share: the structure of parameters, their state, and the one native call of a step."""
+"""What all optimizers share: groups of parameters, schedules, and the one native call of a step."""
 
-import dataclasses
-from collections.abc import Iterator
-from types import MappingProxyType
-from typing import Any, SupportsIndex
+import functools
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, SupportsIndex
 
-from fastadam import _native
 from fastadam.backend import GradientOptions
-from fastadam.devices import backend_of
-from fastadam.hyperparameters import flag
+from fastadam.groups import Group, Hyperparameter, Hyperparameters, ParamGroup, parse, parse_group
+from fastadam.hyperparameters import flag, positive, real
+from fastadam.members import Members, new_states
 from fastadam.options import Options
-from fastadam.refusals import GRAD, PARAM, STATE, explain
 from fastadam.runtime import thread_count
-from fastadam.structure import Structure
 
-
-class Hyperparameter:
-    """An attribute of an optimizer that may be changed between steps, unless that would take another state.
-
-    A value that is refused changes nothing.
-    """
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, optimizer: Any, owner: type | None = None) -> Any:
-        return self if optimizer is None else getattr(optimizer._options, self._name)
-
-    def __set__(self, optimizer: Any, value: Any) -> None:
-        options = dataclasses.replace(optimizer._options, **{self._name: value})
-        if options.initial_state.keys() != optimizer._options.initial_state.keys():
-            raise ValueError(
-                f"{self._name} is {value!r}, with which the state would be {', '.join(options.initial_state) or 'none'}; it is "
-                f"{', '.join(optimizer._options.initial_state) or 'none'} since the optimizer was made; make a new optimizer"
-            )
-        optimizer._set_options(options)
+AS_GIVEN = GradientOptions()  # gradients are taken as they are
 
 
 class Optimizer:
-    """Base class; a subclass makes the options of its rule and shows them as attributes."""
+    """Base class; a subclass names the options of its rule and shows them as attributes."""
 
-    def __init__(self, params: Any, options: Options, capturable: bool) -> None:
-        self._capturable = flag("capturable", capturable)
-        initial = options.initial_state
-        self._state_names = tuple(initial)
-        if isinstance(params, Iterator):
-            params = list(params)
-        self._structure = Structure(params)
-        self._params = list(self._structure.flatten("params", params))
-        backend = backend_of(self._params[0])
-        states = [backend.full_like(param, [*initial.values()]) for param in self._params]
-        try:
-            self._tensors: Any = backend.tensors(self._params, states, [len(self._params)], self._capturable)
-        except _native.Refused as refused:
-            raise explain(refused, self._lookup) from None
-        self._steps = backend.step_counts(self._params[0], len(self._params), self._capturable)
-        self._skips = backend.step_counts(self._params[0], 1, self._capturable)
-        self._states = [
-            MappingProxyType({"step": self._steps[i : i + 1].reshape(())} | dict(zip(initial, state, strict=True)))
-            for i, state in enumerate(states)
-        ]
-        self._set_options(options)
+    _options_type: ClassVar[type[Options]]
 
-    def _set_options(self, options: Options) -> None:
-        rule = options.rule
-        if self._capturable:
-            self._tensors.set_options(rule)
-        self._options, self._rule = options, rule
+    ema_decay = Hyperparameter()
+
+    def __init__(self, params: Any, hyperparameters: Hyperparameters, capturable: bool) -> None:
+        kind = self._options_type
+        flag("capturable", capturable)
+        self._step_count = 0
+        self._defaults = Group.make(kind, 0, hyperparameters, 0).given
+        structure, arrays, parts = parse(params, kind)
+        groups = [Group.make(kind, size, self._defaults | given, 0) for size, given in parts]
+        self._take(groups, Members(structure, arrays, new_states(arrays, groups), groups, capturable))
+
+    def _take(self, groups: list[Group], members: Members) -> None:
+        self._groups, self._members = groups, members
+        self._is_scheduled = any(group.is_scheduled for group in groups)
+
+    @property
+    def param_groups(self) -> tuple[ParamGroup, ...]:
+        """The groups: mappings from ``"params"`` and the names of hyperparameters, whose values may be set between steps."""
+        ends = itertools.accumulate(group.size for group in self._groups)
+        return tuple(
+            ParamGroup(
+                self._members.params[end - group.size : end],
+                functools.partial(self._group, i),
+                functools.partial(self._change, [i]),
+            )
+            for i, (group, end) in enumerate(zip(self._groups, ends, strict=True))
+        )
+
+    def _group(self, i: int) -> Group:
+        return self._groups[i]
+
+    def _change(self, which: Sequence[int], changes: Hyperparameters) -> list[Group]:
+        """Give some of the groups other hyperparameters."""
+        return self._use([g.changed(changes, self._step_count) if i in which else g for i, g in enumerate(self._groups)])
+
+    def _use(self, groups: list[Group]) -> list[Group]:
+        self._members.use(groups)
+        self._take(groups, self._members)
+        return groups
+
+    def add_param_group(self, param_group: Mapping[str, Any]) -> None:
+        """Optimize more parameters, which start at step 0.
+
+        Parameters
+        ----------
+        param_group : mapping
+            ``"params"``, and hyperparameters in which the group differs from what the optimizer was made with (or what its
+            attributes were set to since). Its parameters come behind the others in what :meth:`step` takes: more members of a
+            sequence, or if `params` was a mapping, more keys.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As when an optimizer is made, also if an array is in a group already. Then nothing has been changed.
+
+        Notes
+        -----
+        Take :attr:`state` anew afterwards: step counts that were taken from it before do not advance any more.
+        """
+        kind, old = self._options_type, self._members
+        structure, arrays, given = parse_group(param_group, kind, "param_group")
+        group = Group.make(kind, len(arrays), self._defaults | given, self._step_count)
+        groups, states = [*self._groups, group], [*old.states, *new_states(arrays, [group])]
+        members = Members(old.structure.extended(structure), old.params + arrays, states, groups, old.capturable)
+        steps, skipped = old.counts
+        members.counts = [*steps, *[0] * len(arrays)], skipped
+        self._take(groups, members)
 
     @property
     def state(self) -> Any:
         """The state, in the structure of `params`.
 
         Each parameter's is a read-only mapping from ``"step"`` (a 0-d int64 array, the number of steps taken) and the names
-        of the moments (float32, of the parameter's shape, on its device) to arrays that may be written to. The step count
-        is a NumPy array, or with `capturable` one on the device.
+        of the moments (float32, of the parameter's shape, on its device) to arrays that may be written to; with `ema_decay`
+        ``"ema"`` is the average of the parameter. The step count is a NumPy array, or with `capturable` one on the device.
         """
-        return self._structure.unflatten(self._states)
+        return self._members.state
 
-    def step(self, grads: Any, *, num_threads: SupportsIndex | None = None) -> None:
+    @property
+    def step_count(self) -> int:
+        """How often :meth:`step` was called: what schedules are called with. Replays of a CUDA graph are not counted."""
+        return self._step_count
+
+    @property
+    def skipped_steps(self) -> int:
+        """How many steps `skip_nonfinite` left out. With `capturable`, reading it waits for the GPU."""
+        return self._members.counts[1]
+
+    def step(
+        self,
+        grads: Any,
+        *,
+        grad_scale: float = 1.0,
+        clip_value: float | None = None,
+        max_norm: float | None = None,
+        skip_nonfinite: bool = False,
+        num_threads: SupportsIndex | None = None,
+    ) -> Any:
         """Take one step: update every parameter and its state in place, in one native call that releases the GIL.
 
         On a GPU the step is queued on CuPy's current stream of the parameters' device, and nothing waits for it.
@@ -86,35 +126,56 @@ class Optimizer:
         Parameters
         ----------
         grads : array, sequence or mapping
-            Gradients in the structure of `params`: float32, C-contiguous, of the parameters' shapes, on their device. They
-            are not changed.
+            Gradients in the structure of `params` (of groups: one sequence over all parameters, in the order of the groups):
+            float32, C-contiguous, of the parameters' shapes, on their device. They are not changed. None in place of a
+            gradient leaves that parameter alone, its state and step count too.
+        grad_scale : float
+            What gradients are multiplied by: one over the loss scale, or over the number of accumulated batches.
+        clip_value : float, optional
+            Above 0. After that, elements beyond it in magnitude are set to it, with their sign.
+        max_norm : float, optional
+            Above 0. If :func:`fastadam.global_norm` of all gradients, times `grad_scale`, is larger, all of them are also
+            multiplied by ``max_norm / norm``. It reads the gradients once more. Infinity: only find the norm.
+        skip_nonfinite : bool
+            If an element of a gradient is infinite or NaN, change no parameter, state or step count, and add one to
+            :attr:`skipped_steps`. It reads the gradients once more. On a GPU it takes `capturable`.
         num_threads : int, optional
             How many of the CPU's threads to use at most; by default as many as :func:`fastadam.get_num_threads` says. The
             result does not depend on it.
 
+        Returns
+        -------
+        float, array or None
+            With `max_norm` or `skip_nonfinite` the norm of the gradients times `grad_scale`, before clipping, in float64; on
+            a GPU a 0-d array there. Otherwise None.
+
         Raises
         ------
         TypeError, ValueError
-            If a gradient or the structure does not fit, if a gradient shares memory with a parameter or with state, or if a
-            parameter's memory was replaced. Then nothing has been changed.
+            If an argument, a gradient or the structure does not fit, if a gradient shares memory with a parameter or with
+            state, if a parameter's memory was replaced, or if a schedule returns what is not a value of its hyperparameter.
+            Then nothing has been changed.
         RuntimeError
             If a kernel cannot be compiled for the GPU, or a CUDA graph is being captured without `capturable`.
         """
         threads = 0 if num_threads is None else thread_count("num_threads", num_threads)
-        members = self._structure.flatten("grads", grads)
-        try:
-            self._tensors.step([self._rule], members, self._steps, self._skips, GradientOptions(), threads)
-        except _native.Refused as refused:
-            raise explain(refused, lambda role, i: self._lookup(role, i, members)) from None
-
-    def _lookup(self, role: int, i: int, grads: Any = ()) -> tuple[str, Any]:
-        if role == PARAM:
-            return self._structure.name("params", i), self._params[i]
-        if role == GRAD:
-            return self._structure.name("grads", i), grads[i]
-        name = self._state_names[role - STATE]
-        return f"{self._structure.name('state', i)}[{name!r}]", self._states[i][name]
+        options = AS_GIVEN
+        if grad_scale != 1.0 or clip_value is not None or max_norm is not None or skip_nonfinite is not False:
+            options = GradientOptions(
+                real("grad_scale", grad_scale),
+                math.inf if clip_value is None else positive("clip_value", clip_value),
+                None if max_norm is None else positive("max_norm", max_norm),
+                flag("skip_nonfinite", skip_nonfinite),
+            )
+        if self._is_scheduled:
+            self._use([group.at(self._step_count) for group in self._groups])
+        norm = self._members.step(grads, options, threads)
+        self._step_count += 1
+        return norm
 
     def __repr__(self) -> str:
-        names = [field.name for field in dataclasses.fields(self._options) if field.repr]
-        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self._options, name)!r}' for name in names)})"
+        lines = [f"{type(self).__name__} ("]
+        for i, group in enumerate(self._groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {name}: {group.given[name]!r}" for name in sorted(group.options.names())]
+        return "\n".join([*lines, ")"])

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from fastadam.hyperparameters import beta_pair, non_negative
-from fastadam.optimizer import Hyperparameter, Optimizer
+from fastadam.groups import Hyperparameter
+from fastadam.hyperparameters import Scheduled, beta_pair, non_negative
+from fastadam.optimizer import Optimizer
 from fastadam.options import Options
 
 
@@ -24,7 +25,7 @@ class RAdamOptions(Options):
     checks = MappingProxyType({"lr": non_negative, "betas": beta_pair, "eps": non_negative, "weight_decay": non_negative})
 
     @property
-    def initial_state(self) -> dict[str, float]:
+    def rule_state(self) -> dict[str, float]:
         return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
 
 
@@ -46,7 +47,7 @@ class RAdam(Optimizer):
 
     Parameters
     ----------
-    params, maximize, capturable
+    params, maximize, ema_decay, capturable
         As for :class:`fastadam.Adam`, and so are errors.
     lr : float
         Learning rate, at least 0.
@@ -73,6 +74,8 @@ class RAdam(Optimizer):
     array([0.5, 1.5], dtype=float32)
     """
 
+    _options_type = RAdamOptions
+
     lr = Hyperparameter()
     betas = Hyperparameter()
     eps = Hyperparameter()
@@ -83,13 +86,23 @@ class RAdam(Optimizer):
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        decoupled_weight_decay: bool = False,
+        lr: Scheduled[float] = 1e-3,
+        betas: Scheduled[tuple[float, float]] = (0.9, 0.999),
+        eps: Scheduled[float] = 1e-8,
+        weight_decay: Scheduled[float] = 0.0,
+        decoupled_weight_decay: Scheduled[bool] = False,
         *,
-        maximize: bool = False,
+        maximize: Scheduled[bool] = False,
+        ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
     ) -> None:
-        super().__init__(params, RAdamOptions(lr, betas, eps, weight_decay, decoupled_weight_decay, maximize), capturable)
+        hyperparameters = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "decoupled_weight_decay": decoupled_weight_decay,
+            "maximize": maximize,
+            "ema_decay": ema_decay,
+        }
+        super().__init__(params, hyperparameters, capturable)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from fastadam.hyperparameters import decay_rate, non_negative
-from fastadam.optimizer import Hyperparameter, Optimizer
+from fastadam.groups import Hyperparameter
+from fastadam.hyperparameters import Scheduled, decay_rate, non_negative
+from fastadam.optimizer import Optimizer
 from fastadam.options import Options
 
 
@@ -25,7 +26,7 @@ class RMSpropOptions(Options):
     checks = MappingProxyType({"alpha": decay_rate, **dict.fromkeys(("lr", "eps", "weight_decay", "momentum"), non_negative)})
 
     @property
-    def initial_state(self) -> dict[str, float]:
+    def rule_state(self) -> dict[str, float]:
         names = ["square_avg", *(["grad_avg"] if self.centered else []), *(["momentum_buffer"] if self.momentum else [])]
         return dict.fromkeys(names, 0.0)
 
@@ -48,7 +49,7 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    params, maximize, capturable
+    params, maximize, ema_decay, capturable
         As for :class:`fastadam.Adam`, and so are errors.
     lr : float
         Learning rate, at least 0.
@@ -78,6 +79,8 @@ class RMSprop(Optimizer):
     array([0.8, 1.2], dtype=float32)
     """
 
+    _options_type = RMSpropOptions
+
     lr = Hyperparameter()
     alpha = Hyperparameter()
     eps = Hyperparameter()
@@ -89,14 +92,25 @@ class RMSprop(Optimizer):
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-2,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        momentum: float = 0.0,
-        centered: bool = False,
+        lr: Scheduled[float] = 1e-2,
+        alpha: Scheduled[float] = 0.99,
+        eps: Scheduled[float] = 1e-8,
+        weight_decay: Scheduled[float] = 0.0,
+        momentum: Scheduled[float] = 0.0,
+        centered: Scheduled[bool] = False,
         *,
-        maximize: bool = False,
+        maximize: Scheduled[bool] = False,
+        ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
     ) -> None:
-        super().__init__(params, RMSpropOptions(lr, alpha, eps, weight_decay, momentum, centered, maximize), capturable)
+        hyperparameters = {
+            "lr": lr,
+            "alpha": alpha,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "momentum": momentum,
+            "centered": centered,
+            "maximize": maximize,
+            "ema_decay": ema_decay,
+        }
+        super().__init__(params, hyperparameters, capturable)

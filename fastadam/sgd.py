@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from fastadam.hyperparameters import non_negative, real
-from fastadam.optimizer import Hyperparameter, Optimizer
+from fastadam.groups import Hyperparameter
+from fastadam.hyperparameters import Scheduled, non_negative, real
+from fastadam.optimizer import Optimizer
 from fastadam.options import Options
 
 
@@ -32,7 +33,7 @@ class SGDOptions(Options):
             )
 
     @property
-    def initial_state(self) -> dict[str, float]:
+    def rule_state(self) -> dict[str, float]:
         return {"momentum_buffer": 0.0} if self.momentum else {}
 
     def _native_flags(self) -> dict[str, bool]:
@@ -53,7 +54,7 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    params, maximize, capturable
+    params, maximize, ema_decay, capturable
         As for :class:`fastadam.Adam`, and so are errors.
     lr : float
         Learning rate, at least 0.
@@ -80,6 +81,8 @@ class SGD(Optimizer):
     array([0.5, 1.5], dtype=float32)
     """
 
+    _options_type = SGDOptions
+
     lr = Hyperparameter()
     momentum = Hyperparameter()
     dampening = Hyperparameter()
@@ -90,13 +93,23 @@ class SGD(Optimizer):
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-3,
-        momentum: float = 0.0,
-        dampening: float = 0.0,
-        weight_decay: float = 0.0,
-        nesterov: bool = False,
+        lr: Scheduled[float] = 1e-3,
+        momentum: Scheduled[float] = 0.0,
+        dampening: Scheduled[float] = 0.0,
+        weight_decay: Scheduled[float] = 0.0,
+        nesterov: Scheduled[bool] = False,
         *,
-        maximize: bool = False,
+        maximize: Scheduled[bool] = False,
+        ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
     ) -> None:
-        super().__init__(params, SGDOptions(lr, momentum, dampening, weight_decay, nesterov, maximize), capturable)
+        hyperparameters = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+            "ema_decay": ema_decay,
+        }
+        super().__init__(params, hyperparameters, capturable)

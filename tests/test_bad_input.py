@@ -2,7 +2,19 @@
 
 import numpy as np
 import pytest
-from refusals import ARRAYS, BAD_ARRAYS, F32, OPTIMIZERS, WRONG_SHAPES, everything, read_only, refuses, step_arguments, trained
+from refusals import (
+    ARRAYS,
+    BAD_ARRAYS,
+    BAD_GRADS,
+    F32,
+    OPTIMIZERS,
+    WRONG_SHAPES,
+    everything,
+    read_only,
+    refuses,
+    step_arguments,
+    trained,
+)
 
 import fastadam
 
@@ -94,7 +106,7 @@ def test_optimizers_refuse_parameters_that_share_memory(cls):
 
 
 @pytest.mark.parametrize("cls", OPTIMIZERS)
-@pytest.mark.parametrize(("make", "error", "words"), BAD_ARRAYS)
+@pytest.mark.parametrize(("make", "error", "words"), BAD_GRADS)
 def test_a_last_gradient_that_does_not_fit_changes_nothing_of_the_first(cls, make, error, words):
     optimizer, params, grads = trained(cls)
     grads[-1] = make()

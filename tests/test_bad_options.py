@@ -157,13 +157,6 @@ def test_state_cannot_be_resized(name):
         optimizer.state[2][name].resize(1, refcheck=False)
 
 
-def test_amsgrad_cannot_be_set_later():
-    optimizer, _, _ = trained()
-    assert optimizer.amsgrad
-    with pytest.raises(AttributeError, match="amsgrad"):
-        optimizer.amsgrad = False
-
-
 def test_gradients_made_on_demand_live_until_the_step_is_over():
     """A sequence may make each gradient when it is asked for, and keep none."""
 

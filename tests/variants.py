@@ -100,9 +100,13 @@ class Variant:
         return self.kind.cls(params, **{"weight_decay": 0.0} | dict(self.options) | more)
 
     @functools.cached_property
+    def _first_group(self):
+        return self.make(np.zeros(1, np.float32))._groups[0].options
+
+    @functools.cached_property
     def rule(self):
         """The native rule, which the kernels take."""
-        return self.make(np.zeros(1, np.float32))._rule
+        return self._first_group.rule
 
     @property
     def key(self):
@@ -120,7 +124,7 @@ class Variant:
 
     @functools.cached_property
     def _state_names(self):
-        return self.make(np.zeros(1, np.float32))._state_names
+        return list(self._first_group.rule_state)
 
     def changed(self, **hyperparameters):
         """With other hyperparameters; what takes another state is left out."""

@@ -1,0 +1,86 @@
+"""What an optimizer steps: parameters with their states and step counts, under the names that users know them by."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from fastadam import _native
+from fastadam.backend import GradientOptions
+from fastadam.devices import backend_of
+from fastadam.groups import Group
+from fastadam.refusals import GRAD, PARAM, STATE, explain
+from fastadam.structure import Structure
+
+
+class Members:
+    """All parameters of an optimizer, with states of the right names; or the error that says why they cannot be stepped."""
+
+    def __init__(
+        self,
+        structure: Structure,
+        params: Sequence[Any],
+        states: Sequence[Mapping[str, Any]],
+        groups: Sequence[Group],
+        capturable: bool,
+    ) -> None:
+        self.structure, self.params, self.states, self.capturable = structure, list(params), list(states), capturable
+        self.backend = backend_of(params[0])
+        try:
+            arrays = [list(state.values()) for state in states]
+            self.tensors: Any = self.backend.tensors(params, arrays, [group.size for group in groups], capturable)
+        except _native.Refused as refused:
+            raise explain(refused, self._look_up) from None
+        self.steps = self.backend.step_counts(params[0], len(params), capturable)
+        self._skips = self.backend.step_counts(params[0], 1, capturable)
+        self.use(groups)
+
+    def use(self, groups: Sequence[Group]) -> None:
+        """Step by the hyperparameters that `groups` have at present."""
+        rules = [group.options.rule for group in groups]
+        if self.capturable:
+            self.tensors.set_options(rules)
+        self._rules = rules
+
+    def step(self, grads: Any, gradient_options: GradientOptions, threads: int) -> Any:
+        """See :meth:`fastadam.backend.Tensors.step`."""
+        members = self.structure.flatten("grads", grads)
+        try:
+            return self.tensors.step(self._rules, members, self.steps, self._skips, gradient_options, threads)
+        except _native.Refused as refused:
+            raise explain(refused, lambda role, i: self._look_up(role, i, members)) from None
+
+    @property
+    def state(self) -> Any:
+        """The states with step counts, in the structure of the parameters, to read and to write to."""
+        counts = [self.steps[i : i + 1].reshape(()) for i in range(len(self.params))]
+        return self.structure.unflatten(
+            [MappingProxyType({"step": count, **arrays}) for count, arrays in zip(counts, self.states, strict=True)]
+        )
+
+    @property
+    def counts(self) -> tuple[list[int], int]:
+        """How many steps each parameter has taken, and how many steps were skipped."""
+        return self.backend.to_host(self.steps).tolist(), int(self.backend.to_host(self._skips)[0])
+
+    @counts.setter
+    def counts(self, counts: tuple[Sequence[int], int]) -> None:
+        steps, skipped = counts
+        self.backend.assign(self.steps, steps)
+        self.backend.assign(self._skips, [skipped])
+
+    def _look_up(self, role: int, i: int, grads: Sequence[Any] = ()) -> tuple[str, Any]:
+        """A user's name for an array, and the array."""
+        if role == PARAM:
+            return self.structure.name("params", i), self.params[i]
+        if role == GRAD:
+            return self.structure.name("grads", i), grads[i]
+        name, array = list(self.states[i].items())[role - STATE]
+        return f"{self.structure.name('state', i)}[{name!r}]", array
+
+
+def new_states(params: Sequence[Any], groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """The initial state of each parameter; none of one that is not usable, which :class:`Members` will refuse."""
+    initial = [group.options.initial_state for group in groups for _ in range(group.size)]
+    backend = backend_of(params[0])
+    arrays = [backend.full_like(param, [*values.values()]) for param, values in zip(params, initial, strict=True)]
+    return [dict(zip(values, state, strict=False)) for values, state in zip(initial, arrays, strict=True)]
