@@ -15,6 +15,7 @@ from fastadam.adamax import Adamax
 from fastadam.cuda import warmup
 from fastadam.lion import Lion
 from fastadam.nadam import NAdam
+from fastadam.norm import global_norm
 from fastadam.radam import RAdam
 from fastadam.rmsprop import RMSprop
 from fastadam.runtime import (
@@ -42,6 +43,7 @@ __all__ = [
     "available_isas",
     "build_info",
     "get_num_threads",
+    "global_norm",
     "reference",
     "set_num_threads",
     "warmup",
