@@ -4,9 +4,9 @@ import functools
 
 import numpy as np
 
+from fastadam.backend import GradientOptions
 from fastadam.cuda import source
 from fastadam.cuda.kernels import Kernels
-from fastadam.backend import GradientOptions
 from fastadam.cuda.launch import COEFFICIENT_BYTES, Argument, Gradients, coefficients
 from fastadam.cuda.source import Shape
 
