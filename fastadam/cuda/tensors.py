@@ -115,9 +115,9 @@ class Tensors:
         """
         missing = [i for i, grad in enumerate(grads) if grad is None]
         present = [grad for grad in grads if grad is not None] if missing else grads
-        if self._known is not None and missing == self._missing and len(self._known) == len(present):
-            if all(map(operator.is_, [known() for known in self._known], present)):
-                return present, self._addresses, missing
+        known = None if self._known is None or missing != self._missing else [reference() for reference in self._known]
+        if known is not None and all(map(operator.is_, known, present)) and len(known) == len(present):
+            return present, self._addresses, missing
         views, addresses = [], []
         for i, (grad, layout) in enumerate(zip(grads, self._layouts, strict=True)):
             if grad is None:
