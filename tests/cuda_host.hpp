@@ -11,15 +11,22 @@ struct OneDimension {
 };
 static thread_local OneDimension threadIdx, blockIdx, gridDim;
 
+#if defined(HOST_FIBERS)
+#include "cuda_fibers.hpp"
+#else
+template <class Kernel>
+void run_block(unsigned threads, const Kernel& kernel) {
+  for (threadIdx.x = 0; threadIdx.x < threads; ++threadIdx.x) kernel();
+}
+#endif
+
 // Runs the blocks [first, last) of a grid of `blocks`.
 template <class Argument>
 void run_grid(void (*kernel)(Argument), const void* bytes, unsigned blocks, unsigned first, unsigned last, unsigned threads) {
   Argument argument;
   std::memcpy(&argument, bytes, sizeof argument);
   gridDim.x = blocks;
-  for (blockIdx.x = first; blockIdx.x < last; ++blockIdx.x) {
-    for (threadIdx.x = 0; threadIdx.x < threads; ++threadIdx.x) kernel(argument);
-  }
+  for (blockIdx.x = first; blockIdx.x < last; ++blockIdx.x) run_block(threads, [&] { kernel(argument); });
 }
 
 // For each kernel a function that takes plain arguments, and the size that the kernel expects of its own.

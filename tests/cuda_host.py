@@ -29,6 +29,7 @@ def compile_for_host(source, options, names, flags=()):
     """The kernels of a source text as functions of (argument's bytes, blocks, first block, last block, threads)."""
     text = f'#include "{_PRELUDE}"\n{source}\n' + "".join(f"HOST_KERNEL({name})\n" for name in names)
     definitions = [option for option in options if option.startswith("-D")]
+    definitions += ["-DHOST_FIBERS"] if "__syncthreads" in source else []
     stem = Path(_FOLDER.name) / hashlib.sha256(repr((text, definitions, flags)).encode()).hexdigest()[:16]
     stem.with_suffix(".cpp").write_text(text)
     command = ["g++", "-std=c++17", "-O1", "-ffp-contract=off", "-fno-strict-aliasing", "-shared", "-fPIC", *definitions]
@@ -167,9 +168,14 @@ def installed(gpu):
     """`gpu` is the one that the backend uses, within."""
     before = kernels.gpu.__globals__["_gpu"]
     kernels.gpu.__globals__["_gpu"] = gpu
-    kernels.of.cache_clear()
+    forget_kernels()
     try:
         yield gpu
     finally:
         kernels.gpu.__globals__["_gpu"] = before
-        kernels.of.cache_clear()
+        forget_kernels()
+
+
+def forget_kernels():
+    kernels.of.cache_clear()
+    kernels.of_norms.cache_clear()

@@ -185,13 +185,12 @@ def test_gradients_may_be_freed_and_their_addresses_used_again(host_gpu):
 def test_warmup_compiles_what_an_optimizer_needs_or_everything(host_gpu):
     optimizer = fastadam.Adam(on_gpu(np.ones(4, F32), device=1))
     fastadam.warmup(optimizer)
-    ((options, device),) = host_gpu.compiled
-    assert device == 1
-    assert {"-DFASTADAM_RULE=Adam", "-DFASTADAM_FLAGS=0"} <= set(options)
-    optimizer.step(on_gpu(np.ones(4, F32), device=1))
-    assert len(host_gpu.compiled) == 1, "the step compiled again"
+    assert [device for _, device in host_gpu.compiled] == [1, 1]  # the norm's, and
+    assert {"-DFASTADAM_RULE=Adam", "-DFASTADAM_FLAGS=0"} <= set(host_gpu.compiled[1][0])
+    optimizer.step(on_gpu(np.ones(4, F32), device=1), max_norm=1.0)
+    assert len(host_gpu.compiled) == 2, "the step compiled again"
     host_gpu.compiled.clear()
     fastadam.warmup()
-    assert len(host_gpu.compiled) == sum(fastadam._native.cuda_variants().values())
+    assert len(host_gpu.compiled) == sum(fastadam._native.cuda_variants().values()) + 1
     with pytest.raises(ValueError, match="not on a GPU"):
         fastadam.warmup(fastadam.Adam(np.ones(3, F32)))

@@ -13,6 +13,7 @@ from variants import ONE_OF_EACH, VARIANTS
 
 from fastadam import _native
 from fastadam.cuda import source
+from fastadam.cuda.kernels import NormKernels
 from fastadam.cuda.source import Shape
 
 WHEELS = {12: "nvidia-cuda-nvrtc-cu12", 13: "nvidia-cuda-nvrtc"}
@@ -97,13 +98,13 @@ def problems(compiled, rule, states):
             yield f"{name} has {report[3]} registers"
 
 
-def assembler_report(log):
+def assembler_report(log, names=NAMES):
     """For each kernel the bytes of its stack frame, of spill stores and spill loads, and its registers."""
     pattern = (
         r"entry function '(\w+)'.*?(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads.*?(\d+) registers"
     )
     report = {name: tuple(map(int, numbers)) for name, *numbers in re.findall(pattern, log, re.DOTALL)}
-    assert sorted(report) == (sorted(NAMES) if "ptxas info" in log else []), log
+    assert sorted(report) == (sorted(names) if "ptxas info" in log else []), log
     return report
 
 
@@ -132,6 +133,22 @@ def test_code_of_every_variant(major, architecture, request):
                 request.node.user_properties.append((f"registers of {kernel}, {variant}", report[3]))
             found += [f"{variant}: {problem}" for problem in problems(result, variant[0], STATES[variant])]
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("major", WHEELS)
+def test_code_of_the_norm(major, architecture):
+    compiler = compiler_of(major)
+    if architecture not in compiler.architectures:
+        pytest.skip(f"NVRTC {compiler.version} does not know sm_{architecture}")
+    result = compiler.compile(source.text("norm.cu"), source.norm_options(), architecture, assemble=True)
+    opcodes = {opcode for opcode, _ in instructions(result.ptx)}
+    floats = {opcode for opcode in opcodes if re.search(r"\.b?f\d+", opcode)}
+    assert not [opcode for opcode in floats if not ALLOWED.fullmatch(opcode)]
+    assert {"cvt.f64.f32", "mul.rn.f64", "add.rn.f64", "sqrt.rn.f64", "div.rn.f64", "cvt.rn.f32.f64"} <= opcodes
+    assert ".local" not in result.ptx
+    names = tuple(f"fastadam_{name}" for name in NormKernels._fields)
+    assert all(not any(report[:3]) for report in assembler_report(result.log, names).values())
 
 
 def plain(symbol, instruction):
@@ -202,18 +219,23 @@ def test_text_follows_each_file(tmp_path, name):
     shutil.copytree(source.FOLDER, tmp_path / "after")
     changed = tmp_path / "after" / name
     changed.write_text(changed.read_text()[:-2] + " \n")
-    before, after = source.text(tmp_path / "before"), source.text(tmp_path / "after")
-    assert before == source.text()
-    assert after != before
-    assert len(after) == len(before)
+    changes = 0
+    for kernel in ("step.cu", "norm.cu"):
+        before, after = source.text(kernel, tmp_path / "before"), source.text(kernel, tmp_path / "after")
+        assert before == source.text(kernel)
+        assert len(after) == len(before)
+        changes += after != before
+    assert changes == source.text().count(f"// {name}\n") + source.text("norm.cu").count(f"// {name}\n") > 0
 
 
 def test_text_is_complete():
     """Each file once, nothing left to include but what CUDA never reaches, and so no header of CUDA's."""
-    text = source.text()
+    texts = {name: source.text(name) for name in ("step.cu", "norm.cu")}
     for path in source.FOLDER.rglob("*.*"):
-        assert text.count(f"// {path.relative_to(source.FOLDER).as_posix()}\n") == 1
-    assert re.findall(r"^ *# *include *(\S+)", text, re.MULTILINE) == ["<math.h>", "FASTADAM_BENCH_RULES"]
+        counts = {name: text.count(f"// {path.relative_to(source.FOLDER).as_posix()}\n") for name, text in texts.items()}
+        assert max(counts.values()) == 1
+    left = {name: re.findall(r"^ *# *include *(\S+)", text, re.MULTILINE) for name, text in texts.items()}
+    assert left == {"step.cu": ["<math.h>", "FASTADAM_BENCH_RULES"], "norm.cu": ["<math.h>"]}
 
 
 def test_options_name_all_of_the_shape():

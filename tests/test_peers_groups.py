@@ -75,7 +75,7 @@ def test_groups_schedules_and_missing_gradients_beside_torch(variant, dtype):
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 def test_groups_schedules_and_missing_gradients_beside_optax(weight_decay):
-    """optax has neither groups nor missing gradients: each parameter has a transformation of its own, which counts its steps."""
+    """optax has neither groups nor missing gradients: each parameter has a transformation of its own."""
     optax = pytest.importorskip("optax", reason="optax is not installed")
     lion = next(variant for variant in ONE_OF_EACH if variant.rule_name == "lion")
     betas = float(F32(0.9)), float(F32(0.99))

@@ -26,6 +26,7 @@ struct Real64 {
 
   Real64() = default;
   FASTADAM_INLINE explicit constexpr Real64(double x) : value(x) {}
+  FASTADAM_INLINE explicit operator double() const { return value; }
   FASTADAM_INLINE explicit Real64(Real x) { asm("cvt.f64.f32 %0, %1;" : "=d"(value) : "f"(x.value)); }
 };
 

@@ -4,6 +4,7 @@
 // indices, so that a C++ compiler can run it too (tests/cuda_host.hpp).
 #include "../rules/norm.hpp"
 #include "tensor.hpp"
+#include "write.hpp"
 
 namespace fastadam {
 namespace {
@@ -70,13 +71,6 @@ struct AdvanceArguments {
   Index count;
 };
 
-// Eight-byte words that travel as an argument, so that writing them needs neither memory of the host nor synchronization.
-struct WriteArguments {
-  long long* destination;
-  Index count;
-  long long words[FASTADAM_WORDS];
-};
-
 }  // namespace
 }  // namespace fastadam
 
@@ -122,8 +116,4 @@ extern "C" __global__ void FASTADAM_KERNEL_BOUNDS fastadam_advance(const __grid_
     coefficients[i].rule = Rule::at_step(options, flags, step);
     if constexpr (averages) coefficients[i].average = ParamAverage::at_step(options[Rule::option_count], step);
   }
-}
-
-extern "C" __global__ void FASTADAM_KERNEL_BOUNDS fastadam_write(const __grid_constant__ WriteArguments arguments) {
-  for (Index i = threadIdx.x; i < arguments.count; i += block) arguments.destination[i] = arguments.words[i];
 }

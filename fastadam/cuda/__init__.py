@@ -9,8 +9,8 @@ def warmup(*optimizers: Any) -> None:
     Parameters
     ----------
     *optimizers : Optimizer
-        Compile what these need, with their present options. Without any: every kernel there is, for the current GPU, which
-        takes about half a second for each combination of a rule's options.
+        Compile what these need, with their present options. Without any: every kernel there is but those with `ema_decay`,
+        for the current GPU, which takes about half a second for each combination of a rule's options.
 
     Raises
     ------

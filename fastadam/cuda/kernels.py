@@ -22,8 +22,24 @@ class Kernels(NamedTuple):
 @functools.cache
 def of(type_name: str, flags: int, averages: bool, device: int) -> Kernels:
     """The kernels of the rule whose C++ type is `type_name`, with or without averages of parameters, for the current device."""
-    names = tuple(f"fastadam_{name}" for name in Kernels._fields)
-    return Kernels(*gpu().compile(source.text(), source.options(type_name, flags, averages), names))
+    return Kernels(*_compile(Kernels, "step.cu", source.options(type_name, flags, averages)))
+
+
+class NormKernels(NamedTuple):
+    """The entry points of csrc/cuda/norm.cu."""
+
+    norm: Kernel
+    write: Kernel
+
+
+@functools.cache
+def of_norms(device: int) -> NormKernels:
+    """The kernel of the global norm, for the current device."""
+    return NormKernels(*_compile(NormKernels, "norm.cu", source.norm_options()))
+
+
+def _compile(kind: Any, name: str, options: tuple[str, ...]) -> list[Kernel]:
+    return gpu().compile(source.text(name), options, tuple(f"fastadam_{field}" for field in kind._fields))
 
 
 def warmup(*optimizers: Any) -> None:
@@ -33,10 +49,12 @@ def warmup(*optimizers: Any) -> None:
         if not is_on_gpu(members.params[0]):
             raise ValueError(f"the parameters of {optimizer!r} are not on a GPU; only CUDA kernels are compiled at run time")
         with gpu().on(members.tensors.device):
+            of_norms(members.tensors.device)
             for rule in members.rules:
                 members.tensors.kernels(rule)
     if not optimizers:
         device = gpu().current()
+        of_norms(device)
         for type_name, variants in _native.cuda_variants().items():
             for flags in range(variants):
                 of(type_name, flags, False, device)

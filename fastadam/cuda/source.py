@@ -1,4 +1,4 @@
-"""The text that CuPy compiles: one kernel file with its headers written into it, and the options of one variant.
+"""The texts that CuPy compiles: kernel files with their headers written into them, and the options of one variant.
 
 CuPy's disk cache knows a kernel by its source text and its options. With the headers in the text, a changed header can never
 meet a kernel that was compiled before.
@@ -7,7 +7,7 @@ meet a kernel that was compiled before.
 import functools
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastadam import _native
 
@@ -29,8 +29,8 @@ WORDS = 480  # 8-byte words that one launch can write: kernel arguments may take
 
 
 @functools.cache
-def text(folder: Path = FOLDER) -> str:
-    """The kernel file, its headers in place of their first inclusion."""
+def text(name: str = "step.cu", folder: Path = FOLDER) -> str:
+    """A kernel file, its headers in place of their first inclusion."""
     seen = set()
 
     def expand(path: Path) -> str:
@@ -45,11 +45,20 @@ def text(folder: Path = FOLDER) -> str:
         return f"// {path.relative_to(folder).as_posix()}\n" + _INCLUDE.sub(include, lines)
 
     folder = folder.resolve()
-    return expand(folder / "cuda" / "step.cu")
+    return expand(folder / "cuda" / name)
 
 
 def options(rule: str, flags: int, averages: bool = False, shape: Shape = SHAPE) -> tuple[str, ...]:
     """Compiler options for one combination of a rule's flags; `rule` is the name of its C++ type."""
-    definitions = {"RULE": rule, "FLAGS": flags, "AVERAGES": int(averages), "WORDS": WORDS}
-    definitions |= {name.upper(): value for name, value in shape._asdict().items()}
+    rest = {name.upper(): value for name, value in shape._asdict().items() if name != "block"}
+    return _options({"RULE": rule, "FLAGS": flags, "AVERAGES": int(averages)} | rest, shape)
+
+
+def norm_options(shape: Shape = SHAPE) -> tuple[str, ...]:
+    """Compiler options for the kernel of the global norm."""
+    return _options({}, shape)
+
+
+def _options(definitions: dict[str, Any], shape: Shape) -> tuple[str, ...]:
+    definitions = definitions | {"BLOCK": shape.block, "WORDS": WORDS}
     return ("-std=c++17", *(f"-DFASTADAM_{name}={value}" for name, value in definitions.items()))

@@ -57,6 +57,7 @@ class Tensors:
 
     def _prepare(self) -> None:
         """Makes what else steps will need, on the current device."""
+        self._norm: Norm | None = None  # until a step needs it
 
     @property
     def device(self) -> int:
@@ -97,7 +98,8 @@ class Tensors:
             verdict = None
             if gradient_options.needs_norm:
                 verdict = gpu().empty(2, np.float64)
-                Norm(self._sizes, self.device).find(addresses, gradient_options, verdict)
+                self._norm = self._norm or Norm(self._sizes)
+                self._norm.find(addresses, gradient_options, verdict)
             gradients = Gradients.of(gradient_options, verdict)
             for group, each, some, rule in zip(self._groups, self._slices, compiled, rules, strict=True):
                 group.step(some, rule, addresses[each], counts[each], gradients)
@@ -148,8 +150,8 @@ class CapturableTensors(Tensors):
 
     def _prepare(self) -> None:
         self._verdict = gpu().empty(2, np.float64)
-        self._norm = Norm(self._sizes, self.device)
-        self._spare_norm: Norm | None = Norm(self._sizes, self.device)
+        self._norm: Norm = Norm(self._sizes)
+        self._spare_norm: Norm | None = Norm(self._sizes)
         self._captured_norms: list[Norm] = []  # graphs hold their addresses
         self._captured_flags: list[set[int]] = [set() for _ in self._groups]
 
@@ -202,8 +204,8 @@ class CapturableTensors(Tensors):
     def _norm_of(self, capturing: bool) -> Norm:
         """What finds the norm; a graph that is being captured gets one of its own, made while memory could be allocated."""
         if not capturing:
-            self._spare_norm = self._spare_norm or Norm(self._sizes, self.device)
+            self._spare_norm = self._spare_norm or Norm(self._sizes)
             return self._norm
-        norm, self._spare_norm = self._spare_norm or Norm(self._sizes, self.device), None
+        norm, self._spare_norm = self._spare_norm or Norm(self._sizes), None
         self._captured_norms.append(norm)
         return norm

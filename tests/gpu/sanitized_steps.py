@@ -31,15 +31,15 @@ def main():
 
     for capturable in (False, True):
         params, grads = ([array(size, (k + shift) % 4) for k, size in enumerate(SIZES)] for shift in (0, 1))
-        optimizer = fastadam.AdamW(params, amsgrad=True, capturable=capturable)
-        optimizer.step(grads)
+        optimizer = fastadam.AdamW(params, amsgrad=True, ema_decay=0.9, capturable=capturable)
+        optimizer.step(grads, max_norm=1.0)
         optimizer.step([*grads[:-1], array(SIZES[-1], 0)])
         if capturable:
             stream = cupy.cuda.Stream(non_blocking=True)
             cupy.cuda.Device().synchronize()
             with stream:
                 stream.begin_capture()
-                optimizer.step(grads)
+                optimizer.step(grads, max_norm=1.0, skip_nonfinite=True)
                 graph = stream.end_capture()
                 optimizer.lr = 0.1
                 for _ in range(3):

@@ -10,6 +10,7 @@ import fastadam
 from fastadam import _native
 from fastadam.cuda.source import SHAPE
 from fastadam.cuda.tensors import Tensors
+from fastadam.optimizer import AS_GIVEN
 
 pytestmark = pytest.mark.gpu
 
@@ -33,7 +34,7 @@ SIZES = [
 
 def step(tensors, changed, arrays, t):
     param, grad, *states = arrays
-    tensors([param], [states]).step(changed.rule, [grad], np.array([t - 1]), 0)
+    tensors([param], [states], [1]).step([changed.rule], [grad], np.array([t - 1]), np.zeros(1, np.int64), AS_GIVEN, 0)
 
 
 def assert_parity(size, offsets, variant, k):

@@ -1,0 +1,132 @@
+// The CUDA kernel of the global norm: csrc/rules/norm.hpp says in which order squares are summed.
+//
+// A warp takes a chunk at a time, a lane of it each thread; any grid will do. The block that finishes last adds up what all
+// have found and leaves the verdict in memory, where the kernels of step.cu read it: the host never waits.
+#include "../rules/norm.hpp"
+#include "write.hpp"
+
+namespace fastadam {
+namespace {
+
+using Index = long long;
+
+constexpr int block = FASTADAM_BLOCK;          // threads
+constexpr int teams = block / norm_lanes;      // that take a chunk each
+constexpr int rows = norm_chunk / norm_lanes;  // of lanes in a chunk
+static_assert(block % norm_lanes == 0);
+
+struct Extent {
+  Index size;
+  Index first_chunk;  // its place among the chunks of all gradients
+};
+
+struct NormArguments {
+  const float* const* grads;
+  const Extent* extents;
+  Index count;  // of gradients, none of which is empty
+  Index chunk_count;
+  double* sums;                  // of chunks, with room for those of all levels
+  unsigned long long* finished;  // blocks; 0 between launches
+  Real64 grad_scale, max_norm;
+  Index skip_nonfinite;
+  NormVerdict* verdict;
+  Index* skips;  // none: not counted
+};
+
+FASTADAM_INLINE Index chunks(Index size) { return (size + norm_chunk - 1) / norm_chunk; }
+
+FASTADAM_INLINE Real64 term(const float& x) { return square(Real(x)); }
+FASTADAM_INLINE Real64 term(const volatile double& x) { return Real64(x); }  // another block may have written it
+
+// What a lane of a chunk adds up; `size` is the number of elements from the beginning of the chunk on.
+template <class Number>
+FASTADAM_INLINE Real64 sum_of_lane(Number* chunk, Index size, int lane) {
+  Real64 sum = Real64(0);
+  if (size >= norm_chunk) {
+#pragma unroll 16
+    for (int row = 0; row < rows; ++row) sum = sum + term(chunk[row * norm_lanes + lane]);
+  } else {
+    for (Index i = lane; i < size; i += norm_lanes) sum = sum + term(chunk[i]);
+  }
+  return sum;
+}
+
+// The sum of the team's lanes, which its first thread is given. To be called by all threads of a block.
+FASTADAM_INLINE Real64 sum_of_team(Real64 lane_sum) {
+  __shared__ double lanes[block];
+  const int thread = static_cast<int>(threadIdx.x), lane = thread % norm_lanes;
+  lanes[thread] = static_cast<double>(lane_sum);
+  for (int half = norm_lanes / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (lane < half) lanes[thread] = static_cast<double>(Real64(lanes[thread]) + Real64(lanes[thread + half]));
+  }
+  const Real64 sum = Real64(lanes[thread]);
+  __syncthreads();
+  return sum;
+}
+
+// The gradient that chunk `chunk` of all is in.
+FASTADAM_INLINE Index gradient_of(const NormArguments& arguments, Index chunk) {
+  Index low = 0, high = arguments.count;
+  while (high - low > 1) {
+    const Index middle = (low + high) / 2;
+    (arguments.extents[middle].first_chunk <= chunk ? low : high) = middle;
+  }
+  return low;
+}
+
+// Whether this is the last block to come here. What the others wrote before can be read afterwards.
+FASTADAM_INLINE bool is_last(unsigned long long* finished) {
+  __shared__ bool last;
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0) last = atomicAdd(finished, 1ULL) == gridDim.x - 1;
+  __syncthreads();
+  __threadfence();
+  return last;
+}
+
+FASTADAM_INLINE void store_verdict(const NormArguments& arguments, Real64 sum) {
+  *arguments.verdict = judge_norm(sum, arguments.grad_scale, arguments.max_norm, arguments.skip_nonfinite != 0);
+  if (arguments.skips != nullptr && !arguments.verdict->applies) ++*arguments.skips;
+}
+
+}  // namespace
+}  // namespace fastadam
+
+using namespace fastadam;
+
+extern "C" __global__ void __launch_bounds__(FASTADAM_BLOCK) fastadam_norm(const __grid_constant__ NormArguments arguments) {
+  const int team = static_cast<int>(threadIdx.x) / norm_lanes, lane = static_cast<int>(threadIdx.x) % norm_lanes;
+  for (Index first = static_cast<Index>(blockIdx.x) * teams; first < arguments.chunk_count;
+       first += static_cast<Index>(gridDim.x) * teams) {
+    const Index chunk = first + team;
+    Real64 sum = Real64(0);
+    if (chunk < arguments.chunk_count) {
+      const Index gradient = gradient_of(arguments, chunk);
+      const Extent extent = arguments.extents[gradient];
+      const Index begin = (chunk - extent.first_chunk) * norm_chunk;
+      sum = sum_of_lane(arguments.grads[gradient] + begin, extent.size - begin, lane);
+    }
+    sum = sum_of_team(sum);
+    if (lane == 0 && chunk < arguments.chunk_count) arguments.sums[chunk] = static_cast<double>(sum);
+  }
+  if (!is_last(arguments.finished)) return;
+  volatile double* sums = arguments.sums;
+  Index count = arguments.chunk_count;
+  while (count > 1) {
+    volatile double* const next = sums + count;
+    for (Index first = 0; first < chunks(count); first += teams) {
+      const Index begin = (first + team) * norm_chunk;
+      const Real64 sum = sum_of_team(begin < count ? sum_of_lane(sums + begin, count - begin, lane) : Real64(0));
+      if (lane == 0 && begin < count) next[first + team] = static_cast<double>(sum);
+    }
+    __syncthreads();
+    sums = next;
+    count = chunks(count);
+  }
+  if (threadIdx.x == 0) {
+    store_verdict(arguments, arguments.chunk_count == 0 ? Real64(0) : Real64(sums[0]));
+    *arguments.finished = 0;
+  }
+}

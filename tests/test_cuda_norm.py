@@ -1,0 +1,168 @@
+"""The CUDA kernel of the global norm, run by the CPU: the reference's bits for any sizes, grids and orders of blocks."""
+
+import functools
+
+import numpy as np
+import pytest
+from buffers import Guarded, random_values
+
+import fastadam
+from fastadam import reference
+from fastadam.backend import GradientOptions
+from fastadam.cuda import source
+from fastadam.cuda.kernels import NormKernels
+from fastadam.cuda.launch import Argument
+from fastadam.cuda.norm import CHUNK, LANES, Norm
+from fastadam.cuda.source import Shape
+
+cuda_host = pytest.importorskip("cuda_host", reason="needs CuPy (but no GPU): pip install cupy-cuda13x")
+from cuda_host import on_cpu, on_gpu
+
+F32 = np.float32
+SMALL, DEFAULT = Shape(block=64), Shape()
+GUARD = -12345.678
+EDGES = [edge + d for edge in (LANES, CHUNK, 2 * CHUNK) for d in (-1, 0, 1)]
+LISTS = [
+    *[[size] for size in (1, 2, 7, *EDGES, 70_001)],
+    [],
+    [5, CHUNK, CHUNK + 1, 31, CHUNK - 1, 1],
+    [1] * (CHUNK - 1),
+    [1] * CHUNK,
+    [2] * (CHUNK + 1),  # whose sums fill more than one chunk
+    [3] * 5000,
+]
+NAMES = tuple(f"fastadam_{name}" for name in NormKernels._fields)
+
+
+@functools.cache
+def kernels(shape):
+    return NormKernels(*cuda_host.compile_for_host(source.text("norm.cu"), source.norm_options(shape), NAMES))
+
+
+def finite_values(size, seed):
+    values = random_values(np.random.default_rng(seed), size)
+    return np.where(np.isfinite(values), values, F32(3.4e38))
+
+
+class Memory:
+    """What a launch reads and writes, with guards around it."""
+
+    def __init__(self, grads, offset=0):
+        self.grads = Guarded([grad for grad in grads if grad.size], offset)
+        arrays = self.grads.arrays
+        counts = [-(-array.size // CHUNK) for array in arrays]
+        self.chunks = sum(counts)
+        self.addresses = np.array([array.ctypes.data for array in arrays], np.int64)
+        starts = np.cumsum([0, *counts])[:-1]
+        self.extents = np.array([[array.size, start] for array, start in zip(arrays, starts, strict=True)], np.int64)
+        self.sums = np.full(self.chunks + self.chunks // 1024 + 8 + 4, GUARD)
+        self.finished, self.verdict, self.skips = (np.full(n, -7, np.int64) for n in (3, 4, 3))
+        self.finished[1] = self.skips[1] = 0
+
+    def argument(self, grad_scale=1.0, max_norm=np.inf, skip_nonfinite=False):
+        scales = np.array([grad_scale, max_norm]).view(np.int64)
+        tables = [self.addresses.ctypes.data, self.extents.ctypes.data, len(self.addresses), self.chunks]
+        scratch = [self.sums.ctypes.data + 16, self.finished[1:].ctypes.data]
+        return Argument(
+            [*tables, *scratch, *scales, int(skip_nonfinite), self.verdict[1:].ctypes.data, self.skips[1:].ctypes.data]
+        ).struct
+
+    def launch(self, shape, blocks, order=None, **options):
+        """The verdict: norm, scale and whether the step applies."""
+        for block in range(blocks) if order is None else order:
+            kernels(shape).norm(self.argument(**options), blocks, shape.block, block, block + 1)
+        self.grads.assert_guards_untouched()
+        assert (self.sums[[0, 1, -1, -2]] == GUARD).all()
+        assert (self.finished == [-7, 0, -7]).all(), "not ready for the next launch"
+        assert (self.verdict[[0, 3]] == -7).all()
+        assert (self.skips[[0, 2]] == -7).all()
+        words = self.verdict[1:3].tobytes()
+        return np.frombuffer(words, np.float64)[0], np.frombuffer(words, F32)[2], words[12] != 0
+
+
+def same_bits(actual, expected):
+    return actual.tobytes() == np.asarray(expected, actual.dtype).tobytes()
+
+
+@pytest.mark.parametrize("shape", [SMALL, DEFAULT], ids=["small", "default"])
+@pytest.mark.parametrize("sizes", LISTS, ids=lambda sizes: f"{len(sizes)}-arrays-{sum(sizes)}")
+def test_norm_equals_the_reference(sizes, shape):
+    grads = [finite_values(size, k) for k, size in enumerate(sizes)]
+    expected = reference.global_norm(grads)
+    for offset in range(4):
+        memory = Memory(grads, offset)
+        for blocks in (1, 2 + offset, 40):
+            assert same_bits(memory.launch(shape, blocks)[0], expected), (offset, blocks)
+
+
+def test_blocks_may_finish_in_any_order():
+    grads = [finite_values(size, size) for size in (5 * CHUNK, 3, 17 * CHUNK + 5)]
+    expected, memory, rng = reference.global_norm(grads), Memory(grads), np.random.default_rng(0)
+    for blocks in range(1, 30):
+        assert same_bits(memory.launch(SMALL, blocks, rng.permutation(blocks).tolist())[0], expected)
+
+
+@pytest.mark.parametrize("bad", [None, np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("skip_nonfinite", [False, True])
+def test_verdict_equals_the_reference(bad, skip_nonfinite):
+    grads = [finite_values(size, size) * F32(1e-20) for size in (100, 3 * CHUNK)]
+    if bad is not None:
+        grads[1][1234] = bad
+    memory, skipped = Memory(grads), 0
+    with np.errstate(all="ignore"):
+        total = reference.global_norm(grads)
+    for grad_scale in (1.0, 0.5, -3.0, 0.0, 1e-300, 1e300):
+        for max_norm in (1e-30, 1.0, abs(grad_scale) * total, np.inf):
+            norm, scale, applies = memory.launch(SMALL, 3, **locals_of(grad_scale, max_norm, skip_nonfinite))
+            with np.errstate(all="ignore"):
+                wanted = abs(np.float64(grad_scale)) * total
+            assert same_bits(norm, wanted) or (np.isnan(norm) and np.isnan(wanted))
+            expected = reference.clipping_scale(wanted, grad_scale, max_norm)
+            assert same_bits(scale, expected) or (np.isnan(scale) and np.isnan(expected))
+            assert applies == (not skip_nonfinite or bool(np.isfinite(wanted)))
+            skipped += not applies
+            assert memory.skips[1] == skipped
+
+
+def locals_of(grad_scale, max_norm, skip_nonfinite):
+    return {"grad_scale": grad_scale, "max_norm": max_norm, "skip_nonfinite": skip_nonfinite}
+
+
+def test_tables_are_written_when_gradients_change(host_gpu):
+    sizes = [5, 0, 3 * CHUNK, 2]
+    norm, verdict = Norm(sizes), host_gpu.empty(2, np.float64)
+    first, second = ([on_gpu(finite_values(size, k + size)) for size in sizes] for k in range(2))
+    for grads, missing, writes in [
+        (first, (), 2),
+        (first, (), 0),
+        (second, (), 1),
+        (second, (2,), 2),
+        (first, (0, 1, 2, 3), 1),
+    ]:
+        host_gpu.launches.clear()
+        addresses = [0 if i in missing else grad.data.ptr for i, grad in enumerate(grads)]
+        norm.find(addresses, GradientOptions(), verdict)
+        present = [on_cpu(grad) for i, grad in enumerate(grads) if i not in missing]
+        assert same_bits(on_cpu(verdict)[0], reference.global_norm(present))
+        launched = [launch.kernel for launch in host_gpu.launches]
+        assert launched[-1] == "fastadam_norm"
+        assert launched.count("fastadam_write") <= writes
+        assert len(launched) <= writes + 1
+
+
+def test_global_norm_of_arrays_on_a_gpu(host_gpu):
+    arrays = [finite_values(size, size).reshape(shape) for size, shape in ((6, (2, 3)), (0, (0,)), (5000, (5000,)), (1, ()))]
+    grads = [on_gpu(array, device=1, offset=k) for k, array in enumerate(arrays)]
+    for given in (grads, dict(zip("abcd", grads, strict=True)), [None, *grads, None]):
+        norm = fastadam.global_norm(given)
+        assert (norm.shape, norm.dtype, norm.data.device_id) == ((), np.float64, 1)
+        assert same_bits(on_cpu(norm), reference.global_norm(arrays))
+    assert same_bits(on_cpu(fastadam.global_norm(grads[1])), 0.0)
+    for bad, error, words in [
+        (on_gpu(np.ones(3, F32)), ValueError, r"grads\[1\] is on GPU 0, but grads\[0\] is on GPU 1"),
+        (np.ones(3, F32), ValueError, r"grads\[1\] is in the CPU's memory, but grads\[0\] is on GPU 1"),
+        (on_gpu(np.ones(3), device=1), TypeError, r"grads\[1\] has dtype '<f8'"),
+        (on_gpu(np.ones((3, 2), F32), device=1).T, ValueError, r"grads\[1\] is not C-contiguous"),
+    ]:
+        with pytest.raises(error, match=words):
+            fastadam.global_norm([grads[0], bad])
