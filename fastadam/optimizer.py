@@ -11,12 +11,13 @@ from fastadam.groups import Group, Hyperparameter, Hyperparameters, ParamGroup, 
 from fastadam.hyperparameters import flag, positive, real
 from fastadam.members import Members, new_states
 from fastadam.options import Options
+from fastadam.persistence import Persistent
 from fastadam.runtime import thread_count
 
 AS_GIVEN = GradientOptions()  # gradients are taken as they are
 
 
-class Optimizer:
+class Optimizer(Persistent):
     """Base class; a subclass names the options of its rule and shows them as attributes."""
 
     _options_type: ClassVar[type[Options]]

@@ -2,7 +2,7 @@
 
 import contextlib
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,18 @@ class Gpu:
 
     def full(self, shape: int | tuple[int, ...], value: float, dtype: Any) -> Any:
         return self._cupy.full(shape, value, dtype)
+
+    def to_host(self, array: Any) -> Any:
+        """A NumPy array with the values of one on a device; waits for the current stream."""
+        return self._cupy.asnumpy(array)
+
+    def assign(self, array: Any, values: Any) -> None:
+        """Copies a NumPy array into one of the same shape and dtype on a device."""
+        array.set(values)
+
+    def concatenate(self, arrays: Sequence[Any], out: Any) -> None:
+        """Copies one-dimensional arrays of a device into `out`, one after the other."""
+        self._cupy.concatenate(arrays, out=out)
 
     def from_dlpack(self, array: Any) -> Any:
         """A view of an array of another library, which the current stream may use from now on."""
