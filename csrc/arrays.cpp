@@ -98,7 +98,7 @@ std::optional<double> ArrayTensors::step(const py::sequence& rules, const py::se
     throw std::invalid_argument("expected a rule for each group and a gradient for each tensor");
   }
   std::vector<const Rule*> group_rules;
-  for (const py::handle rule : own_rules) group_rules.push_back(rule.cast<const Rule*>());
+  for (const py::handle rule : own_rules) group_rules.push_back(&rule.cast<const Rule&>());
   std::vector<py::array> exported;
   std::vector<std::optional<const float*>> memory(tensors_.count());
   for (size_t i = 0; i < memory.size(); ++i) {

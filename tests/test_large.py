@@ -64,3 +64,11 @@ def test_more_than_two_to_the_31_elements(huge_arrays):
     fastadam.reference.adam_step(*inputs, step=1)
     for huge, expected in zip(huge_arrays, inputs, strict=True):
         assert_same_bits(huge.tail, expected)
+
+
+def test_norm_of_more_than_two_to_the_31_elements():
+    huge, tail = HugeArray(), random_inputs(TAIL, 0, special=0)[0]  # zeros before the tail, which fill whole chunks
+    huge.tail[:] = tail
+    norm = fastadam.global_norm(huge.array, num_threads=3)
+    huge.free()
+    assert norm == fastadam.reference.global_norm([tail])

@@ -16,7 +16,7 @@ namespace {
 
 #if defined(_OPENMP)
 
-// One for each order of magnitude (a power of two) of a step's size.
+// One for each order of magnitude (a power of two) of the size of the work.
 Backoff backoffs[64];
 
 // Runs the work on a team, and returns how much longer that took than doing it all on this thread would have.

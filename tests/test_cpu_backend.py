@@ -1,0 +1,131 @@
+"""The CPU backend's calls: what they refuse, what they keep alive, and several of them at once."""
+
+import math
+import threading
+import weakref
+
+import numpy as np
+import pytest
+from refusals import F32
+from stepping import PLAIN, Group, all_tensors, assert_parity, assert_same, rule_of, step
+from variants import Variant
+
+from fastadam import _native, cpu, reference
+from fastadam.backend import GradientOptions
+
+THREADS = [1, 2, 3, 8]
+EVERYTHING = GradientOptions(1 / 3, 0.01, 0.7, True)
+
+adam = Variant("adam", ())
+
+
+@pytest.mark.parametrize("options", [PLAIN, EVERYTHING], ids=str)
+def test_a_refused_step_changes_nothing(options):
+    """The last gradient lies in the last average, and no step count fits."""
+    for reason in ("overlap", "step"):
+        groups = [Group.random(adam, (40, 30), 0.9)]
+        last = groups[0].tensors[-1]
+        if reason == "overlap":
+            last.arrays[1] = last.arrays[-1]
+        else:
+            last.count = 2**63 - 1
+        before = [group.copy() for group in groups]
+        with pytest.raises(_native.Refused) as refused:
+            step(groups, options)
+        assert refused.value.args[:2] == (reason, (1, 1) if reason == "overlap" else (0, 1))
+        assert_same(groups, before)
+
+
+def test_calls_that_do_not_fit_their_tensors_are_refused():
+    """Which the public classes never make."""
+    arrays, rule, counts, skips = np.ones((6, 5), F32), rule_of(adam, None), np.zeros(1, np.int64), np.zeros(1, np.int64)
+    param, grad, *states = arrays
+    for wrong in ([], states[:1], states[:3]):
+        tensors = cpu.tensors([param], [wrong], [1])
+        with pytest.raises(ValueError, match="states of its rule"):
+            tensors.step([rule], [grad], counts, skips, PLAIN, 1)
+    with pytest.raises(ValueError, match="more states than any rule"):
+        cpu.tensors([param], [[*states, np.ones(5, F32)]], [1])
+    for sizes in ([], [2], [1, 1]):
+        with pytest.raises(ValueError, match="sizes of the groups"):
+            cpu.tensors([param], [states[:2]], sizes)
+    tensors = cpu.tensors([param], [states[:2]], [1])
+    for rules, grads in (([], [grad]), ([rule] * 2, [grad]), ([rule], []), ([rule], [grad] * 2)):
+        with pytest.raises(ValueError, match="a rule for each group and a gradient for each tensor"):
+            tensors.step(rules, grads, counts, skips, PLAIN, 1)
+    with pytest.raises(TypeError, match="incompatible"):
+        tensors.step([None], [grad], counts, skips, PLAIN, 1)
+    for wrong in (np.zeros(2, np.int64), np.zeros(1, np.int32), np.zeros(0, np.int64)):
+        with pytest.raises(ValueError, match="expected counts"):
+            tensors.step([rule], [grad], wrong, skips, PLAIN, 1)
+        with pytest.raises(ValueError, match="expected counts"):
+            tensors.step([rule], [grad], counts, wrong, PLAIN, 1)
+    np.testing.assert_array_equal(arrays, 1)
+    assert counts[0] == skips[0] == 0
+
+
+def test_rules_know_their_average():
+    plain, averaging = rule_of(adam, None), rule_of(adam, 0.9)
+    assert (plain.ema_decay, averaging.ema_decay) == (None, 0.9)
+    assert plain.average(1) == b""
+    assert (plain.state_count, plain.coefficients(3)) == (averaging.state_count, averaging.coefficients(3))
+    d, t = float(F32(0.9)), 7
+    share = F32((1 - d) / (1 - math.prod([d] * t)))
+    keep, actual = np.frombuffer(averaging.average(t), F32)
+    assert actual == pytest.approx(share, rel=2.0**-23)  # the product is rounded in another order
+    assert keep == F32(1) - actual
+
+
+class MadeOnDemand:
+    """Exports a copy of its values that nothing else holds; those made before must still be alive."""
+
+    def __init__(self, values, made):
+        self._values, self._made = values, made
+
+    def __dlpack_device__(self):
+        return self._values.__dlpack_device__()
+
+    def __dlpack__(self, **options):
+        assert all(ref() is not None for ref in self._made), "freed too early"
+        values = self._values.copy()
+        self._made.append(weakref.ref(values))
+        return values.__dlpack__(**options)
+
+
+def test_gradients_exported_on_demand_live_until_the_call_is_over():
+    groups, made = [Group.random(adam, (5, 1000, 7))], []
+    expected = assert_parity(groups)
+    grads = [tensor.arrays[1] for tensor in all_tensors(groups)]
+    for tensor in all_tensors(groups):
+        tensor.arrays[1] = MadeOnDemand(tensor.arrays[1], made)
+    step(groups)
+    assert len(made) == 3
+    assert all(ref() is None for ref in made), "never freed"
+    for tensor, grad in zip(all_tensors(groups), grads, strict=True):
+        tensor.arrays[1] = grad
+    assert_same(groups, expected)
+    made.clear()
+    assert cpu.global_norm([MadeOnDemand(grad, made) for grad in grads], 1) == reference.global_norm(grads)
+    assert all(ref() is None for ref in made), "never freed"
+
+
+def test_python_threads_step_with_the_same_gradients_at_once(eager_threads):
+    groups = [Group.random(adam, (70_001, 3, 5000), 0.9)]
+    expected = assert_parity(groups, EVERYTHING)
+    results = {}
+
+    def work(threads):
+        mine = [group.copy() for group in groups]
+        for tensor, shared in zip(all_tensors(mine), all_tensors(groups), strict=True):
+            tensor.arrays[1] = shared.arrays[1]
+        step(mine, EVERYTHING, threads)
+        results[threads] = mine
+
+    workers = [threading.Thread(target=work, args=(count,)) for count in THREADS]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert results.keys() == set(THREADS)
+    for result in results.values():
+        assert_same(result, expected)
