@@ -8,11 +8,12 @@ except ImportError as error:
         "another folder, or install with 'pip install -e .'"
     ) from error
 
-from fastadam import reference
+from fastadam import convert, reference
 from fastadam.adagrad import Adagrad
 from fastadam.adam import Adam, AdamW, adam_step
 from fastadam.adamax import Adamax
 from fastadam.cuda import warmup
+from fastadam.flat import flatten
 from fastadam.lion import Lion
 from fastadam.nadam import NAdam
 from fastadam.radam import RAdam
@@ -41,6 +42,8 @@ __all__ = [
     "adam_step",
     "available_isas",
     "build_info",
+    "convert",
+    "flatten",
     "get_num_threads",
     "reference",
     "set_num_threads",

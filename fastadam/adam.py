@@ -19,6 +19,7 @@ from fastadam.refusals import GRAD, explain
 from fastadam.runtime import thread_count
 
 _ARRAY_NAMES = ("param", "grad", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+_NO_SKIPS = np.zeros(1, np.int64)  # where skipped steps would be counted
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def adam_step(
         if grad is None:  # which an optimizer takes for a parameter to leave alone
             raise _native.Refused("type", (GRAD, 0), (GRAD, 0), "")
         tensors = backend_of(param).tensors([param], [states], [1])
-        tensors.step([options.rule], [grad], steps_taken, None, AS_GIVEN, threads)
+        tensors.step([options.rule], [grad], steps_taken, _NO_SKIPS, AS_GIVEN, threads)
     except _native.Refused as refused:
         arrays = (param, grad, *states)
         raise explain(refused, lambda role, _: (_ARRAY_NAMES[role], arrays[role])) from None

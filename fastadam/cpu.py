@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastadam import _native
+from fastadam._native import Refused
+from fastadam.refusals import PARAM
 
 CACHE_LINE = 64 // 4  # floats
 
@@ -37,6 +39,26 @@ def full_like(param: Any, values: Sequence[float]) -> list[NDArray[np.float32]]:
     rooms = [np.full(size, value, np.float32) if value else np.zeros(size, np.float32) for value in values]
     starts = [(param.ctypes.data - room.ctypes.data) // 4 % CACHE_LINE for room in rooms]
     return [room[start : start + param.size].reshape(param.shape) for room, start in zip(rooms, starts, strict=True)]
+
+
+def pack(arrays: Sequence[Any]) -> NDArray[np.float32]:
+    """See :class:`fastadam.backend.Backend`."""
+    members = []
+    for i, array in enumerate(arrays):
+        place = (PARAM, i)
+        if not isinstance(array, np.ndarray) and not hasattr(array, "__dlpack__"):
+            raise Refused("type", place, place, "")
+        try:
+            members.append(to_host(array).reshape(-1))
+        except (BufferError, RuntimeError, TypeError) as error:
+            raise Refused("export", place, place, str(error)) from error
+        if members[-1].dtype != np.float32:
+            raise Refused("dtype", place, place, "")
+    # NumPy advises the system to use huge pages for what is large.
+    size = sum(member.size for member in members)
+    room = np.empty(size + CACHE_LINE - 1, np.float32)
+    start = -room.ctypes.data // 4 % CACHE_LINE
+    return np.concatenate(members, out=room[start : start + size])
 
 
 def step_counts(param: Any, count: int, capturable: bool = False) -> NDArray[np.int64]:

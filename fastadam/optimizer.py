@@ -11,12 +11,13 @@ from fastadam.groups import Group, Hyperparameter, Hyperparameters, ParamGroup, 
 from fastadam.hyperparameters import flag, positive, real
 from fastadam.members import Members, new_states
 from fastadam.options import Options
+from fastadam.persistence import Persistent
 from fastadam.runtime import thread_count
 
 AS_GIVEN = GradientOptions()  # gradients are taken as they are
 
 
-class Optimizer:
+class Optimizer(Persistent):
     """Base class; a subclass names the options of its rule and shows them as attributes."""
 
     _options_type: ClassVar[type[Options]]
@@ -29,8 +30,12 @@ class Optimizer:
         self._step_count = 0
         self._defaults = Group.make(kind, 0, hyperparameters, 0).given
         structure, arrays, parts = parse(params, kind)
-        self._groups = [Group.make(kind, size, self._defaults | given, 0) for size, given in parts]
-        self._members = Members(structure, arrays, new_states(arrays, self._groups), self._groups, capturable)
+        groups = [Group.make(kind, size, self._defaults | given, 0) for size, given in parts]
+        self._take(groups, Members(structure, arrays, new_states(arrays, groups), groups, capturable))
+
+    def _take(self, groups: list[Group], members: Members) -> None:
+        self._groups, self._members = groups, members
+        self._is_scheduled = any(group.is_scheduled for group in groups)
 
     @property
     def param_groups(self) -> tuple[ParamGroup, ...]:
@@ -54,7 +59,7 @@ class Optimizer:
 
     def _use(self, groups: list[Group]) -> list[Group]:
         self._members.use(groups)
-        self._groups = groups
+        self._take(groups, self._members)
         return groups
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
@@ -83,7 +88,7 @@ class Optimizer:
         members = Members(old.structure.extended(structure), old.params + arrays, states, groups, old.capturable)
         steps, skipped = old.counts
         members.counts = [*steps, *[0] * len(arrays)], skipped
-        self._groups, self._members = groups, members
+        self._take(groups, members)
 
     @property
     def state(self) -> Any:
@@ -163,7 +168,7 @@ class Optimizer:
                 None if max_norm is None else positive("max_norm", max_norm),
                 flag("skip_nonfinite", skip_nonfinite),
             )
-        if any(group.is_scheduled for group in self._groups):
+        if self._is_scheduled:
             self._use([group.at(self._step_count) for group in self._groups])
         norm = self._members.step(grads, options, threads)
         self._step_count += 1

@@ -8,6 +8,7 @@ class Structure:
     """Turns what is structured like `params` into a list and back, and names its members for error messages."""
 
     def __init__(self, params: Any, argument: str = "params") -> None:
+        self._argument = argument
         self._keys: Sequence[Any] | None = None  # None: one array, which stands for itself
         self._is_mapping = isinstance(params, Mapping)
         if self._is_mapping:
@@ -38,7 +39,7 @@ class Structure:
     @classmethod
     def _of(cls, keys: Sequence[Any], is_mapping: bool, names: list[str]) -> "Structure":
         structure = cls.__new__(cls)
-        structure._keys, structure._is_mapping, structure._names = keys, is_mapping, names
+        structure._argument, structure._keys, structure._is_mapping, structure._names = "params", keys, is_mapping, names
         structure._key_set = frozenset(keys) if is_mapping else frozenset()
         return structure
 
@@ -76,7 +77,7 @@ class Structure:
 
     def name(self, argument: str, index: int) -> str:
         """What a user would write for member `index` of `argument`."""
-        if argument == "params":
+        if argument == self._argument:
             return self._names[index]
         return argument if self._keys is None else _item(argument, self._keys[index])
 

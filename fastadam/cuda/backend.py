@@ -9,6 +9,7 @@ from fastadam._native import Refused
 from fastadam.cuda import arrays
 from fastadam.cuda.gpu import gpu
 from fastadam.cuda.tensors import CapturableTensors, Tensors
+from fastadam.refusals import PARAM
 
 VECTOR = 16 // 4  # floats that a kernel moves at once
 
@@ -40,3 +41,21 @@ def step_counts(params: Sequence[Any], capturable: bool = False) -> Any:
         return np.zeros(len(params), np.int64)
     with gpu().on(arrays.view(params[0], (0, 0), True).data.device_id):
         return gpu().full(len(params), 0, np.int64)
+
+
+def pack(members: Sequence[Any]) -> Any:
+    """See :class:`fastadam.backend.Backend`."""
+    views = [arrays.view(member, (PARAM, i), False) for i, member in enumerate(members)]
+    device = views[0].data.device_id
+    for i, view in enumerate(views):
+        if view.data.device_id != device:
+            raise Refused("device", (PARAM, i), (PARAM, 0), "")
+        if view.dtype != np.float32:
+            raise Refused("dtype", (PARAM, i), (PARAM, i), "")
+    size, line = sum(view.size for view in views), 64 // 4
+    with gpu().on(device):
+        room = gpu().empty(size + line - 1, np.float32)
+        start = -room.data.ptr // 4 % line
+        flat = room[start : start + size]
+        gpu().concatenate([view.reshape(-1) for view in views], flat)
+    return flat

@@ -2,7 +2,7 @@
 
 import contextlib
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,10 @@ class Gpu:
 
     def full(self, shape: int | tuple[int, ...], value: float, dtype: Any) -> Any:
         return self._cupy.full(shape, value, dtype)
+
+    def concatenate(self, arrays: Sequence[Any], out: Any) -> None:
+        """Copies one-dimensional arrays of a device into `out`, one after the other."""
+        self._cupy.concatenate(arrays, out=out)
 
     def from_dlpack(self, array: Any) -> Any:
         """A view of an array of another library, which the current stream may use from now on."""

@@ -1,0 +1,149 @@
+"""State dicts: what is in them, and whether one fits an optimizer."""
+
+import operator
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastadam.groups import Group
+
+if TYPE_CHECKING:
+    from fastadam.persistence import Persistent
+
+SCHEDULE = {"schedule": True}  # in a file, in place of a schedule
+
+
+def describe(optimizer: "Persistent") -> dict[str, Any]:
+    """The state dict without the arrays."""
+    members = optimizer._members
+    counts, skipped = members.counts
+    names = members.structure.param_names
+    groups, start = [], 0
+    for group in optimizer._groups:
+        numbers = range(start, start + group.size)
+        described = {name: group.given[name] for name in group.options.names()}
+        described |= {"params": list(numbers), "param_shapes": [tuple(members.params[i].shape) for i in numbers]}
+        groups.append(described | ({"param_names": [names[i] for i in numbers]} if names else {}))
+        start += group.size
+    return {
+        "optimizer": type(optimizer).__name__,
+        "step_count": optimizer._step_count,
+        "skipped_steps": skipped,
+        "param_groups": groups,
+        "state": {i: {"step": count} for i, count in enumerate(counts)},
+    }
+
+
+def arrays(optimizer: "Persistent") -> Iterator[tuple[int, str, NDArray[np.float32]]]:
+    """The arrays of the state in the CPU's memory: a parameter's number, a name and the array."""
+    members = optimizer._members
+    for i, state in enumerate(members.states):
+        for name, array in state.items():
+            yield i, name, members.backend.to_host(array)
+
+
+def encode(description: dict[str, Any]) -> dict[str, Any]:
+    """What :func:`describe` gives as JSON can have it."""
+    groups = [{k: SCHEDULE if callable(v) else v for k, v in group.items()} for group in description["param_groups"]]
+    return description | {"param_groups": groups}
+
+
+def decode(header: dict[str, Any]) -> dict[str, Any]:
+    """What :func:`encode` made a file's header of."""
+    return header | {"state": {int(i): dict(state) for i, state in header["state"].items()}}
+
+
+def restore(optimizer: "Persistent", state_dict: Mapping[str, Any], strict: bool, source: str) -> None:
+    """Give an optimizer the state of a state dict, or raise an error that names all that does not fit."""
+    if not isinstance(state_dict, Mapping):
+        raise TypeError(f"{source} is a {type(state_dict).__name__}; expected what state_dict() returns")
+    here = describe(optimizer)
+    if misfits := list(_misfits(optimizer, here, state_dict, strict)):
+        raise ValueError(f"{source} does not fit this {here['optimizer']}:" + "".join(f"\n- {misfit}" for misfit in misfits))
+    members, state, step_count = optimizer._members, state_dict["state"], operator.index(state_dict["step_count"])
+    groups = optimizer._groups
+    if not strict:
+        described = zip(groups, state_dict["param_groups"], strict=True)
+        groups = [group.changed(_hyperparameters(group, there), step_count) for group, there in described]
+    optimizer._use(groups)
+    for i, arrays_here in enumerate(members.states):
+        for name, array in arrays_here.items():
+            members.backend.assign(array, state[i][name])
+    members.counts = [operator.index(state[i]["step"]) for i in here["state"]], operator.index(state_dict["skipped_steps"])
+    optimizer._step_count = step_count
+
+
+def _hyperparameters(group: Group, described: Mapping[str, Any]) -> dict[str, Any]:
+    """What a state dict gives a group, which keeps its schedules if the state dict comes from a file."""
+    return {name: described[name] for name in group.options.names() if described[name] != SCHEDULE}
+
+
+def _misfits(optimizer: "Persistent", here: dict[str, Any], there: Mapping[str, Any], strict: bool) -> Iterator[str]:
+    """A sentence for each difference that matters."""
+    if missing := here.keys() - there.keys():
+        yield f"it has no {sorted(missing)}; expected what state_dict() returns"
+        return
+    if there["optimizer"] != here["optimizer"]:
+        yield f"it is of {there['optimizer']!r}; expected one of {here['optimizer']!r}"
+    for name in ("step_count", "skipped_steps"):
+        yield from _not_a_count(name, there[name])
+    if len(there["param_groups"]) != len(here["param_groups"]):
+        yield f"it has {len(there['param_groups'])} parameter groups; expected {len(here['param_groups'])}"
+    else:
+        for i, groups in enumerate(zip(optimizer._groups, here["param_groups"], there["param_groups"], strict=True)):
+            yield from (f"param_groups[{i}]{misfit}" for misfit in _group_misfits(*groups, strict))
+    if there["state"].keys() != here["state"].keys():
+        yield f"it has state of {len(there['state'])} parameters; expected that of {len(here['state'])}, numbered from 0"
+        return
+    for i, arrays_here in enumerate(optimizer._members.states):
+        yield from (f"state[{i}]{misfit}" for misfit in _state_misfits(arrays_here, there["state"][i]))
+
+
+def _group_misfits(group: Group, here: dict[str, Any], there: Mapping[str, Any], strict: bool) -> Iterator[str]:
+    for name, expected in here.items():
+        if name not in there:
+            yield f" has no {name!r}; expected {expected!r}"
+            continue
+        found = there[name]
+        if name in group.options.names():
+            is_schedule = callable(expected), callable(found) or found == SCHEDULE
+            same = all(is_schedule) or (not any(is_schedule) and _plain(found) == expected)
+            # Whatever the mode, a schedule that is not in the file has to be here.
+            if not same and (strict or found == SCHEDULE):
+                words = "a schedule" if found == SCHEDULE else repr(found)
+                yield f"[{name!r}] is {words}; expected {expected!r}, or set it" + (", or pass strict=False" if strict else "")
+        elif _plain(found) != _plain(expected):
+            yield f"[{name!r}] is {found!r}; expected {expected!r}"
+    if unexpected := [name for name in there if name not in here]:
+        yield f" has {unexpected}, which this optimizer does not know"
+
+
+def _state_misfits(here: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[str]:
+    yield from _not_a_count("['step']", there.get("step"))
+    if names := [name for name in here if name not in there]:
+        yield f" has no {names}"
+    if names := [name for name in there if name not in here and name != "step"]:
+        yield f" has {names}, which this optimizer does not keep"
+    for name, array in here.items():
+        found = there.get(name, array)
+        if found is not array and not isinstance(found, np.ndarray):
+            yield f"[{name!r}] is a {type(found).__name__}; expected a numpy.ndarray"
+        elif found.dtype != np.float32:
+            yield f"[{name!r}] has dtype {found.dtype}; expected float32"
+        elif found.shape != array.shape:
+            yield f"[{name!r}] has shape {found.shape}; expected {array.shape}"
+
+
+def _not_a_count(name: str, value: Any) -> Iterator[str]:
+    try:
+        if not 0 <= operator.index(value) < 2**63 - 1:
+            yield f"{name} is {value}; expected 0 to 2**63 - 2"
+    except TypeError:
+        yield f"{name} is {value!r}; expected an integer"
+
+
+def _plain(value: Any) -> Any:
+    """Lists, which JSON has, as the tuples that they were."""
+    return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
