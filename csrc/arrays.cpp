@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "cpu/norm.hpp"
+
 namespace py = pybind11;
 
 namespace fastadam {
@@ -112,6 +114,22 @@ std::optional<double> ArrayTensors::step(const py::sequence& rules, const py::se
   int64_t* const skip_count = counts_of(skips, 1);
   const py::gil_scoped_release released;
   return tensors_.step(group_rules, memory, step_counts, skip_count, options, threads);
+}
+
+double norm_of_arrays(const py::sequence& grads, int threads) {
+  const py::tuple own_grads = grads;
+  std::vector<py::array> exported;
+  std::vector<Array> arrays;
+  for (size_t i = 0; i < own_grads.size(); ++i) {
+    const py::handle grad = own_grads[i];
+    if (grad.is_none()) continue;
+    const py::array array = as_array(grad, {grad_role, i});
+    expect_usable(array, {grad_role, i}, to_read);
+    arrays.push_back({memory_of(array), array.size()});
+    if (!array.is(grad)) exported.push_back(array);
+  }
+  const py::gil_scoped_release released;
+  return global_norm(arrays, threads);
 }
 
 }  // namespace fastadam

@@ -36,4 +36,7 @@ class ArrayTensors {
   std::vector<size_t> params_;  // where in owned_ they are
 };
 
+// The Euclidean norm of all elements of the arrays that are not None. Releases the GIL.
+double norm_of_arrays(const pybind11::sequence& grads, int threads);
+
 }  // namespace fastadam

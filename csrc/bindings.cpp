@@ -111,6 +111,7 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
       .def("step", &ArrayTensors::step, py::arg("rules"), py::arg("grads"), py::arg("steps").noconvert(),
            py::arg("skips").noconvert(), py::arg("gradient_options"), py::arg("threads"));
 
+  m.def("global_norm", &norm_of_arrays, py::arg("grads"), py::arg("threads"));
   m.def("build_info", &build_info);
   m.def("cuda_variants", &cuda_variants);
   m.def("available_isas", &available_isas);

@@ -66,6 +66,11 @@ def step_counts(param: Any, count: int, capturable: bool = False) -> NDArray[np.
     return np.zeros(count, np.int64)
 
 
+def global_norm(grads: Sequence[Any], threads: int) -> float:
+    """See :class:`fastadam.backend.Backend`."""
+    return _native.global_norm(grads, threads)
+
+
 def to_host(array: Any) -> NDArray[Any]:
     """See :class:`fastadam.backend.Backend`."""
     return array if isinstance(array, np.ndarray) else np.from_dlpack(array)

@@ -8,7 +8,7 @@
 namespace fastadam {
 
 // CMake writes tiers.inc: FASTADAM_TIER(function, "name", x86-64 level) for each tier it compiles, best first.
-#define FASTADAM_TIER(function, name, level) extern "C" Kernel function(RuleId rule, unsigned flags);
+#define FASTADAM_TIER(function, name, level) extern "C" const Loops* function();
 #include "tiers.inc"
 #undef FASTADAM_TIER
 
@@ -17,7 +17,7 @@ namespace {
 struct Tier {
   const char* name;
   int level;
-  KernelTable kernels;
+  const Loops* (*loops)();
 };
 
 constexpr Tier tiers[] = {
@@ -70,6 +70,6 @@ void set_isa(const std::string& name) {
                               "; unset FASTADAM_ISA to use the best one");
 }
 
-Kernel active_kernel(RuleId rule, unsigned flags) { return active().load(std::memory_order_relaxed)->kernels(rule, flags); }
+const Loops& active_loops() { return *active().load(std::memory_order_relaxed)->loops(); }
 
 }  // namespace fastadam

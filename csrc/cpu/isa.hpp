@@ -17,7 +17,7 @@ std::string active_isa();
 // Forces a tier by name; throws std::invalid_argument, with the list of what would work, for any other.
 void set_isa(const std::string& name);
 
-// The active tier's kernel.
-Kernel active_kernel(RuleId rule, unsigned flags);
+// Those of the active tier.
+const Loops& active_loops();
 
 }  // namespace fastadam

@@ -14,46 +14,6 @@
 namespace fastadam {
 namespace {
 
-constexpr int64_t line = 64 / sizeof(float);  // elements in a cache line
-
-// The elements of all tasks laid end to end.
-class Work {
- public:
-  explicit Work(const std::vector<Task>& tasks) : tasks_(tasks) {
-    starts_.reserve(tasks.size());
-    for (const Task& task : tasks) {
-      starts_.push_back(size_);
-      size_ += task.size;
-    }
-  }
-
-  int64_t size() const { return size_; }
-
-  void run(int64_t begin, int64_t end) const {
-    auto i = static_cast<size_t>(std::upper_bound(starts_.begin(), starts_.end(), begin) - starts_.begin()) - 1;
-    for (; i < tasks_.size() && starts_[i] < end; ++i) {
-      run_task(tasks_[i], std::max<int64_t>(begin - starts_[i], 0), std::min(end - starts_[i], tasks_[i].size));
-    }
-  }
-
- private:
-  void run_task(const Task& task, int64_t begin, int64_t end) const {
-    // Vectors that straddle cache lines cost up to a sixth. NumPy's large arrays all lie 16 bytes after one.
-    const auto misaligned =
-        static_cast<int64_t>(reinterpret_cast<uintptr_t>(task.buffers.param + begin) / sizeof(float)) % line;
-    if (misaligned != 0 && end - begin >= 256 * line) {
-      const int64_t aligned = begin + line - misaligned;
-      task.kernel(task.rule->bytes, task.buffers, begin, aligned);
-      begin = aligned;
-    }
-    if (begin < end) task.kernel(task.rule->bytes, task.buffers, begin, end);
-  }
-
-  const std::vector<Task>& tasks_;
-  std::vector<int64_t> starts_;
-  int64_t size_ = 0;
-};
-
 #if defined(_OPENMP)
 
 // One for each order of magnitude (a power of two) of a step's size.
@@ -69,6 +29,7 @@ Backoff::Clock::duration run_on_team(const Work& work, int team) {
   {
     const DefaultFloatEnv float_env;
     // Equal shares, cut at whole cache lines so that no two threads write to the same one.
+    constexpr int64_t line = 64 / sizeof(float);
     const int64_t count = omp_get_num_threads(), member = omp_get_thread_num();
     const int64_t lines = (work.size() + line - 1) / line;
     const int64_t share = lines / count, extra = lines % count;
@@ -88,8 +49,22 @@ Backoff::Clock::duration run_on_team(const Work& work, int team) {
 
 }  // namespace
 
-void run_tasks(const std::vector<Task>& tasks, int threads) {
-  const Work work(tasks);
+void Work::add(int64_t size) {
+  starts_.push_back(size_);
+  size_ += size;
+}
+
+void Work::run(int64_t begin, int64_t end) const {
+  auto i = static_cast<size_t>(std::upper_bound(starts_.begin(), starts_.end(), begin) - starts_.begin()) - 1;
+  for (; begin < end; ++i) {
+    const int64_t item_end = i + 1 < starts_.size() ? starts_[i + 1] : size_;
+    const int64_t stop = std::min(end, item_end);
+    if (begin < stop) run_item(i, begin - starts_[i], stop - starts_[i]);
+    begin = stop;
+  }
+}
+
+void run_on_threads(const Work& work, int threads) {
   if (work.size() == 0) return;
 #if defined(_OPENMP)
   const int64_t worth = work.size() / std::max<int64_t>(grain(), 1);

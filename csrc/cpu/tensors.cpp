@@ -5,11 +5,19 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "../rules/gradient.hpp"
+#include "../rules/norm.hpp"
 #include "float_env.hpp"
 #include "isa.hpp"
-#include "parallel.hpp"
+#include "norm.hpp"
+#include "tasks.hpp"
 
 namespace fastadam {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+}  // namespace
 
 void Tensors::add(float* param, const std::vector<float*>& states, int64_t size) {
   const size_t tensor = tensors_.size();
@@ -29,40 +37,65 @@ void Tensors::seal() {
 }
 
 std::optional<double> Tensors::step(const std::vector<const Rule*>& rules,
-                                    const std::vector<std::optional<const float*>>& grads, int64_t* steps, int64_t*,
-                                    const GradientOptions&, int threads) const {
-  const DefaultFloatEnv float_env;  // for what this thread runs of the kernels
+                                    const std::vector<std::optional<const float*>>& grads, int64_t* steps, int64_t* skips,
+                                    const GradientOptions& options, int threads) const {
+  const DefaultFloatEnv float_env;  // for what this thread runs of the loops
+  const Loops& loops = active_loops();
   std::vector<Coefficients> coefficients;
-  coefficients.reserve(tensors_.size());  // the tasks point into it
+  coefficients.reserve(2 * tensors_.size());  // the tasks point into it
   std::vector<Task> tasks;
   tasks.reserve(tensors_.size());
   size_t i = 0;
   for (size_t group = 0; group < group_sizes_.size(); ++group) {
     const Rule& rule = *rules[group];
-    const Kernel kernel = active_kernel(rule.info->id, rule.flags);
-    const int state_count = rule.state_count() + (rule.ema_decay ? 1 : 0);
-    int64_t counted = -1;  // the steps taken before the one that the last coefficients are for
+    const int state_count = rule.state_count();
+    Task task{loops.kernel(rule.info->id, rule.flags), nullptr, nullptr, {}, nullptr, 0};
+    int64_t counted = -1;  // the steps taken before the one that the task's coefficients are for
     for (const size_t end = i + group_sizes_[group]; i < end; ++i) {
       const Tensor& tensor = tensors_[i];
-      if (tensor.state_count != state_count) throw std::invalid_argument("a tensor has not the states of its rule");
+      if (tensor.state_count != state_count + rule.ema_decay.has_value()) {
+        throw std::invalid_argument("a tensor has not the states of its rule");
+      }
       if (!grads[i]) continue;
       owned_.expect_apart(*grads[i], tensor.size, {grad_role, i});
       if (steps[i] < 0 || steps[i] == std::numeric_limits<int64_t>::max()) throw Refusal("step", {param_role, i});
       // Neighbours nearly always share their step count; the others get coefficients of their own.
       if (steps[i] != counted) {
         counted = steps[i];
-        coefficients.push_back(rule.at_step(counted + 1));
+        task.rule = &coefficients.emplace_back(rule.at_step(counted + 1));
+        if (rule.ema_decay) task.average = &coefficients.emplace_back(rule.average_at_step(counted + 1));
       }
-      Task task{kernel, &coefficients.back(), {tensor.param, *grads[i], {}}, tensor.size};
-      std::copy_n(tensor.states, rule.state_count(), task.buffers.state);
+      task.buffers = {tensor.param, *grads[i], {}};
+      std::copy_n(tensor.states, state_count, task.buffers.state);
+      task.ema = rule.ema_decay ? tensor.states[state_count] : nullptr;
+      task.size = tensor.size;
       tasks.push_back(task);
     }
   }
-  run_tasks(tasks, threads);
+
+  std::optional<double> norm;
+  GradientTransform transform{static_cast<float>(options.grad_scale), static_cast<float>(options.clip_value)};
+  if (options.needs_norm()) {
+    std::vector<Array> arrays;
+    arrays.reserve(tasks.size());
+    for (const Task& task : tasks) arrays.push_back({task.buffers.grad, task.size});
+    const double sum = sum_of_squares(loops, arrays, threads);
+    const NormVerdict verdict =
+        judge_norm(sum, options.grad_scale, options.max_norm.value_or(infinity), options.skip_nonfinite);
+    norm = verdict.norm;
+    if (!verdict.applies) {
+      ++*skips;
+      return norm;
+    }
+    transform.scale = verdict.scale;
+  }
+  const bool changes = transform.scale != 1 || transform.limit < infinity;
+  const Coefficients transform_bytes = Coefficients::of(transform);
+  run_tasks(loops, tasks, changes ? &transform_bytes : nullptr, threads);
   for (i = 0; i < tensors_.size(); ++i) {
     if (grads[i]) ++steps[i];
   }
-  return std::nullopt;
+  return norm;
 }
 
 }  // namespace fastadam

@@ -15,6 +15,8 @@ struct GradientOptions {
   double grad_scale, clip_value;
   std::optional<double> max_norm;
   bool skip_nonfinite;
+
+  bool needs_norm() const { return max_norm || skip_nonfinite; }
 };
 
 class Tensors {
@@ -32,8 +34,9 @@ class Tensors {
   size_t group_count() const { return group_sizes_.size(); }
 
   // One step of every tensor that has a gradient, in place; grads[i] has the size of tensor i. There is a rule for each group.
-  // steps[i], the steps that tensor i has taken so far, is advanced. Throws Refusal, having written nothing, if a gradient
-  // overlaps a parameter or state or a step count is unusable.
+  // steps[i], the steps that tensor i has taken so far, is advanced. Returns the norm if the options need it; a step that they
+  // skip only adds one to *skips. Throws Refusal, having written nothing, if a gradient overlaps a parameter or state or a
+  // step count is unusable.
   std::optional<double> step(const std::vector<const Rule*>& rules, const std::vector<std::optional<const float*>>& grads,
                              int64_t* steps, int64_t* skips, const GradientOptions& options, int threads) const;
 

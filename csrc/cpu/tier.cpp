@@ -1,10 +1,13 @@
-// The loop over a contiguous span. CMake compiles this file once per instruction set, with FASTADAM_TIER_FUNCTION set to the
+// The loops over contiguous spans. CMake compiles this file once per instruction set, with FASTADAM_TIER_FUNCTION set to the
 // name of the one function that the object exports.
 //
 // It may include only the rule headers and tier.hpp, whose functions all have internal linkage: no standard library, no
 // OpenMP. A shared inline function would be compiled here for AVX-512, and the linker might keep that copy for everyone.
 #include "tier.hpp"
 
+#include "../rules/average.hpp"
+#include "../rules/gradient.hpp"
+#include "../rules/norm.hpp"
 #include "../rules/registry.hpp"
 
 // The arrays of a tensor never overlap (the callers check), so the compiler need not guard against it.
@@ -20,7 +23,7 @@ namespace fastadam {
 namespace {
 
 template <class Rule, unsigned flags>
-void loop(const void* coefficients, const Buffers& buffers, int64_t begin, int64_t end) {
+void loop(const void* coefficients, const Buffers& buffers, int64_t size) {
   constexpr int states = Rule::state_count(flags);
   const Rule rule = *static_cast<const Rule*>(coefficients);
   float* const param = buffers.param;
@@ -29,7 +32,7 @@ void loop(const void* coefficients, const Buffers& buffers, int64_t begin, int64
   float* const state1 = buffers.state[1];
   float* const state2 = buffers.state[2];
   FASTADAM_INDEPENDENT
-  for (int64_t i = begin; i < end; ++i) {
+  for (int64_t i = 0; i < size; ++i) {
     Real p = param[i];
     Real state[max_states] = {};
     if constexpr (states > 0) state[0] = state0[i];
@@ -52,9 +55,7 @@ Kernel loop_for(unsigned wanted) {
   }
 }
 
-}  // namespace
-
-extern "C" Kernel FASTADAM_TIER_FUNCTION(RuleId rule, unsigned flags) {
+Kernel kernel(RuleId rule, unsigned flags) {
   switch (rule) {
 #define FASTADAM_CASE(id, type) \
   case RuleId::id:              \
@@ -64,5 +65,36 @@ extern "C" Kernel FASTADAM_TIER_FUNCTION(RuleId rule, unsigned flags) {
   }
   return nullptr;
 }
+
+void transform_loop(const void* transform, const float* grad, float* out, int64_t size) {
+  const GradientTransform apply = *static_cast<const GradientTransform*>(transform);
+  FASTADAM_INDEPENDENT
+  for (int64_t i = 0; i < size; ++i) out[i] = apply.apply(grad[i]);
+}
+
+void average_loop(const void* average, float* ema, const float* param, int64_t size) {
+  const ParamAverage apply = *static_cast<const ParamAverage*>(average);
+  FASTADAM_INDEPENDENT
+  for (int64_t i = 0; i < size; ++i) apply.update(ema[i], param[i]);
+}
+
+FASTADAM_INLINE Real64 term(const float* x) { return square(*x); }
+FASTADAM_INLINE Real64 term(const double* x) { return *x; }
+
+template <class Number>
+double sum_loop(const Number* x, int64_t size) {
+  Real64 lanes[norm_lanes] = {};
+  for (; size >= norm_lanes; size -= norm_lanes, x += norm_lanes) {
+    for (int j = 0; j < norm_lanes; ++j) lanes[j] = lanes[j] + term(x + j);
+  }
+  for (int j = 0; j < size; ++j) lanes[j] = lanes[j] + term(x + j);
+  return sum_lanes(lanes);
+}
+
+constexpr Loops loops = {kernel, transform_loop, average_loop, sum_loop<float>, sum_loop<double>};
+
+}  // namespace
+
+extern "C" const Loops* FASTADAM_TIER_FUNCTION() { return &loops; }
 
 }  // namespace fastadam
