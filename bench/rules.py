@@ -51,9 +51,9 @@ class Rule(Native):
 
     def _scale(self) -> np.float32:
         """What the gradients of the case are multiplied by."""
-        grad_scale, max_norm = (self.step_options.get(name) for name in ("grad_scale", "max_norm"))
-        norm = reference.global_norm(self._buffers.tensors["grad"]) if max_norm else 0.0
-        return reference.clipping_scale(norm, grad_scale or 1.0, max_norm or math.inf)
+        grad_scale, max_norm = self.step_options.get("grad_scale", 1.0), self.step_options.get("max_norm", math.inf)
+        norm = grad_scale * reference.global_norm(self._buffers.tensors["grad"]) if max_norm < math.inf else 0.0
+        return reference.clipping_scale(norm, grad_scale, max_norm)
 
 
 def rule(name: str, kind: type[Optimizer], step: Callable[..., None], **hyperparameters: Any) -> type[Rule]:
