@@ -27,17 +27,18 @@ py::array as_array(py::handle object, Place place) {
   }
 }
 
-bool is_float32(const py::array& array) {
-  static const PyObject* const canonical = py::dtype::of<float>().release().ptr();  // which nearly all arrays have
+template <class Number>
+bool has_type(const py::array& array) {
+  static const PyObject* const canonical = py::dtype::of<Number>().release().ptr();  // which nearly all arrays have
   if (py::detail::array_proxy(array.ptr())->descr == canonical) return true;
   // Native order may also be spelled out, as ctypes does.
-  return array.dtype().equal(py::dtype::of<float>());
+  return array.dtype().equal(py::dtype::of<Number>());
 }
 
 // Throws Refusal unless a kernel may work on an array's memory in place; `flags` are those of NumPy that it needs.
 void expect_usable(const py::array& array, Place place, int flags) {
   const int missing = flags & ~array.flags();
-  if (!is_float32(array)) throw Refusal("dtype", place);
+  if (!has_type<float>(array)) throw Refusal("dtype", place);
   if (missing & Flags::NPY_ARRAY_C_CONTIGUOUS_) throw Refusal("layout", place);
   if (missing & Flags::NPY_ARRAY_ALIGNED_) throw Refusal("alignment", place);
   if (missing & Flags::NPY_ARRAY_WRITEABLE_) throw Refusal("read-only", place);
@@ -51,9 +52,11 @@ void expect_shape(const py::array& array, const py::array& param, Place place) {
 const float* memory_of(const py::array& array) { return static_cast<const float*>(array.data()); }
 
 // The numbers of an array of counts, `size` of them.
-int64_t* counts_of(py::array_t<int64_t>& counts, size_t size) {
-  if (static_cast<size_t>(counts.size()) != size) throw std::invalid_argument("an array of counts has a wrong size");
-  return counts.mutable_data();
+int64_t* counts_of(py::array& counts, size_t size) {
+  if (!has_type<int64_t>(counts) || (counts.flags() & to_write) != to_write || static_cast<size_t>(counts.size()) != size) {
+    throw std::invalid_argument("expected counts as a contiguous int64 array, one for each tensor");
+  }
+  return static_cast<int64_t*>(counts.mutable_data());
 }
 
 }  // namespace
@@ -82,8 +85,8 @@ float* ArrayTensors::own(const py::object& object, Place place) {
   return const_cast<float*>(memory_of(array));
 }
 
-std::optional<double> ArrayTensors::step(const py::sequence& rules, const py::sequence& grads, py::array_t<int64_t>& steps,
-                                         py::array_t<int64_t>& skips, const py::tuple& gradient_options, int threads) const {
+std::optional<double> ArrayTensors::step(const py::sequence& rules, const py::sequence& grads, py::array& steps,
+                                         py::array& skips, const py::tuple& gradient_options, int threads) const {
   for (const Owned& owned : owned_) {
     expect_usable(owned.array, owned.place, to_write);
     if (owned.array.data() != owned.memory || owned.array.size() != owned.size) throw Refusal("moved", owned.place);

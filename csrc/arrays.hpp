@@ -16,9 +16,8 @@ class ArrayTensors {
   ArrayTensors(const pybind11::sequence& params, const pybind11::sequence& states, const std::vector<size_t>& group_sizes);
 
   // See fastadam.backend.Tensors. Releases the GIL while the kernels run.
-  std::optional<double> step(const pybind11::sequence& rules, const pybind11::sequence& grads,
-                             pybind11::array_t<int64_t>& steps, pybind11::array_t<int64_t>& skips,
-                             const pybind11::tuple& gradient_options, int threads) const;
+  std::optional<double> step(const pybind11::sequence& rules, const pybind11::sequence& grads, pybind11::array& steps,
+                             pybind11::array& skips, const pybind11::tuple& gradient_options, int threads) const;
 
  private:
   struct Owned {

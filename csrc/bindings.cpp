@@ -108,8 +108,8 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
   py::class_<ArrayTensors>(m, "Tensors")
       .def(py::init<const py::sequence&, const py::sequence&, const std::vector<size_t>&>(), py::arg("params"),
            py::arg("states"), py::arg("group_sizes"))
-      .def("step", &ArrayTensors::step, py::arg("rules"), py::arg("grads"), py::arg("steps").noconvert(),
-           py::arg("skips").noconvert(), py::arg("gradient_options"), py::arg("threads"));
+      .def("step", &ArrayTensors::step, py::arg("rules"), py::arg("grads"), py::arg("steps"), py::arg("skips"),
+           py::arg("gradient_options"), py::arg("threads"));
 
   m.def("global_norm", &norm_of_arrays, py::arg("grads"), py::arg("threads"));
   m.def("build_info", &build_info);

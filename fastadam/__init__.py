@@ -16,6 +16,7 @@ from fastadam.cuda import warmup
 from fastadam.flat import flatten
 from fastadam.lion import Lion
 from fastadam.nadam import NAdam
+from fastadam.norm import global_norm
 from fastadam.radam import RAdam
 from fastadam.rmsprop import RMSprop
 from fastadam.runtime import (
@@ -45,6 +46,7 @@ __all__ = [
     "convert",
     "flatten",
     "get_num_threads",
+    "global_norm",
     "reference",
     "set_num_threads",
     "warmup",

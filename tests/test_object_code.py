@@ -14,15 +14,35 @@ import pytest
 from fastadam import _native
 
 ROOT = Path(__file__).parents[1]
-# Tier: packed multiplication, square root and division of its full vector width, and what a fused multiply-add looks like.
-X86 = {
-    "x86_64": (r"\bmulps\b.*%xmm", r"\bsqrtps\b.*%xmm", r"\bdivps\b.*%xmm", r"\bvfn?m(add|sub)"),
-    "x86_64_v3": (r"\bvmulps\b.*%ymm", r"\bvsqrtps\b.*%ymm", r"\bvdivps\b.*%ymm", r"\bvfn?m(add|sub)"),
-    "x86_64_v4": (r"\bvmulps\b.*%zmm", r"\bvsqrtps\b.*%zmm", r"\bvdivps\b.*%zmm", r"\bvfn?m(add|sub)"),
+FUSED = r"\bvfn?m(add|sub)|\bfn?m(add|sub|la|ls)\b"
+
+
+def x86(prefix, register):
+    """How a packed operation of a tier's full vector width looks, by its name there."""
+    return {name: rf"\b{prefix}{name}\b.*%{register}" for name in ("mulps", "sqrtps", "divps", "mulpd", "addpd")}
+
+
+PACKED = {
+    "x86_64": x86("", "xmm"),
+    "x86_64_v3": x86("v", "ymm"),
+    "x86_64_v4": x86("v", "zmm"),
+    "aarch64": {
+        "mulps": r"\bfmul\b.*v\d+\.4s",
+        "sqrtps": r"\bfsqrt\b.*v\d+\.4s",
+        "divps": r"\bfdiv\b.*v\d+\.4s",
+        "mulpd": r"\bfmul\b.*v\d+\.2d",
+        "addpd": r"\bfadd\b.*v\d+\.2d",
+    },
 }
-AARCH64 = {"aarch64": (r"\bfmul\b.*v\d+\.4s", r"\bfsqrt\b.*v\d+\.4s", r"\bfdiv\b.*v\d+\.4s", r"\bfn?m(add|sub|la|ls)\b")}
 # Rules that have no square roots, and no divisions.
 NO_ROOT, NO_DIVISION = {"SGD", "Lion", "Adamax"}, {"SGD", "Lion"}
+# What the loops have that are no rules.
+OTHER_LOOPS = {
+    "transform_loop": {"mulps"},
+    "average_loop": {"mulps"},
+    "sum_loop<float>": {"mulpd", "addpd"},
+    "sum_loop<double>": {"addpd"},
+}
 
 needs_source = pytest.mark.skipif(
     not (ROOT / "csrc").is_dir() or not shutil.which("cmake"), reason="needs the source tree and cmake"
@@ -56,12 +76,21 @@ def aarch64_objects(tmp_path_factory):
 
 
 def loops(objdump, path):
-    """The disassembly of each loop function of a tier object."""
+    """The disassembly of each loop function of a tier object, by its name."""
     listing = subprocess.run(
         [objdump, "--disassemble", "--demangle", "--no-show-raw-insn", path], capture_output=True, text=True
     )
     functions = re.split(r"\n(?=[0-9a-f]+ <)", listing.stdout)
-    return [text for text in functions if "::loop<" in text.partition("\n")[0]]
+    names = (re.search(r"::(\w*loop(?:<.*>)?)\(", text.partition("\n")[0]) for text in functions)
+    return {name[1]: text for name, text in zip(names, functions, strict=True) if name}
+
+
+def expected_operations(name):
+    """The packed operations of a loop function."""
+    if name in OTHER_LOOPS:
+        return OTHER_LOOPS[name]
+    rule = re.search(r"::(\w+), ", name)[1]
+    return {"mulps"} | (set() if rule in NO_ROOT else {"sqrtps"}) | (set() if rule in NO_DIVISION else {"divps"})
 
 
 def symbols(nm, path):
@@ -70,25 +99,23 @@ def symbols(nm, path):
     return [tuple(line.split()[-2:]) for line in listing.stdout.splitlines()]
 
 
-def assert_tier(path, tier, prefix, multiplication, square_root, division, fused):
+def assert_tier(path, tier, prefix):
     functions = loops(f"{prefix}objdump", path)
-    assert len(functions) == sum(_native.cuda_variants().values())
-    for function in functions:
-        name = function.partition("\n")[0]
-        rule = re.search(r"::(\w+), ", name)[1]
-        assert re.search(multiplication, function), f"{name} has no packed multiplication"
-        assert re.search(square_root, function) or rule in NO_ROOT, f"{name} has no packed square root"
-        assert re.search(division, function) or rule in NO_DIVISION, f"{name} has no packed division"
-        assert not re.search(fused, function), f"{name} has a fused multiply-add"
+    assert functions.keys() >= OTHER_LOOPS.keys()
+    assert len(functions) == sum(_native.cuda_variants().values()) + len(OTHER_LOOPS)
+    for name, function in functions.items():
+        for operation in expected_operations(name):
+            assert re.search(PACKED[tier][operation], function), f"{name} has no packed {operation}"
+        assert not re.search(FUSED, function), f"{name} has a fused multiply-add"
     assert symbols(f"{prefix}nm", path) == [("T", f"fastadam_tier_{tier}")]
 
 
 @needs_source
-@pytest.mark.parametrize("tier", X86)
+@pytest.mark.parametrize("tier", [tier for tier in PACKED if tier.startswith("x86")])
 def test_x86_tier(x86_objects, tier):
-    assert_tier(x86_objects[f"fastadam_tier_{tier}"], tier, "", *X86[tier])
+    assert_tier(x86_objects[f"fastadam_tier_{tier}"], tier, "")
 
 
 @needs_source
 def test_aarch64_tier(aarch64_objects):
-    assert_tier(aarch64_objects["fastadam_tier_aarch64"], "aarch64", "aarch64-linux-gnu-", *AARCH64["aarch64"])
+    assert_tier(aarch64_objects["fastadam_tier_aarch64"], "aarch64", "aarch64-linux-gnu-")

@@ -13,7 +13,8 @@ struct GradientTransform {
   // NaN stays NaN.
   FASTADAM_INLINE Real apply(Real g) const {
     const Real x = scale * g;
-    return limit < x ? limit : x < -limit ? -limit : x;
+    const Real below = limit < x ? limit : x;
+    return below < -limit ? -limit : below;
   }
 };
 
