@@ -27,7 +27,7 @@ def block(results: Results, path: Path) -> str:
     folder = f"bench/results/{path.stem}"
     parts += [
         f"![Bandwidth of everybody over the number of elements]({folder}.png)",
-        f"Everything: [{folder}.md]({folder}.md).",
+        f"Everything: [{folder}.md]({folder}.md). Every rule and option: [{folder}-rules.md]({folder}-rules.md).",
     ]
     return "\n\n".join(parts)
 
