@@ -39,13 +39,13 @@ class Members:
         rules = [group.options.rule for group in groups]
         if self.capturable:
             self.tensors.set_options(rules)
-        self._rules = rules
+        self.rules = rules
 
     def step(self, grads: Any, gradient_options: GradientOptions, threads: int) -> Any:
         """See :meth:`fastadam.backend.Tensors.step`."""
         members = self.structure.flatten("grads", grads)
         try:
-            return self.tensors.step(self._rules, members, self.steps, self._skips, gradient_options, threads)
+            return self.tensors.step(self.rules, members, self.steps, self._skips, gradient_options, threads)
         except _native.Refused as refused:
             raise explain(refused, lambda role, i: self._look_up(role, i, members)) from None
 

@@ -143,6 +143,12 @@ class HostGpu(Gpu):
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         return on_gpu(np.full(size, 0xCD, np.uint8).view(dtype).reshape(shape), self._device)
 
+    def to_host(self, array):
+        return on_cpu(array).copy()
+
+    def assign(self, array, values):
+        on_cpu(array)[...] = values
+
     def concatenate(self, arrays, out):
         np.concatenate([on_cpu(array) for array in arrays], out=on_cpu(out))
 

@@ -4,14 +4,16 @@ import functools
 
 import numpy as np
 
+from fastadam.backend import GradientOptions
 from fastadam.cuda import source
 from fastadam.cuda.kernels import Kernels
-from fastadam.cuda.launch import COEFFICIENT_BYTES, Argument
+from fastadam.cuda.launch import COEFFICIENT_BYTES, Argument, Gradients, coefficients
 from fastadam.cuda.source import Shape
 
 SMALL = Shape(block=32, vectors=2, chunk=512)  # many chunks, and two rounds in each
 DEFAULT = Shape()
-MAX_STATES = 3
+MAX_STATES = 4
+AS_GIVEN = Gradients.of(GradientOptions(), None)
 NAMES = tuple(f"fastadam_{name}" for name in Kernels._fields)
 
 
@@ -20,7 +22,7 @@ def kernels(key, shape=SMALL, flags=(), text=None):
     """The kernels as the CPU runs them."""
     from cuda_host import compile_for_host
 
-    return Kernels(*compile_for_host(text or source.text(), source.options(*key, shape), NAMES, flags))
+    return Kernels(*compile_for_host(text or source.text(), source.options(*key, shape=shape), NAMES, flags))
 
 
 def record(arrays):
@@ -30,8 +32,16 @@ def record(arrays):
 
 
 def step_argument(variant, arrays, step):
-    argument = Argument(record(arrays), COEFFICIENT_BYTES)
-    argument.set_coefficients(variant.rule.coefficients(step))
+    return argument_of(variant, [*record(arrays), *AS_GIVEN], step)
+
+
+def list_argument(variant, table, step):
+    return argument_of(variant, [*table.integers, *AS_GIVEN], step)
+
+
+def argument_of(variant, integers, step):
+    argument = Argument(integers, COEFFICIENT_BYTES)
+    argument.set_coefficients(coefficients(variant.rule, step))
     return argument.struct
 
 

@@ -59,7 +59,9 @@ def test_optax(cls, direction):
         moments = {name: (np.asarray(state[0].mu[name]), np.asarray(state[0].nu[name])) for name in params}
         assert int(state[0].count) == 2 * STEPS
     for name in start:
-        np.testing.assert_allclose(params[name], expected[name], rtol=0, atol=5e-6)  # twice the largest seen; parameters are up to 4
+        np.testing.assert_allclose(
+            params[name], expected[name], rtol=0, atol=5e-6
+        )  # twice the largest seen; parameters are up to 4
         largest = np.max([np.abs(some[name]) for some in grads], axis=0)
         assert (np.abs(moments[name][0] - last[0].mu[name]) <= STATE_TOLERANCE * largest).all()
         assert (np.abs(moments[name][1] - last[0].nu[name]) <= STATE_TOLERANCE * largest**2).all()

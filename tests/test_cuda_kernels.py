@@ -7,11 +7,11 @@ import itertools
 import numpy as np
 import pytest
 from buffers import Guarded, assert_same_bits, random_inputs
-from cuda_variants import DEFAULT, SMALL, List, kernels, step_argument
+from cuda_variants import AS_GIVEN, DEFAULT, SMALL, List, kernels, list_argument, step_argument
 from variants import ONE_OF_EACH, VARIANTS, Variant
 
 from fastadam.cuda import launch
-from fastadam.cuda.launch import COEFFICIENT_BYTES, Argument
+from fastadam.cuda.launch import AVERAGE_BYTES, Argument, coefficients
 from fastadam.cuda.source import WORDS
 
 cuda_host = pytest.importorskip("cuda_host", reason="needs CuPy (but no GPU): pip install cupy-cuda13x")
@@ -114,22 +114,21 @@ def test_list(variant, shape):
     for blocks, skipped in itertools.product([1, 2, 7, 40], [(), (0,), (2, 5, 8), range(len(LIST_SIZES))]):
         tensors = guarded_tensors(variant)
         table = List([[one.arrays[0] for one in guarded] for guarded in tensors], shape, skipped)
-        argument = Argument(table.integers, COEFFICIENT_BYTES)
-        argument.set_coefficients(variant.rule.coefficients(3))
-        kernels(variant.key, shape).step_list(argument.struct, blocks, shape.block)
+        kernels(variant.key, shape).step_list(list_argument(variant, table, 3), blocks, shape.block)
         for i, guarded in enumerate(tensors):
             assert_equal(guarded, before_and_after(variant, 3)[i not in skipped], f"{i}, {blocks} blocks, without {skipped}")
 
 
-def advance(variant, steps, blocks, shape=SMALL):
-    """Advances the step counts; the coefficients of each, and what lies behind the last."""
-    rule_bytes = len(variant.rule.coefficients(1))
-    coefficients = np.full(len(steps) * rule_bytes + 64, 0xCD, np.uint8)
-    options = np.array(variant.rule.options)
-    addresses = [array.ctypes.data for array in (options, steps, coefficients)]
-    kernels(variant.key, shape).advance(Argument([*addresses, len(steps)]).struct, blocks, shape.block)
-    assert (coefficients[len(steps) * rule_bytes :] == 0xCD).all()
-    return coefficients, rule_bytes
+def advance(variant, steps, blocks, grads=None, shape=SMALL):
+    """Advances the step counts; the coefficients of each, as the device keeps them, and what lies behind the last."""
+    step_bytes = len(coefficients(variant.rule, 1))
+    room = np.full(len(steps) * step_bytes + 64, 0xCD, np.uint8)
+    options = np.array([*variant.rule.options, variant.rule.ema_decay or 0.0])
+    grads = np.ones(len(steps), np.int64) if grads is None else grads
+    addresses = [array.ctypes.data for array in (grads, options, steps, room)]
+    kernels(variant.key, shape).advance(Argument([0, *addresses, len(steps)]).struct, blocks, shape.block)
+    assert (room[len(steps) * step_bytes :] == 0xCD).all()
+    return room, step_bytes
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
@@ -140,14 +139,14 @@ def test_capturable_list(variant):
     table = List([[one.arrays[0] for one in guarded] for guarded in tensors], SMALL, skipped=(4,))
     steps = np.array([0, 1, 2, 0, 7, 999, 10**5, 2**33, 2], np.int64)
     for blocks in (1, 3, 50):
-        coefficients, _ = advance(variant, steps, blocks)
-        argument = Argument([*table.integers, coefficients.ctypes.data]).struct
+        room, _ = advance(variant, steps, blocks, table.grads)
+        argument = Argument([*table.integers, *AS_GIVEN, room.ctypes.data]).struct
         kernels(variant.key).step_capturable(argument, blocks, SMALL.block)
         for i, (guarded, arrays) in enumerate(zip(tensors, expected, strict=True)):
             if i != 4:
                 variant.reference(*arrays, step=int(steps[i]))
             assert_equal(guarded, arrays, f"tensor {i}, step {steps[i]}")
-    assert steps.tolist() == [3, 4, 5, 3, 10, 1002, 10**5 + 3, 2**33 + 3, 5]
+    assert steps.tolist() == [3, 4, 5, 3, 7, 1002, 10**5 + 3, 2**33 + 3, 5]
 
 
 @pytest.mark.parametrize("variant", VARIANTS + ODD, ids=str)
@@ -155,10 +154,11 @@ def test_coefficients_equal_the_host_s(variant):
     for count, blocks in itertools.product([0, 1, 31, 32, 33, 100], [1, 2, 9]):
         wanted = np.resize(np.array(STEPS, np.int64), count)
         steps = wanted - 1
-        coefficients, rule_bytes = advance(variant, steps, blocks)
+        room, step_bytes = advance(variant, steps, blocks)
         assert steps.tolist() == wanted.tolist()
-        host = [variant.rule.coefficients(step) for step in steps.tolist()]
-        assert_same_bits(coefficients[: count * rule_bytes].view(np.float32), np.frombuffer(b"".join(host), np.float32))
+        host = np.frombuffer(b"".join(variant.rule.coefficients(step) for step in steps.tolist()), np.float32)
+        device = room[: count * step_bytes].reshape(count, step_bytes)[:, AVERAGE_BYTES:]
+        assert_same_bits(device.reshape(-1).view(np.float32), host)
 
 
 def test_odd_hyperparameters_give_odd_coefficients():

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from buffers import assert_same_bits, random_inputs
-from cuda_variants import DEFAULT, SMALL, List, kernels, record, step_argument
+from cuda_variants import AS_GIVEN, DEFAULT, SMALL, List, argument_of, kernels, list_argument, step_argument
 from variants import ONE_OF_EACH, VARIANTS
 
-from fastadam.cuda.launch import COEFFICIENT_BYTES, MOST_BLOCKS, Argument
+from fastadam.cuda.launch import MOST_BLOCKS, Argument, coefficients
 from fastadam.cuda.source import WORDS, Shape
 
 cuda_host = pytest.importorskip("cuda_host", reason="needs CuPy (but no GPU): pip install cupy-cuda13x")
@@ -106,9 +106,7 @@ def test_listed_elements_beyond_32_bits():
         table = List([[array[:1] for array in arrays]], DEFAULT)
         table.tensors[0, -1] = size
         table.chunks = np.stack([0 * chosen, chosen], axis=1)
-        argument = Argument(table.integers, COEFFICIENT_BYTES)
-        argument.set_coefficients(PLAIN.rule.coefficients(3))
-        kernels(PLAIN.key, DEFAULT).step_list(argument.struct, 3, DEFAULT.block)
+        kernels(PLAIN.key, DEFAULT).step_list(list_argument(PLAIN, table, 3), 3, DEFAULT.block)
 
     check_huge(run, lambda chunk: np.isin(chunk, chosen), size, 3, DEFAULT, 2**31)
 
@@ -130,11 +128,11 @@ def sanitized(fault=None):
         one_unlike = [[1 + (i == k) for i in range(variant.arrays)] for k in range(variant.arrays)]
         for size, misalignments in itertools.product([0, 1, 3, 4, 6, 129, 256, 515, 1541], alike + one_unlike):
             arrays = exact_arrays(variant, size, misalignments)
-            argument = step_argument(variant, arrays, 3)
+            argument = step_argument(variant, arrays, 3).reshape(1).view(np.uint8)
             if fault == "size":
-                argument.reshape(1).view(np.int64)[5] += 1
+                argument[:56].view(np.int64)[6] += 1
             if fault == "alignment":
-                argument.reshape(1).view(np.int64)[0] += 2
+                argument[:56].view(np.int64)[0] += 2
             compiled.step(argument, 1 + size % 4, shape.block)
         sizes = [3, 0, 512, 1, 1025, 515]
         tensors = [exact_arrays(variant, size, one_unlike[i % variant.arrays]) for i, size in enumerate(sizes)]
@@ -142,15 +140,12 @@ def sanitized(fault=None):
         integers = table.integers
         if fault == "chunks":
             integers[3] += 1
-        options, steps = np.array(variant.rule.options), np.arange(len(sizes))
-        rule_bytes = compiled.step.argument_size - 8 * len(record(tensors[0]))
-        coefficients = np.empty(len(sizes) * rule_bytes, np.uint8)
-        addresses = [array.ctypes.data for array in (options, steps, coefficients)]
-        compiled.advance(Argument([*addresses, len(sizes) + (fault == "count")]).struct, 2, shape.block)
-        compiled.step_capturable(Argument([*integers, coefficients.ctypes.data]).struct, 3, shape.block)
-        argument = Argument(integers, COEFFICIENT_BYTES)
-        argument.set_coefficients(variant.rule.coefficients(3))
-        compiled.step_list(argument.struct, 2, shape.block)
+        options, steps = np.array([*variant.rule.options, 0.0]), np.arange(len(sizes))
+        room = np.empty(len(sizes) * len(coefficients(variant.rule, 1)), np.uint8)
+        addresses = [integers[1], *(array.ctypes.data for array in (options, steps, room))]
+        compiled.advance(Argument([0, *addresses, len(sizes) + (fault == "count")]).struct, 2, shape.block)
+        compiled.step_capturable(Argument([*integers, *AS_GIVEN, room.ctypes.data]).struct, 3, shape.block)
+        compiled.step_list(argument_of(variant, [*integers, *AS_GIVEN], 3), 2, shape.block)
         words = np.empty(WORDS, np.int64)
         argument = Argument([words.ctypes.data, WORDS + (fault == "words"), *range(WORDS)])
         compiled.write(argument.struct, 1, shape.block)

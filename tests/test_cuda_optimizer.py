@@ -8,18 +8,16 @@ from variants import ONE_OF_EACH, VARIANTS, hyperparameters
 import fastadam
 from fastadam.cuda.source import SHAPE, WORDS
 from fastadam.cuda.tensors import Tensors
+from fastadam.optimizer import AS_GIVEN
 
 pytest.importorskip("cupy", reason="needs CuPy, though no GPU: pip install cupy-cuda13x")
 from cuda_host import on_cpu, on_gpu
 
 F32 = np.float32
 SIZES = [3, 0, 64, 1, 257, SHAPE.chunk + 5, 2 * SHAPE.chunk]
-ARGUMENT = np.dtype(
-    [("param", "i8"), ("grad", "i8"), ("state", "i8", 3), ("size", "i8"), ("coefficients", F32, 8), ("rest", "V32")]
-)
-LIST_ARGUMENT = np.dtype(
-    [("tensors", "i8"), ("grads", "i8"), ("chunks", "i8"), ("blocks", "i8"), ("coefficients", F32, 8), ("rest", "V32")]
-)
+STEP = [("verdict", "i8"), ("scale", F32), ("limit", F32), ("average", F32, 2), ("coefficients", F32, 8), ("rest", "V32")]
+ARGUMENT = np.dtype([("param", "i8"), ("grad", "i8"), ("state", "i8", 4), ("size", "i8"), *STEP])
+LIST_ARGUMENT = np.dtype([("tensors", "i8"), ("grads", "i8"), ("chunks", "i8"), ("blocks", "i8"), *STEP])
 
 
 def as_numpy(array):
@@ -60,7 +58,7 @@ def test_one_step_equals_the_reference(host_gpu, variant):
         arrays = [on_gpu(array, offset=(j * k) % 5) for j, array in enumerate(expected)]
         changed.reference(*expected, step=step)
         param, grad, *states = arrays
-        Tensors([param], [states]).step(changed.rule, [grad], np.array([step - 1]))
+        Tensors([param], [states], [1]).step([changed.rule], [grad], np.array([step - 1]), None, AS_GIVEN)
         for actual, wanted in zip(arrays, expected, strict=True):
             assert_same_bits(on_cpu(actual), wanted, f"size {size}, {changed}, step {step}")
 
@@ -86,7 +84,8 @@ def test_a_step_of_one_tensor_is_one_launch_with_all_it_needs(host_gpu):
         assert argument["param"] == param.data.ptr
         assert argument["grad"] == grad.data.ptr
         state = optimizer.state
-        assert [*argument["state"]] == [state["exp_avg"].data.ptr, state["exp_avg_sq"].data.ptr, 0]
+        assert [*argument["state"]] == [state["exp_avg"].data.ptr, state["exp_avg_sq"].data.ptr, 0, 0]
+        assert (argument["verdict"], argument["scale"], argument["limit"]) == (0, 1, np.inf)
         assert argument["size"] == param.size
         k2 = 1 - float(F32(0.999)) ** step
         step_size = 0.5 * np.sqrt(k2) / (1 - float(F32(0.9)) ** step)

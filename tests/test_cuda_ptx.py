@@ -26,6 +26,7 @@ ALLOWED = re.compile(
     r"|(ld|st)(\.[a-z]+\d?)*\.f(32|64)"
 )
 STATES = {variant.key: variant.states for variant in VARIANTS}
+STATES |= {variant.averaged.key: variant.averaged.states for variant in ONE_OF_EACH}
 # Those whose machine code is looked at too, which takes as long again: Adam's, and of each other rule the one with all options.
 ASSEMBLED = {variant.key for variant in [*VARIANTS, *ONE_OF_EACH] if variant.rule_name == "adam" or variant in ONE_OF_EACH}
 ARITHMETIC = {"SGD": {"mul"}, "Lion": {"mul"}, "Adamax": {"mul", "div"}}  # other rules have square roots too
@@ -109,8 +110,8 @@ def assembler_report(log):
 def test_every_rule_is_there():
     """With every combination of flags that its options can make."""
     everything = {(name, flags) for name, count in _native.cuda_variants().items() for flags in range(count)}
-    assert set(STATES) <= everything
-    assert {name for name, _ in STATES} == set(_native.cuda_variants()), "a rule is missing from variants.KINDS"
+    assert {(name, flags) for name, flags, _ in STATES} <= everything
+    assert {name for name, *_ in STATES} == set(_native.cuda_variants()), "a rule is missing from variants.KINDS"
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -217,8 +218,9 @@ def test_text_is_complete():
 
 def test_options_name_all_of_the_shape():
     shape = Shape(*range(11, 11 + len(Shape._fields)))
-    options = source.options("SomeRule", 5, shape)
-    assert set(options) > {"-DFASTADAM_RULE=SomeRule", "-DFASTADAM_FLAGS=5", f"-DFASTADAM_WORDS={source.WORDS}"}
+    options = source.options("SomeRule", 5, True, shape)
+    expected = {"RULE": "SomeRule", "FLAGS": 5, "AVERAGES": 1, "WORDS": source.WORDS}
+    assert set(options) > {f"-DFASTADAM_{name}={value}" for name, value in expected.items()}
     for name, value in shape._asdict().items():
         assert f"-DFASTADAM_{name.upper()}={value}" in options
         assert f"FASTADAM_{name.upper()}" in source.text()

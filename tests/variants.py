@@ -111,11 +111,12 @@ class Variant:
     @property
     def key(self):
         """What a CUDA kernel is compiled for."""
-        return self.rule.type_name, self.rule.flags
+        return self.rule.type_name, self.rule.flags, self.rule.ema_decay is not None
 
     @property
     def states(self):
-        return self.rule.state_count
+        """How many arrays beside the parameter and the gradient a step takes."""
+        return self.rule.state_count + (self.rule.ema_decay is not None)
 
     @property
     def arrays(self):
@@ -125,6 +126,11 @@ class Variant:
     @functools.cached_property
     def _state_names(self):
         return list(self._first_group.rule_state)
+
+    @property
+    def averaged(self):
+        """With averages of the parameters."""
+        return self.changed(ema_decay=0.9)
 
     def changed(self, **hyperparameters):
         """With other hyperparameters; what takes another state is left out."""
@@ -136,8 +142,13 @@ class Variant:
     def reference(self, param, grad, *states, step):
         """A step of the reference."""
         arguments = {name: value for name, value in self.options if name not in STATE_OPTIONS}
+        ema_decay = arguments.pop("ema_decay", None)
+        if ema_decay is not None:
+            *states, ema = states
         state = dict(zip(self._state_names, states, strict=True))
         self.kind.reference(param, grad, **state, step=step, **{"weight_decay": 0.0} | arguments | self.kind.fixed)
+        if ema_decay is not None:
+            reference.average_step(ema, param, step=step, ema_decay=ema_decay)
 
 
 VARIANTS = [Variant(name, tuple(options.items())) for name, kind in KINDS.items() for options in kind.options]

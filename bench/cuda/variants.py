@@ -11,6 +11,7 @@ from buffers import TIMED, Buffers
 from clock import OnGpu
 
 from fastadam import _native
+from fastadam.backend import GradientOptions
 from fastadam.cuda import launch, source
 from fastadam.cuda.gpu import gpu
 from fastadam.cuda.source import SHAPE, Shape
@@ -25,6 +26,7 @@ namespace {
 using Real = float;
 using Real64 = double;
 FASTADAM_INLINE Real absolute(Real x) { return fabsf(x); }
+FASTADAM_INLINE Real64 absolute(Real64 x) { return fabs(x); }
 FASTADAM_INLINE Real square_root(Real x) { return sqrtf(x); }
 FASTADAM_INLINE Real64 square_root(Real64 x) { return sqrt(x); }
 }  // namespace
@@ -60,11 +62,11 @@ class Variant(OnGpu):
 
     def __init__(self, buffers: Buffers, threads: int | None) -> None:
         super().__init__(buffers, threads)
-        options = (*source.options(self.rule, 0, self.shape), *self.options)
+        options = (*source.options(self.rule, 0, shape=self.shape), *self.options)
         step, step_list, write = gpu().compile(self.text(), options, ("fastadam_step", "fastadam_step_list", "fastadam_write"))
         members = [[array.data.ptr for array in member] for member in zip(*buffers.tensors.values(), strict=True)]
         sizes = [array.size for array in buffers.tensors["param"]]
-        tensors = [[p, g, m, v, 0, size] for (p, g, m, v), size in zip(members, sizes, strict=True)]
+        tensors = [[p, g, m, v, 0, 0, size] for (p, g, m, v), size in zip(members, sizes, strict=True)]
         if len(tensors) == 1:
             self._kernel, self._blocks, integers = step, -(-sizes[0] // self.shape.chunk), tensors[0]
         else:
@@ -72,7 +74,7 @@ class Variant(OnGpu):
                 self._tables = launch.Tables(tensors)
                 self._tables.set_grads([g for _, g, _, _ in members], write)
             self._kernel, self._blocks, integers = step_list, self._tables.blocks, self._tables.integers
-        self._argument = launch.Argument(integers, launch.COEFFICIENT_BYTES)
+        self._argument = launch.Argument([*integers, *launch.Gradients.of(GradientOptions(), None)], launch.COEFFICIENT_BYTES)
         betas = dict(zip(("beta1", "beta2"), BETAS, strict=True))
         self._rule = _native.Rule("adam", {"lr": LR, "eps": EPS, "weight_decay": WEIGHT_DECAY, **betas}, set())
         self._t = 0
@@ -82,7 +84,7 @@ class Variant(OnGpu):
 
     def step(self) -> None:
         self._t += 1
-        self._argument.set_coefficients(self._rule.coefficients(self._t))
+        self._argument.set_coefficients(launch.coefficients(self._rule, self._t))
         self._kernel((self._blocks,), (self.shape.block,), (self._argument.struct,))
 
 

@@ -8,15 +8,20 @@ import numpy as np
 from fastadam._native import Refused
 from fastadam.cuda import arrays
 from fastadam.cuda.gpu import gpu
+from fastadam.cuda.norm import global_norm
 from fastadam.cuda.tensors import CapturableTensors, Tensors
 from fastadam.refusals import PARAM
+
+__all__ = ["assign", "full_like", "global_norm", "pack", "step_counts", "tensors", "to_host"]
 
 VECTOR = 16 // 4  # floats that a kernel moves at once
 
 
-def tensors(params: Sequence[Any], states: Sequence[Sequence[Any]], capturable: bool = False) -> Tensors:
+def tensors(
+    params: Sequence[Any], states: Sequence[Sequence[Any]], group_sizes: Sequence[int], capturable: bool = False
+) -> Tensors:
     """See :class:`fastadam.backend.Backend`."""
-    return (CapturableTensors if capturable else Tensors)(params, states)
+    return (CapturableTensors if capturable else Tensors)(params, states, group_sizes)
 
 
 def full_like(param: Any, values: Sequence[float]) -> list[Any]:
@@ -35,12 +40,25 @@ def full_like(param: Any, values: Sequence[float]) -> list[Any]:
     return [room[start : start + param.size].reshape(param.shape) for room, start in zip(rooms, starts, strict=True)]
 
 
-def step_counts(params: Sequence[Any], capturable: bool = False) -> Any:
+def step_counts(param: Any, count: int, capturable: bool = False) -> Any:
     """See :class:`fastadam.backend.Backend`."""
     if not capturable:
-        return np.zeros(len(params), np.int64)
-    with gpu().on(arrays.view(params[0], (0, 0), True).data.device_id):
-        return gpu().full(len(params), 0, np.int64)
+        return np.zeros(count, np.int64)
+    with gpu().on(arrays.view(param, (PARAM, 0), True).data.device_id):
+        return gpu().full(count, 0, np.int64)
+
+
+def to_host(array: Any) -> Any:
+    """See :class:`fastadam.backend.Backend`."""
+    return array if isinstance(array, np.ndarray) else gpu().to_host(arrays.view(array, (PARAM, 0), False))
+
+
+def assign(array: Any, values: Any) -> None:
+    """See :class:`fastadam.backend.Backend`."""
+    if isinstance(array, np.ndarray):
+        array[...] = values
+    else:
+        gpu().assign(array, np.ascontiguousarray(values, array.dtype))
 
 
 def pack(members: Sequence[Any]) -> Any:

@@ -76,6 +76,14 @@ class Gpu:
     def full(self, shape: int | tuple[int, ...], value: float, dtype: Any) -> Any:
         return self._cupy.full(shape, value, dtype)
 
+    def to_host(self, array: Any) -> Any:
+        """A NumPy array with the values of one on a device; waits for the current stream."""
+        return self._cupy.asnumpy(array)
+
+    def assign(self, array: Any, values: Any) -> None:
+        """Copies a NumPy array into one of the same shape and dtype on a device."""
+        array.set(values)
+
     def concatenate(self, arrays: Sequence[Any], out: Any) -> None:
         """Copies one-dimensional arrays of a device into `out`, one after the other."""
         self._cupy.concatenate(arrays, out=out)

@@ -20,21 +20,23 @@ class Kernels(NamedTuple):
 
 
 @functools.cache
-def of(type_name: str, flags: int, device: int) -> Kernels:
-    """The kernels of the rule whose C++ type is `type_name`, for the current device."""
+def of(type_name: str, flags: int, averages: bool, device: int) -> Kernels:
+    """The kernels of the rule whose C++ type is `type_name`, with or without averages of parameters, for the current device."""
     names = tuple(f"fastadam_{name}" for name in Kernels._fields)
-    return Kernels(*gpu().compile(source.text(), source.options(type_name, flags), names))
+    return Kernels(*gpu().compile(source.text(), source.options(type_name, flags, averages), names))
 
 
 def warmup(*optimizers: Any) -> None:
     """See :func:`fastadam.cuda.warmup`."""
     for optimizer in optimizers:
-        if not is_on_gpu(optimizer._params[0]):
+        members = optimizer._members
+        if not is_on_gpu(members.params[0]):
             raise ValueError(f"the parameters of {optimizer!r} are not on a GPU; only CUDA kernels are compiled at run time")
-        with gpu().on(optimizer._tensors.device):
-            optimizer._tensors.kernels(optimizer._rule)
+        with gpu().on(members.tensors.device):
+            for rule in members.rules:
+                members.tensors.kernels(rule)
     if not optimizers:
         device = gpu().current()
         for type_name, variants in _native.cuda_variants().items():
             for flags in range(variants):
-                of(type_name, flags, device)
+                of(type_name, flags, False, device)

@@ -1,23 +1,50 @@
 """Launches and what they need: the argument of a kernel, and tables in the device's memory.
 
-What a launch needs travels as one argument, a struct of csrc/cuda/step.cu whose bytes are laid out here. Tables that outlive a
+What a launch needs travels as one argument, a struct of csrc/cuda whose bytes are laid out here. Tables that outlive a
 launch are in the device's memory and written there by a kernel, so that the host never waits and a graph can capture it.
 """
 
+import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastadam import _native
+from fastadam.backend import GradientOptions
 from fastadam.cuda.gpu import Kernel, gpu
 from fastadam.cuda.source import SHAPE, WORDS
 
-COEFFICIENT_BYTES = 64  # room for the coefficients of any rule
+AVERAGE_BYTES = 8  # the struct ParamAverage
+COEFFICIENT_BYTES = AVERAGE_BYTES + 64  # room for the coefficients of a step of any rule
 MOST_BLOCKS = 2**31 - 1
 
 
+class Gradients(NamedTuple):
+    """The struct of that name in csrc/cuda/step.cu."""
+
+    verdict: int  # its address; 0: none
+    transform: int  # two float32 in a word
+
+    @classmethod
+    def of(cls, options: GradientOptions, verdict: Any) -> "Gradients":
+        """`verdict` is an array on the device, or None."""
+        return cls(0 if verdict is None else verdict.data.ptr, _transform(options.grad_scale, options.clip_value))
+
+
+@functools.lru_cache(maxsize=16)
+def _transform(scale: float, limit: float) -> int:
+    with np.errstate(over="ignore"):
+        return int(np.array([scale, limit]).astype(np.float32).view(np.int64)[0])
+
+
+def coefficients(rule: _native.Rule, step: int) -> bytes:
+    """The struct StepCoefficients."""
+    return rule.average(step).ljust(AVERAGE_BYTES, b"\0") + rule.coefficients(step)
+
+
 class Argument:
-    """The bytes of a kernel's only argument: integers of 64 bits and then, for some kernels, the coefficients of a rule."""
+    """The bytes of a kernel's only argument: integers of 64 bits and then, for some kernels, the coefficients of a step."""
 
     def __init__(self, integers: Sequence[int], coefficients: int = 0) -> None:
         self.struct = np.zeros((), f"V{8 * len(integers) + coefficients}")  # CuPy passes it by value
@@ -63,7 +90,12 @@ class Tables:
     @property
     def integers(self) -> list[int]:
         """The members of the struct."""
-        return [self._tensors.data.ptr, self._grads.data.ptr, self._chunks.data.ptr, self.blocks]
+        return [self._tensors.data.ptr, self.grads, self._chunks.data.ptr, self.blocks]
+
+    @property
+    def grads(self) -> int:
+        """The address of the gradients' table."""
+        return int(self._grads.data.ptr)
 
     def set_grads(self, addresses: Sequence[int], kernel: Kernel) -> None:
         """Puts the gradients' addresses into their table, unless they are there. 0 leaves a tensor alone."""

@@ -48,7 +48,8 @@ def text(folder: Path = FOLDER) -> str:
     return expand(folder / "cuda" / "step.cu")
 
 
-def options(rule: str, flags: int, shape: Shape = SHAPE) -> tuple[str, ...]:
+def options(rule: str, flags: int, averages: bool = False, shape: Shape = SHAPE) -> tuple[str, ...]:
     """Compiler options for one combination of a rule's flags; `rule` is the name of its C++ type."""
-    definitions = {"RULE": rule, "FLAGS": flags, "WORDS": WORDS} | {k.upper(): v for k, v in shape._asdict().items()}
+    definitions = {"RULE": rule, "FLAGS": flags, "AVERAGES": int(averages), "WORDS": WORDS}
+    definitions |= {name.upper(): value for name, value in shape._asdict().items()}
     return ("-std=c++17", *(f"-DFASTADAM_{name}={value}" for name, value in definitions.items()))

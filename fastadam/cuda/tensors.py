@@ -1,57 +1,62 @@
-"""Lists of tensors on one GPU: their checks and their steps."""
+"""Lists of tensors on one GPU: their checks, and their steps group by group."""
 
 import operator
 import weakref
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
 from fastadam import _native
 from fastadam._native import Refused
+from fastadam.backend import GradientOptions
 from fastadam.cuda import arrays, kernels
 from fastadam.cuda.gpu import gpu
-from fastadam.cuda.launch import COEFFICIENT_BYTES, Argument, Tables, launch, write
-from fastadam.cuda.source import SHAPE
+from fastadam.cuda.groups import CapturableGroup, Group
+from fastadam.cuda.launch import Gradients
+from fastadam.cuda.norm import Norm
 from fastadam.refusals import GRAD, PARAM, STATE
 
-MAX_STATES, MAX_OPTIONS = 3, 16
+MAX_STATES = 4  # the rule's, and the average of the parameter
 MOST_STEPS = 2**63 - 2
+NO_ELEMENTS = 1  # the address of an empty array, which may have none; 0 stands for a missing gradient
 
 
 class Tensors:
-    """Parameters and their states, stepped by one launch for each step count among them: nearly always one."""
+    """Parameters and their states; a group is stepped by one launch for each step count in it, nearly always one."""
 
-    def __init__(self, params: Sequence[Any], states: Sequence[Sequence[Any]]) -> None:
+    group_type: Any = Group
+
+    def __init__(self, params: Sequence[Any], states: Sequence[Sequence[Any]], group_sizes: Sequence[int]) -> None:
         self._owned: list[list[Any]] = []  # each tensor's parameter and states; kept alive
         for i, (param, state) in enumerate(zip(params, states, strict=True)):
             roles = (PARAM, *range(STATE, STATE + len(state)))
-            group = [arrays.view(array, (role, i), True) for role, array in zip(roles, (param, *state), strict=True)]
-            self._owned.append(group)
-            for role, array in zip(roles, group, strict=True):
-                arrays.expect_usable(array, (role, i), group[0].shape, self.device)
-        params = [group[0] for group in self._owned]
+            owned = [arrays.view(array, (role, i), True) for role, array in zip(roles, (param, *state), strict=True)]
+            self._owned.append(owned)
+            for role, array in zip(roles, owned, strict=True):
+                arrays.expect_usable(array, (role, i), owned[0].shape, self.device)
+        params = [owned[0] for owned in self._owned]
         self._layouts = [(param.dtype, param.shape, param.strides, self.device) for param in params]
         self._sizes = [param.size for param in params]
         self._array_type = gpu().ndarray
-        addresses = [[array.data.ptr for array in group] for group in self._owned]
+        addresses = [[array.data.ptr for array in owned] for owned in self._owned]
         self._memory = _native.OwnedMemory(addresses, self._sizes)
-        self._records = [
+        records = [
             [param, 0, *state, *[0] * (MAX_STATES - len(state)), size]
             for (param, *state), size in zip(addresses, self._sizes, strict=True)
         ]
-        self._grads: list[weakref.ref[Any]] = []
-        self._grad_addresses: list[int] = []
-        self._prepare()
+        ends = list(accumulate(group_sizes))
+        self._slices = [slice(end - size, end) for end, size in zip(ends, group_sizes, strict=True)]
+        self._known: list[weakref.ref[Any]] | None = None  # the gradients of the last step, without the missing ones
+        self._missing: list[int] = []
+        self._addresses: list[int] = []
+        with gpu().on(self.device):
+            self._groups = [self.group_type(records[each]) for each in self._slices]
+            self._prepare()
 
     def _prepare(self) -> None:
-        """Makes what is the same in every step."""
-        if len(self._records) == 1:  # which needs no tables
-            self._argument = Argument(self._records[0], COEFFICIENT_BYTES)
-            self._blocks = -(-self._sizes[0] // SHAPE.chunk)
-        else:
-            with gpu().on(self.device):
-                self._tables = [Tables(self._records)]  # one for each step count, in their order, which steps keep
+        """Makes what else steps will need, on the current device."""
 
     @property
     def device(self) -> int:
@@ -60,44 +65,64 @@ class Tensors:
 
     def kernels(self, rule: _native.Rule) -> kernels.Kernels:
         """The kernels of `rule`, compiled if need be, for the current device, which is that of the arrays."""
-        return kernels.of(rule.type_name, rule.flags, self.device)
+        return kernels.of(rule.type_name, rule.flags, rule.ema_decay is not None, self.device)
 
-    def step(self, rule: _native.Rule, grads: Sequence[Any], steps: Any, threads: int = 0) -> None:
+    def step(
+        self,
+        rules: Sequence[_native.Rule],
+        grads: Sequence[Any],
+        steps: Any,
+        skips: Any,
+        gradient_options: GradientOptions,
+        threads: int = 0,
+    ) -> Any:
         """See :class:`fastadam.backend.Tensors`. `threads` is for CPUs."""
+        if gradient_options.skip_nonfinite:
+            raise ValueError(
+                "skip_nonfinite is True, but only the GPU would know whether the step was skipped, and the step counts are in "
+                "the CPU's memory; make the optimizer with capturable=True, which keeps them on the GPU"
+            )
         with gpu().on(self.device):
             if gpu().is_capturing():
                 raise RuntimeError(
                     "the step is being captured into a CUDA graph, in which its step count would never advance; make the "
                     "optimizer with capturable=True"
                 )
-            grads, addresses = self._usable(grads)
+            present, addresses, missing = self._usable(grads)
             counts = steps.tolist()
             for i, count in enumerate(counts):
-                if not 0 <= count <= MOST_STEPS:
+                if not 0 <= count <= MOST_STEPS and i not in missing:
                     raise Refused("step", (PARAM, i), (PARAM, i), "")
-            compiled = self.kernels(rule)
-            if len(counts) == 1:
-                self._argument.integers[1] = addresses[0]
-                self._argument.set_coefficients(rule.coefficients(counts[0] + 1))
-                launch(compiled.step, self._blocks, self._argument)
+            compiled = [self.kernels(rule) for rule in rules]
+            verdict = None
+            if gradient_options.needs_norm:
+                verdict = gpu().empty(2, np.float64)
+                Norm(self._sizes, self.device).find(addresses, gradient_options, verdict)
+            gradients = Gradients.of(gradient_options, verdict)
+            for group, each, some, rule in zip(self._groups, self._slices, compiled, rules, strict=True):
+                group.step(some, rule, addresses[each], counts[each], gradients)
+            self._remember(present, addresses, missing)
+            if missing:
+                steps[np.setdiff1d(np.arange(len(counts)), missing)] += 1
             else:
-                for k, count in enumerate(sorted(set(counts))):
-                    if k == len(self._tables):
-                        self._tables.append(self._tables[0].with_own_grads())
-                    chosen = [a if c == count else 0 for a, c in zip(addresses, counts, strict=True)]
-                    self._tables[k].set_grads(chosen, compiled.write)
-                    argument = Argument(self._tables[k].integers, COEFFICIENT_BYTES)
-                    argument.set_coefficients(rule.coefficients(count + 1))
-                    launch(compiled.step_list, self._tables[k].blocks, argument)
-            self._remember(grads, addresses)
-            steps += 1
+                steps += 1
+        return None if verdict is None else verdict[0]
 
-    def _usable(self, grads: Sequence[Any]) -> tuple[Sequence[Any], list[int]]:
-        """The gradients as arrays and their addresses, checked unless they are the very objects of last time."""
-        if len(self._grads) == len(grads) and all(map(operator.is_, [known() for known in self._grads], grads)):
-            return grads, self._grad_addresses
+    def _usable(self, grads: Sequence[Any]) -> tuple[Sequence[Any], list[int], list[int]]:
+        """The gradients that are there as arrays, all addresses, and which are missing.
+
+        They are checked unless they are the very objects of last time.
+        """
+        missing = [i for i, grad in enumerate(grads) if grad is None]
+        present = [grad for grad in grads if grad is not None] if missing else grads
+        known = None if self._known is None or missing != self._missing else [reference() for reference in self._known]
+        if known is not None and all(map(operator.is_, known, present)) and len(known) == len(present):
+            return present, self._addresses, missing
         views, addresses = [], []
         for i, (grad, layout) in enumerate(zip(grads, self._layouts, strict=True)):
+            if grad is None:
+                addresses.append(0)
+                continue
             if type(grad) is not self._array_type:
                 grad = arrays.view(grad, (GRAD, i), False)
             memory = grad.data
@@ -105,53 +130,80 @@ class Tensors:
             if (grad.dtype, grad.shape, grad.strides, memory.device_id) != layout or memory.ptr % 4:
                 arrays.expect_usable(grad, (GRAD, i), layout[1], self.device)
             views.append(grad)
-            addresses.append(memory.ptr)
-        if addresses != self._grad_addresses:
+            addresses.append(memory.ptr or NO_ELEMENTS)
+        if addresses != self._addresses:
             self._memory.expect_apart(addresses, self._sizes)
-        return views, addresses
+        return views, addresses, missing
 
-    def _remember(self, grads: Sequence[Any], addresses: list[int]) -> None:
-        if addresses is not self._grad_addresses:
-            self._grad_addresses = addresses
-            self._grads = [weakref.ref(grad) for grad in grads]
+    def _remember(self, present: Sequence[Any], addresses: list[int], missing: list[int]) -> None:
+        if addresses is not self._addresses:
+            self._addresses, self._missing = addresses, missing
+            self._known = [weakref.ref(grad) for grad in present]
 
 
 class CapturableTensors(Tensors):
     """Tensors whose step counts and coefficients live on the device, so that a CUDA graph can repeat a step."""
 
+    group_type = CapturableGroup
+
     def _prepare(self) -> None:
-        count = len(self._records)
-        with gpu().on(self.device):
-            self._all = Tables(self._records)
-            self._coefficients = gpu().empty(count * COEFFICIENT_BYTES, np.uint8)
-            self._options = gpu().empty(MAX_OPTIONS, np.float64)
-            self._spare: Tables | None = self._all.with_own_grads()
-        self._captured: list[Tables] = []  # graphs hold their addresses
-        self._captured_flags: set[int] = set()
+        self._verdict = gpu().empty(2, np.float64)
+        self._norm = Norm(self._sizes, self.device)
+        self._spare_norm: Norm | None = Norm(self._sizes, self.device)
+        self._captured_norms: list[Norm] = []  # graphs hold their addresses
+        self._captured_flags: list[set[int]] = [set() for _ in self._groups]
 
-    def set_options(self, rule: _native.Rule) -> None:
+    def set_options(self, rules: Sequence[_native.Rule]) -> None:
         """Writes real-valued options to the device, from where captured steps read them."""
-        if self._captured_flags - {rule.flags}:
-            raise ValueError(
-                "a CUDA graph was captured with other options than these, and cannot change which terms a step has (maximize, "
-                "or whether there is weight decay); set them before the capture, or make a new optimizer"
-            )
+        for captured, rule in zip(self._captured_flags, rules, strict=True):
+            if captured - {rule.flags}:
+                raise ValueError(
+                    "a CUDA graph was captured with other options than these, and cannot change which terms a step has "
+                    "(maximize, or whether there is weight decay); set them before the capture, or make a new optimizer"
+                )
+        changed = [(group, rule) for group, rule in zip(self._groups, rules, strict=True) if group.differs_from(rule)]
         with gpu().on(self.device):
-            write(self.kernels(rule).write, self._options, rule.options)
+            if changed and gpu().is_capturing():
+                raise RuntimeError(
+                    "a hyperparameter changes while a CUDA graph is captured, which would set it again in each replay; set it "
+                    "before the capture or between replays, and not by a schedule"
+                )
+            for group, rule in changed:
+                group.set_options(rule, self.kernels(rule).write)
 
-    def step(self, rule: _native.Rule, grads: Sequence[Any], steps: Any, threads: int = 0) -> None:
-        """As :meth:`Tensors.step`, with `steps` on the device. What it launches may be captured and replayed."""
+    def step(
+        self,
+        rules: Sequence[_native.Rule],
+        grads: Sequence[Any],
+        steps: Any,
+        skips: Any,
+        gradient_options: GradientOptions,
+        threads: int = 0,
+    ) -> Any:
+        """As :meth:`Tensors.step`, with counts on the device. What it launches may be captured and replayed.
+
+        The norm that it returns is overwritten by the next step that finds one.
+        """
         with gpu().on(self.device):
-            grads, addresses = self._usable(grads)
-            compiled, tables = self.kernels(rule), self._all
-            if gpu().is_capturing():
-                tables, self._spare = self._spare or tables.with_own_grads(), None
-                self._captured.append(tables)
-                self._captured_flags.add(rule.flags)
-            elif self._spare is None:  # for the next capture, while memory can be allocated
-                self._spare = tables.with_own_grads()
-            tables.set_grads(addresses, compiled.write)
-            where = [self._options.data.ptr, steps.data.ptr, self._coefficients.data.ptr, len(addresses)]
-            launch(compiled.advance, -(-len(addresses) // SHAPE.block), Argument(where))
-            launch(compiled.step_capturable, tables.blocks, Argument([*tables.integers, self._coefficients.data.ptr]))
-            self._remember(grads, addresses)
+            present, addresses, missing = self._usable(grads)
+            compiled, capturing = [self.kernels(rule) for rule in rules], gpu().is_capturing()
+            verdict = None
+            if gradient_options.needs_norm:
+                verdict = self._verdict
+                self._norm_of(capturing).find(addresses, gradient_options, verdict, skips.data.ptr)
+            gradients = Gradients.of(gradient_options, verdict)
+            for i, (group, each) in enumerate(zip(self._groups, self._slices, strict=True)):
+                group.step(compiled[i], addresses[each], steps[each], gradients, capturing)
+                if capturing:
+                    self._captured_flags[i].add(rules[i].flags)
+            self._remember(present, addresses, missing)
+        return None if verdict is None else verdict[0]
+
+    def _norm_of(self, capturing: bool) -> Norm:
+        """What finds the norm; a graph that is being captured gets one of its own, made while memory could be allocated."""
+        if not capturing:
+            self._spare_norm = self._spare_norm or Norm(self._sizes, self.device)
+            return self._norm
+        norm, self._spare_norm = self._spare_norm or Norm(self._sizes, self.device), None
+        self._captured_norms.append(norm)
+        return norm
