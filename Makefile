@@ -25,17 +25,20 @@ test-gpu: .venv/test-gpu/ready  ## run the tests that need a GPU
 demo: .venv/demo/ready  ## train a network on handwritten digits
 	.venv/demo/bin/python examples/digits.py
 
-bench: .venv/bench/ready  ## measure beside the memory wall and every peer; writes bench/results/
+bench: .venv/bench/ready  ## measure beside the memory wall and every peer, and every rule; writes bench/results/
 	.venv/bench/bin/python bench
+	.venv/bench/bin/python bench --rules
 
-bench-short: .venv/bench/ready  ## the same in under a minute: that everybody's answer is right, not how fast
+bench-short: .venv/bench/ready  ## the same in a minute: that everybody's answer is right, not how fast
 	.venv/bench/bin/python bench --short
+	.venv/bench/bin/python bench --short --rules
 
 # Its kernel is compiled for this CPU while it is installed, against the torch and with the tools that must be there before.
 bench-deepspeed: .venv/bench/ready  ## the same with DeepSpeed's CPUAdam, which it builds first
 	.venv/bench/bin/python -m pip install --quiet setuptools wheel ninja packaging psutil py-cpuinfo
 	DS_ACCELERATOR=cpu DS_BUILD_CPU_ADAM=1 .venv/bench/bin/python -m pip install --quiet --no-build-isolation deepspeed
 	.venv/bench/bin/python bench
+	.venv/bench/bin/python bench --rules
 
 bench-cuda: .venv/bench-cuda/ready  ## measure on a GPU beside its memory's speed and every peer; writes bench/results/
 	.venv/bench-cuda/bin/python bench/cuda

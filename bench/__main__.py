@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import rules_report
 from command import RESULTS, add_options, write
 from machine import describe
 from report import report
@@ -25,15 +26,19 @@ HERE = Path(__file__).parent
 
 def main() -> None:
     parser = argparse.ArgumentParser("python bench", description=__doc__.partition("\n")[0])
+    parser.add_argument("--rules", action="store_true", help="every rule and option instead of the sizes and the peers")
     arguments = add_options(parser).parse_args()
+    if arguments.rules and arguments.sizes:
+        parser.error("--rules and --sizes exclude each other")
 
     options = ["--short"] if arguments.short else ["--budget", str(arguments.budget)]
     options += ["--sizes", *map(str, arguments.sizes)] if arguments.sizes else []
+    options += ["--rules"] if arguments.rules else []
     results = run(options)
-    text = report(results, with_targets=not arguments.short)
+    text = (rules_report.report if arguments.rules else report)(results, with_targets=not arguments.short)
     print(text)
     if output := arguments.output or (None if arguments.short else RESULTS):
-        write(results, text, output)
+        write(results, text, output, part="rules" if arguments.rules else None)
 
 
 def run(options: Sequence[str]) -> Results:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from buffers import TILE, Data, module_of
+from buffers import ADAM_STATES, TILE, Data, module_of, roles
 from numpy.typing import NDArray
 
 import fastadam
@@ -55,33 +55,30 @@ def cpu_adamw(data: Data, steps: int) -> Bounds:
 
 
 def _fastadam(adam_step: Callable[..., None], data: Data, steps: int) -> Bounds:
-    tile = {role: x.copy() for role, x in data.items()}
+    tile = {role: data[role].copy() for role in roles()}
     for t in range(1, steps + 1):
         adam_step(*tile.values(), step=t, lr=LR, betas=BETAS, eps=EPS, weight_decay=WEIGHT_DECAY, decoupled_weight_decay=True)
-    return _bits(tile)
+    return bits(tile)
 
 
-def memory_wall(data: Data, steps: int, *, divide: bool = False) -> Bounds:
+def memory_wall(data: Data, steps: int, *, states: int = ADAM_STATES, divide: bool = False) -> Bounds:
     """The bits of bench/walls.hpp."""
-    p, g, m, v = (data[role] for role in ("param", "grad", "exp_avg", "exp_avg_sq"))
+    param, grad, *others = roles(states)
+    g, written = data[grad], [data[role] for role in (param, *others)]
     for _ in range(steps):
-        mixed = (m.view(np.int32) | p.view(np.int32)).view(np.float32)
-        p = g / np.sqrt(v) if divide else g
-        m, v = v, mixed
-    return _bits({"param": p, "exp_avg": m, "exp_avg_sq": v})
-
-
-def divider_wall(data: Data, steps: int) -> Bounds:
-    """The bits of bench/walls.hpp with `divide`."""
-    return memory_wall(data, steps, divide=True)
+        first, last = (written[1] if states else g), written[-1]
+        mixed = (first.view(np.int32) | written[0].view(np.int32)).view(np.float32)
+        written = [g / np.sqrt(last) if divide else g, *written[2:], mixed] if states else [mixed]
+    return bits(dict(zip((param, *others), written, strict=True)))
 
 
 def same(data: Data, steps: int) -> Bounds:
     """The parameters as they were: of a copy."""
-    return _bits({"param": data["param"]})
+    return bits({"param": data["param"]})
 
 
-def _bits(data: Data) -> Bounds:
+def bits(data: Data) -> Bounds:
+    """These values and no others."""
     return {role: (x.view(np.int32), x.view(np.int32)) for role, x in data.items()}
 
 

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 Data = Mapping[str, Array]  # role -> TILE values, which are repeated over the array of that role
 
-ROLES = ("param", "grad", "exp_avg", "exp_avg_sq")
+# Adam's names; the states of another rule take the places of its, in their order.
+ROLES = ("param", "grad", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+ADAM_STATES = 2
 TILE = 1000
 _LINE = 16  # floats in a cache line
 
@@ -24,9 +26,14 @@ def _uniform(seed: int, **bounds: tuple[float, float]) -> Data:
     return {role: random.uniform(*bounds[role], TILE).astype(np.float32) for role in ROLES}
 
 
+def roles(states: int = ADAM_STATES) -> tuple[str, ...]:
+    """The arrays of a rule with so many states."""
+    return ROLES[: 2 + states]
+
+
 # The walls hand values round between the arrays; from [0.5, 1) they stay positive normal numbers whatever they do.
-TIMED = _uniform(1, param=(0.5, 1), grad=(0.5, 1), exp_avg=(0.5, 1), exp_avg_sq=(0.5, 1))
-CHECKED = _uniform(2, param=(-2, 2), grad=(-1, 1), exp_avg=(-1, 1), exp_avg_sq=(0.1, 1))
+TIMED = _uniform(1, **dict.fromkeys(ROLES, (0.5, 1.0)))
+CHECKED = _uniform(2, param=(-2, 2), grad=(-1, 1), exp_avg=(-1, 1), exp_avg_sq=(0.1, 1), max_exp_avg_sq=(0.1, 1))
 
 
 def fill(flat: Array, tile: Array) -> None:
@@ -43,21 +50,21 @@ def module_of(array: Any) -> Any:
 
 
 class Buffers:
-    """Parameters, gradients and moments of a case: views of one allocation, each aligned to a cache line.
+    """Parameters, gradients and states of a case: views of one allocation, each aligned to a cache line.
 
     `library` is NumPy, or CuPy for memory of the current GPU.
     """
 
-    def __init__(self, shapes: Sequence[tuple[int, ...]], library: Any = np) -> None:
+    def __init__(self, shapes: Sequence[tuple[int, ...]], library: Any = np, states: int = ADAM_STATES) -> None:
         sizes = [math.prod(shape) for shape in shapes]
         if len(sizes) > 1 and any(size % _LINE for size in sizes):
             raise ValueError("tensors of a list must fill whole cache lines, so that none is misaligned")
         total = sum(sizes)
         stride = -(-total // _LINE) * _LINE
-        memory = library.empty(len(ROLES) * stride + _LINE, np.float32)
+        memory = library.empty((2 + states) * stride + _LINE, np.float32)
         address = memory.ctypes.data if library is np else memory.data.ptr
         start = -address % (4 * _LINE) // 4
-        self._flat = {role: memory[start + k * stride :][:total] for k, role in enumerate(ROLES)}
+        self._flat = {role: memory[start + k * stride :][:total] for k, role in enumerate(roles(states))}
         ends = np.cumsum(sizes)
         self.tensors: dict[str, list[Array]] = {
             role: [flat[end - size : end].reshape(shape) for shape, size, end in zip(shapes, sizes, ends, strict=True)]

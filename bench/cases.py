@@ -39,6 +39,7 @@ def gpt2(blocks: int, width: int = 768, vocabulary: int = 50257, context: int = 
 
 
 SMALL_TENSORS = Case("1,000 x 256", ((256,),) * 1000)
+MANY_TENSORS = Case("20,000 x 64", ((64,),) * 20_000)
 GPT2_SMALL = Case("GPT-2 small", gpt2(blocks=12))
 GPT2_SUBSET = Case("GPT-2 subset", gpt2(blocks=1, vocabulary=1000))
 
@@ -49,4 +50,4 @@ def select(sizes: Iterable[int] | None, short: bool, all_sizes: Iterable[int] = 
         return [one_buffer(size) for size in sizes]
     if short:
         return [*map(one_buffer, SHORT_SIZES), SMALL_TENSORS, GPT2_SUBSET]
-    return [*map(one_buffer, all_sizes), SMALL_TENSORS, GPT2_SMALL]
+    return [*map(one_buffer, all_sizes), SMALL_TENSORS, MANY_TENSORS, GPT2_SMALL]

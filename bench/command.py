@@ -24,12 +24,14 @@ def add_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return parser
 
 
-def write(results: Results, text: str, folder: Path) -> None:
+def write(results: Results, text: str, folder: Path, part: str | None = None) -> None:
+    """The results and their tables; the figure too, unless it is only a `part` of what is measured on this machine."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / slug(results.machine)
+    path = folder / "-".join([slug(results.machine), *([part] if part else [])])
     path.with_suffix(".json").write_text(json.dumps(asdict(results), indent=1) + "\n")
     path.with_suffix(".md").write_text(text)
-    draw(results, path.with_suffix(".png"))
+    if part is None:
+        draw(results, path.with_suffix(".png"))
 
 
 def _elements(text: str) -> int:

@@ -9,13 +9,14 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
-from answers import BETAS, EPS, LR, WEIGHT_DECAY, Answer, adamw, divider_wall, memory_wall, reference_adamw
-from buffers import CHECKED, TIMED, Array, Buffers, Data
+from answers import BETAS, EPS, LR, WEIGHT_DECAY, Answer, Bounds, adamw, memory_wall, reference_adamw
+from buffers import ADAM_STATES, CHECKED, TIMED, Array, Buffers, Data, roles
 
 import fastadam
 from fastadam import _native
-from fastadam.devices import backend_of
+from fastadam.members import Members
 from fastadam.optimizer import Optimizer
+from fastadam.options import Options
 
 
 class Contender:
@@ -26,6 +27,9 @@ class Contender:
     answer: ClassVar[Answer] = staticmethod(adamw)
     checked: ClassVar[Data] = CHECKED
     sample_seconds: ClassVar[float] = 1e-3  # about what a sample shall take
+    states: ClassVar[int] = ADAM_STATES
+    most_tensors: ClassVar[int | None] = None  # with more of them it is left out, for the reason in `why_not_more`
+    why_not_more: ClassVar[str]
 
     step: Callable[[], Any]  # takes one step of all tensors, in place
 
@@ -58,25 +62,30 @@ def as_given(tensors: Sequence[Array]) -> Any:
     return tensors[0] if len(tensors) == 1 else list(tensors)
 
 
-class _Native(Contender):
+class Native(Contender):
     """Anything that runs through fastadam's optimizer."""
+
+    step_options: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     def __init__(self, buffers: Buffers, threads: int | None) -> None:
         super().__init__(buffers, threads)
-        tensors = buffers.tensors
-        optimizer = self._optimizer(as_given(tensors["param"]))
+        params, grads, *states = (buffers.tensors[role] for role in roles(self.states))
+        optimizer = self._optimizer(as_given(params))
         # In place of the state that it has allocated, the memory that everybody uses.
-        states = [list(state) for state in zip(tensors["exp_avg"], tensors["exp_avg_sq"], strict=True)]
-        optimizer._tensors = backend_of(tensors["param"][0]).tensors(tensors["param"], states, [len(states)])
+        groups, members = optimizer._groups, optimizer._members
+        names = groups[0].options.initial_state
+        shared = [dict(zip(names, arrays, strict=True)) for arrays in zip(*states, strict=True)] or [{}] * len(params)
+        optimizer._members = Members(members.structure, members.params, shared, groups, members.capturable)
         if threads is not None:
             fastadam.set_num_threads(threads)
-        self.step = functools.partial(optimizer.step, as_given(tensors["grad"]))
+        self.step = functools.partial(optimizer.step, as_given(grads), **self.step_options)
+        self._options = groups[0].options
 
     def _optimizer(self, params: Any) -> Optimizer:
         raise NotImplementedError
 
 
-class Fastadam(_Native):
+class Fastadam(Native):
     name = "fastadam"
     kind = "ours"
     answer = staticmethod(reference_adamw)
@@ -86,35 +95,47 @@ class Fastadam(_Native):
 
 
 @dataclass(frozen=True)
-class WallOptions:
-    """Options of the rule in walls.hpp, so that a wall pays for the same Python and native calls as Adam."""
+class WallOptions(Options):
+    """Options of the rules in walls.hpp, so that a wall pays for the same Python and native calls as Adam."""
 
+    states: int
     divide: bool
-    initial_state: ClassVar[Mapping[str, float]] = MappingProxyType({"exp_avg": 0.0, "exp_avg_sq": 0.0})
+    checks = MappingProxyType({"states": lambda name, value: value})
+
+    @property
+    def rule_state(self) -> dict[str, float]:
+        return dict.fromkeys(roles(self.states)[2:], 0.0)
 
     @functools.cached_property
     def rule(self) -> _native.Rule:
-        return _native.Rule("wall", {"unused": 0.0}, {"divide"} if self.divide else set())
+        return _native.Rule(f"wall{self.states}", {"unused": 0.0}, {"divide"} if self.divide else set())
 
 
-class MemoryWall(_Native):
+class Wall(Optimizer):
+    """What steps by them."""
+
+    _options_type = WallOptions
+
+
+class MemoryWall(Native):
     """The twin: the same loads and stores, no arithmetic."""
 
     name = "memory wall"
     kind = "wall"
-    answer = staticmethod(memory_wall)
     checked = TIMED
     divide: ClassVar[bool] = False
 
+    def answer(self, data: Data, steps: int) -> Bounds:
+        return memory_wall(data, steps, states=self.states, divide=self.divide)
+
     def _optimizer(self, params: Any) -> Optimizer:
-        return Optimizer(params, WallOptions(self.divide), capturable=False)
+        return Wall(params, {"states": self.states, "divide": self.divide}, capturable=False)
 
 
 class DividerWall(MemoryWall):
     """The twin with one square root and one division."""
 
     name = "divider wall"
-    answer = staticmethod(divider_wall)
     divide = True
 
 

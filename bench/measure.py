@@ -21,6 +21,9 @@ def set_up(
     for kind in kinds:
         if kind.name in missing:
             continue
+        if kind.most_tensors is not None and len(case.shapes) > kind.most_tensors:
+            missing[f"{kind.name} on {case.name}"] = kind.why_not_more
+            continue
         try:
             contender = kind(buffers, threads)
         except ImportError as error:
@@ -29,7 +32,7 @@ def set_up(
         contender.load(kind.checked)
         for _ in range(STEPS_CHECKED):
             contender.step()
-        expect(f"{kind.name}, {case.name}, {setting(threads)}", contender.arrays, kind.answer(kind.checked, STEPS_CHECKED))
+        expect(f"{kind.name}, {case.name}, {setting(threads)}", contender.arrays, contender.answer(kind.checked, STEPS_CHECKED))
         contender.load(TIMED)
         yield contender
 

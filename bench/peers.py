@@ -86,6 +86,8 @@ class Optax(Contender):
     """
 
     name = "optax"
+    most_tensors = 2_000
+    why_not_more = "it compiles one function of all tensors, for minutes"
 
     def __init__(self, buffers: Buffers, threads: int | None) -> None:
         super().__init__(buffers, threads)

@@ -6,10 +6,15 @@ from typing import Any
 from results import Results, gigabytes_per_second, setting
 from targets import Target, judge
 
+EXPLANATION = (
+    "GB/s count 28 bytes an element. The memory wall does fastadam's loads and stores and no arithmetic; the divider wall adds "
+    'one square root and one division; "vs" a peer is how many times faster than it fastadam is. thinc has no weight decay.'
+)
+
 
 def report(results: Results, with_targets: bool = True) -> str:
     """Everything there is to read of a run; a short one's single samples say nothing of targets."""
-    parts = [_about(results)]
+    parts = [about(results, "AdamW", EXPLANATION)]
     for threads in results.unique("threads"):
         parts += sections(results, threads)
     if with_targets:
@@ -28,20 +33,19 @@ def sections(results: Results, threads: int | None) -> list[str]:
     ]
 
 
-def _about(results: Results) -> str:
+def about(results: Results, subject: str, explanation: str) -> str:
+    """How a report begins: what was measured, on what, and how to read it."""
     machine = results.machine
     caches = ", ".join(f"{level} {size // 1024:,} KiB" for level, size in machine["caches"].items())
     lines = [
-        f"# AdamW on {machine['cpu']}",
+        f"# {subject} on {machine['cpu']}",
         "",
         f"{machine['date']}; {machine['cpus']} CPUs, {caches}; {machine['system']}; instruction set {machine['isa']}; "
         f"fastadam built by {machine['compiler']}, {machine['openmp']}.",
         "",
         f"{versions(machine)}.",
         "",
-        "Medians of interleaved samples in one run; ratios are medians of the ratios within a round. GB/s count 28 bytes an "
-        "element. The memory wall does fastadam's loads and stores and no arithmetic; the divider wall adds one square root "
-        'and one division; "vs" a peer is how many times faster than it fastadam is. thinc has no weight decay.',
+        f"Medians of interleaved samples in one run; ratios are medians of the ratios within a round. {explanation}",
     ]
     return "\n".join(lines + missing(results))
 

@@ -7,8 +7,8 @@ from typing import Any
 BYTES_PER_ELEMENT = 28  # Adam reads parameter, gradient and two moments, and writes all but the gradient: 7 float32
 
 
-def gigabytes_per_second(row: dict[str, Any]) -> float:
-    return float(BYTES_PER_ELEMENT * row["elements"] / row["nanoseconds"])
+def gigabytes_per_second(row: dict[str, Any], bytes_per_element: int = BYTES_PER_ELEMENT) -> float:
+    return float(bytes_per_element * row["elements"] / row["nanoseconds"])
 
 
 def setting(threads: int | None) -> str:
@@ -31,6 +31,12 @@ class Results:
     def find(self, threads: int | None, case: str, contender: str) -> dict[str, Any] | None:
         rows = (row for row in self.rows if (row["threads"], row["case"], row["contender"]) == (threads, case, contender))
         return next(rows, None)
+
+    def row(self, threads: int | None, case: str, contender: str) -> dict[str, Any]:
+        """One that was measured for certain."""
+        if (row := self.find(threads, case, contender)) is None:
+            raise KeyError(f"no row of {contender} for {case}, {setting(threads)}")
+        return row
 
     def ratio(self, threads: int | None, case: str, contender: str) -> float | None:
         """Its time over fastadam's."""

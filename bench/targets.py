@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cases import SMALL_TENSORS, one_buffer
+from cases import GPT2_SMALL, MANY_TENSORS, SMALL_TENSORS, one_buffer
 from results import Results, setting
 
 DRAM_ELEMENTS = 33_000_000  # and above
@@ -48,18 +48,23 @@ def _on(results: Results, threads: int) -> Iterator[Target]:
     def at(case: str) -> str:
         return f"{case}, {setting(threads)}"
 
-    in_dram = results.unique("case", lambda row: row["tensors"] == 1 and row["elements"] >= DRAM_ELEMENTS)
-    for case in in_dram:
-        yield from against(case, {WALL: 0.97})
+    def against_the_fastest(case: str) -> Iterator[Target]:
         if peers := {name: r for name in results.of_kind("peer") if (r := results.ratio(threads, case, name)) is not None}:
             fastest = min(peers, key=lambda name: peers[name])
             yield Target(at(case), f"times faster than the fastest peer ({fastest})", 1.0, peers[fastest])
+
+    in_dram = results.unique("case", lambda row: row["tensors"] == 1 and row["elements"] >= DRAM_ELEMENTS)
+    for case in in_dram:
+        yield from against(case, {WALL: 0.97})
+        yield from against_the_fastest(case)
     for case in IN_CACHE:
         yield from against(case, {WALL: 0.70, FUSED: 1.8, DEEPSPEED: 1.3})
     if row := results.find(threads, TINY, "fastadam"):
         yield Target(at(TINY), "µs", 2.0, row["nanoseconds"] / 1e3, at_most=True)
     yield from against(TINY, {FUSED: 12, DEEPSPEED: 6})
-    yield from against(SMALL_TENSORS.name, {FUSED: 15})
+    for small in (SMALL_TENSORS, MANY_TENSORS):
+        yield from against(small.name, {FUSED: 15})
+    yield from against_the_fastest(GPT2_SMALL.name)
     numpy = {case: ratio for case in results.unique("case") if (ratio := results.ratio(threads, case, NUMPY)) is not None}
     if numpy:
         worst = min(numpy, key=lambda case: numpy[case])

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import rules
 from buffers import Buffers
 from cases import select
 from contenders import Contender, DividerWall, Fastadam, MemoryWall, NumpyExpression
@@ -23,15 +24,18 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=0, help="seconds of sampling for a small case")
     parser.add_argument("--sizes", type=int, nargs="+")
     parser.add_argument("--short", action="store_true")
+    parser.add_argument("--rules", action="store_true")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
     missing: dict[str, str] = {}
     rows: list[dict[str, Any]] = []
-    progress = tqdm(select(arguments.sizes, arguments.short), unit="case", leave=False)
-    for case in progress:
+    cases = [(case, CONTENDERS) for case in select(arguments.sizes, arguments.short)]
+    progress = tqdm(rules.plan(arguments.short) if arguments.rules else cases, unit="case", leave=False)
+    for case, kinds in progress:
         progress.set_description(f"threads: {arguments.threads}, {case.name}")
-        contenders = list(set_up(CONTENDERS, case, Buffers(case.shapes), arguments.threads, missing))
+        buffers = Buffers(case.shapes, states=max(kind.states for kind in kinds))
+        contenders = list(set_up(kinds, case, buffers, arguments.threads, missing))
         rows += measure(contenders, case, arguments.threads, arguments.budget)
     arguments.output.write_text(json.dumps({"rows": rows, "missing": missing}))
 
