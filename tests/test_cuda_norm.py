@@ -15,8 +15,8 @@ from fastadam.cuda.launch import Argument
 from fastadam.cuda.norm import CHUNK, LANES, Norm
 from fastadam.cuda.source import Shape
 
-cuda_host = pytest.importorskip("cuda_host", reason="needs CuPy (but no GPU): pip install cupy-cuda13x")
-from cuda_host import on_cpu, on_gpu
+pytest.importorskip("cupy", reason="needs CuPy, though no GPU: pip install cupy-cuda13x")
+from cuda_host import compile_for_host, on_cpu, on_gpu
 
 F32 = np.float32
 SMALL, DEFAULT = Shape(block=64), Shape()
@@ -36,7 +36,7 @@ NAMES = tuple(f"fastadam_{name}" for name in NormKernels._fields)
 
 @functools.cache
 def kernels(shape):
-    return NormKernels(*cuda_host.compile_for_host(source.text("norm.cu"), source.norm_options(shape), NAMES))
+    return NormKernels(*compile_for_host(source.text("norm.cu"), source.norm_options(shape), NAMES))
 
 
 def finite_values(size, seed):
