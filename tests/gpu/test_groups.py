@@ -1,5 +1,8 @@
 """Groups, missing gradients, transforms, norms, skipped steps and averages on a GPU: the bits of the CPU."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from buffers import assert_same_bits, random_values
@@ -104,3 +107,16 @@ def test_flatten_and_state_that_moves(tmp_path):
     there.load_state_dict(here.state_dict())
     assert_same_bits(here.state["exp_avg_sq"], to_cpu(there.state["exp_avg_sq"]))
     assert to_cpu(views[2]).shape == arrays[2].shape
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda both: pickle.loads(pickle.dumps(both))], ids=["copy", "pickle"])
+@pytest.mark.parametrize("capturable", [False, True], ids=["eager", "capturable"])
+def test_copies_and_pickles(duplicate, capturable):
+    here, params, there, arrays = both(ONE_OF_EACH[0], capturable=capturable)
+    for t in range(4):
+        if t == 2:
+            there, arrays = duplicate((there, arrays))
+        grads = random_arrays(np.random.default_rng(t))
+        here.step(grads)
+        there.step(upload(grads))
+    assert_same(here, params, there, arrays)

@@ -1,0 +1,62 @@
+"""Options of a step that do not fit are refused, and change nothing; those that ask for nothing change nothing either."""
+
+import numpy as np
+import pytest
+from buffers import assert_same_bits
+from refusals import F32, everything, refuses, trained
+
+import fastadam
+
+NAN, INF = float("nan"), float("inf")
+LIMITS = ("clip_value", "max_norm")
+NOT_A_NUMBER = ["0.1", b"0.1", 1j, [0.1]]
+
+BAD = [
+    *[("grad_scale", value, ValueError, "expected a finite number") for value in (NAN, INF, -INF)],
+    *[("grad_scale", value, TypeError, "expected a real number") for value in (*NOT_A_NUMBER, None)],
+    *[
+        (name, value, ValueError, "expected a number > 0")
+        for name in ("clip_value", "max_norm")
+        for value in (0.0, -1.0, NAN, -INF)
+    ],
+    *[(name, value, TypeError, "expected a real number") for name in ("clip_value", "max_norm") for value in NOT_A_NUMBER],
+    *[("skip_nonfinite", value, TypeError, "expected True or False") for value in (0, 1, None, "yes")],
+]
+
+
+@pytest.mark.parametrize(("name", "value", "error", "words"), BAD)
+def test_a_bad_option_of_a_step_is_refused(name, value, error, words):
+    optimizer, params, grads = trained()
+    arrays = everything(optimizer, params)
+    refuses(lambda: optimizer.step(grads, **{name: value}), error, (f"{name} is {value!r}", words), arrays, optimizer)
+    assert optimizer.step_count == 1
+
+
+@pytest.mark.parametrize(
+    "options", [{"grad_scale": 1}, {"clip_value": INF}, {"max_norm": INF}, {"max_norm": 1e30}, {"skip_nonfinite": True}]
+)
+def test_options_that_ask_for_nothing_give_the_bits_of_a_plain_step(options):
+    optimizer, params, grads = trained()
+    twin, twin_params, _ = trained()
+    optimizer.step(grads, **options)
+    assert twin.step(grads) is None
+    for array, wanted in zip(everything(optimizer, params), everything(twin, twin_params), strict=True):
+        if array.dtype == F32:
+            assert_same_bits(array, wanted)
+
+
+def test_what_a_step_returns():
+    optimizer, _, grads = trained()
+    norm = fastadam.global_norm(grads)
+    for options, expected in [
+        ({}, None),
+        ({"grad_scale": 0.5}, None),
+        ({"clip_value": 0.1}, None),
+        ({"max_norm": 1e-3}, norm),
+        ({"max_norm": INF}, norm),
+        ({"skip_nonfinite": True}, norm),
+        ({"max_norm": 1.0, "grad_scale": -2.0}, 2 * norm),
+    ]:
+        assert optimizer.step(grads, **options) == expected
+    assert np.isinf(optimizer.step([np.full(6, INF, F32)] * 3, skip_nonfinite=True))
+    assert optimizer.skipped_steps == 1
