@@ -38,7 +38,8 @@ class Group:
         other = self.make(type(self.options), self.size, self.given | changes, count)
         after, before = other.options.initial_state, self.options.initial_state
         if after != before:
-            cause = ", ".join(f"{name} is {getattr(other.options, name)!r}" for name in changes or self.options.names())
+            names = changes or [name for name, value in self.given.items() if callable(value)]
+            cause = ", ".join(f"{name} is {getattr(other.options, name)!r}" for name in names)
             raise ValueError(
                 f"{cause}, with which the state would be {_words(after)}; it is {_words(before)} since the optimizer was made; "
                 "make a new optimizer"
