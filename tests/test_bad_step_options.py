@@ -60,3 +60,11 @@ def test_what_a_step_returns():
         assert optimizer.step(grads, **options) == expected
     assert np.isinf(optimizer.step([np.full(6, INF, F32)] * 3, skip_nonfinite=True))
     assert optimizer.skipped_steps == 1
+
+
+def test_an_infinite_limit_changes_nothing_where_a_gradient_is_infinite():
+    """Only the element itself becomes infinite; a finite limit multiplies all gradients by zero, and that one is NaN."""
+    for max_norm, expected in [(INF, [0, -INF, -1]), (1.0, [1, NAN, 1])]:
+        param = np.ones(3, F32)
+        assert np.isinf(fastadam.SGD(param, lr=1.0).step(np.array([1, INF, 2], F32), max_norm=max_norm))
+        np.testing.assert_array_equal(param, np.array(expected, F32))

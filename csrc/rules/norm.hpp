@@ -29,13 +29,13 @@ struct NormVerdict {
   bool applies;  // false: the step is skipped
 };
 
-// `max_norm` is above 0, or infinity. A norm that is NaN makes the scale NaN.
+// `max_norm` is above 0; infinity limits nothing. With a limit, a norm that is NaN makes the scale NaN.
 FASTADAM_INLINE NormVerdict judge_norm(Real64 sum, Real64 grad_scale, Real64 max_norm, bool skip_nonfinite) {
   constexpr double largest = 1.7976931348623157e308;
   NormVerdict verdict;
   verdict.norm = absolute(grad_scale) * square_root(sum);
-  const Real64 factor = verdict.norm < max_norm ? Real64(1) : max_norm / verdict.norm;
-  verdict.scale = Real(grad_scale * factor);
+  const bool is_within = verdict.norm < max_norm || Real64(largest) < max_norm;
+  verdict.scale = Real(is_within ? grad_scale : grad_scale * (max_norm / verdict.norm));
   const bool is_finite = verdict.norm >= Real64(0) && !(Real64(largest) < verdict.norm);
   verdict.applies = !skip_nonfinite || is_finite;
   return verdict;

@@ -42,8 +42,9 @@ def global_norm(grads: Sequence[Array]) -> float:
 def clipping_scale(norm: float, grad_scale: float = 1.0, max_norm: float = math.inf) -> np.float32:
     """What gradients of this norm, `grad_scale` included, are multiplied by: `grad_scale`, less if the norm is too large."""
     with np.errstate(all="ignore"):
-        factor = np.float64(1) if norm < max_norm else np.float64(max_norm) / np.float64(norm)
-        return np.float32(grad_scale * factor)
+        if norm < max_norm or max_norm == math.inf:
+            return np.float32(grad_scale)
+        return np.float32(grad_scale * (np.float64(max_norm) / np.float64(norm)))
 
 
 def transform_gradient(grad: Array, scale: float | np.float32, clip_value: float = math.inf) -> Array:
