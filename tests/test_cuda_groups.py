@@ -6,6 +6,7 @@ The CPU backend has those of the reference (test_gradients.py and others).
 import numpy as np
 import pytest
 from buffers import assert_same_bits
+from grouping import both, random_arrays
 from variants import ONE_OF_EACH
 
 import fastadam
@@ -15,25 +16,7 @@ from cuda_host import on_cpu, on_gpu
 
 F32 = np.float32
 SIZES = [[5, 0, 300, 70_001], [9], [1, 2, 3000]]
-OPTIONS = [{}, {"lr": 0.5, "maximize": False, "weight_decay": 0.0}, {"weight_decay": 0.25, "ema_decay": 0.9}]
-
 every_rule = pytest.mark.parametrize("variant", ONE_OF_EACH, ids=str)
-
-
-def random_arrays(rng):
-    return [rng.standard_normal(size).astype(F32) for sizes in SIZES for size in sizes]
-
-
-def grouped(params):
-    starts = np.cumsum([0, *map(len, SIZES)])
-    return [{"params": params[a:b], **some} for a, b, some in zip(starts, starts[1:], OPTIONS, strict=False)]
-
-
-def both(variant, capturable=False):
-    """An optimizer here and one there, and their parameters."""
-    params = random_arrays(np.random.default_rng(3))
-    arrays = [on_gpu(param, offset=k) for k, param in enumerate(params)]
-    return variant.make(grouped(params)), params, variant.make(grouped(arrays), capturable=capturable), arrays
 
 
 def assert_same(here, params, there, arrays):
@@ -52,10 +35,10 @@ def upload(grads):
 @every_rule
 @pytest.mark.parametrize("capturable", [False, True], ids=["eager", "capturable"])
 def test_groups_with_missing_gradients(host_gpu, variant, capturable):
-    here, params, there, arrays = both(variant, capturable)
+    here, params, there, arrays = both(variant, SIZES, on_gpu, capturable=capturable)
     rng = np.random.default_rng(4)
     for t in range(6):
-        grads = [None if t and (t + i) % 3 == 0 else grad for i, grad in enumerate(random_arrays(rng))]
+        grads = [None if t and (t + i) % 3 == 0 else grad for i, grad in enumerate(random_arrays(rng, SIZES))]
         here.param_groups[1]["lr"] = there.param_groups[1]["lr"] = 0.1 / (t + 1)
         here.step(grads, grad_scale=0.5, clip_value=0.4)
         there.step(upload(grads), grad_scale=0.5, clip_value=0.4)
@@ -66,10 +49,10 @@ def test_groups_with_missing_gradients(host_gpu, variant, capturable):
 @every_rule
 @pytest.mark.parametrize("capturable", [False, True], ids=["eager", "capturable"])
 def test_clipping_by_norm(host_gpu, variant, capturable):
-    here, params, there, arrays = both(variant, capturable)
+    here, params, there, arrays = both(variant, SIZES, on_gpu, capturable=capturable)
     rng = np.random.default_rng(4)
     for max_norm, missing in [(1.0, ()), (1e9, (2,)), (0.25, (0, 4, 5, 6, 7)), (np.inf, ()), (2.0, range(8))]:
-        grads = [None if i in missing else grad for i, grad in enumerate(random_arrays(rng))]
+        grads = [None if i in missing else grad for i, grad in enumerate(random_arrays(rng, SIZES))]
         wanted = here.step(grads, grad_scale=-2.0, max_norm=max_norm)
         norm = there.step(upload(grads), grad_scale=-2.0, max_norm=max_norm)
         assert norm.shape == ()
@@ -79,10 +62,10 @@ def test_clipping_by_norm(host_gpu, variant, capturable):
 
 @every_rule
 def test_skipped_steps(host_gpu, variant):
-    here, params, there, arrays = both(variant, capturable=True)
+    here, params, there, arrays = both(variant, SIZES, on_gpu, capturable=True)
     rng = np.random.default_rng(4)
     for t in range(6):
-        grads = random_arrays(rng)
+        grads = random_arrays(rng, SIZES)
         grads[(3 * t) % 8][-1:] = [np.inf, 1, np.nan][t % 3]
         here.step(grads, skip_nonfinite=True)
         there.step(upload(grads), skip_nonfinite=True)
@@ -94,13 +77,13 @@ def test_skipped_steps(host_gpu, variant):
 @every_rule
 def test_replays_with_norm_and_skips(host_gpu, variant):
     """Captured once: the decision is the device's, and taken anew in each replay."""
-    here, params, there, arrays = both(variant, capturable=True)
+    here, params, there, arrays = both(variant, SIZES, on_gpu, capturable=True)
     rng = np.random.default_rng(5)
-    buffers = upload(random_arrays(rng))
+    buffers = upload(random_arrays(rng, SIZES))
     with host_gpu.capture() as replay:
         norm = there.step(buffers, max_norm=1.0, skip_nonfinite=True)
     for t in range(5):
-        grads = random_arrays(rng)
+        grads = random_arrays(rng, SIZES)
         grads[3][7] = np.nan if t % 2 else 0.5
         if t == 2:
             there.step(upload(grads), max_norm=1.0, skip_nonfinite=True)
@@ -115,7 +98,7 @@ def test_replays_with_norm_and_skips(host_gpu, variant):
 
 
 def test_one_launch_more_for_a_norm(host_gpu):
-    _, _, there, arrays = both(ONE_OF_EACH[0])
+    _, _, there, arrays = both(ONE_OF_EACH[0], SIZES, on_gpu)
     grads = [on_gpu(np.ones(array.size, F32)) for array in arrays]
     for options, norms in (({}, 0), ({"max_norm": 1.0}, 1)):
         there.step(grads, **options)

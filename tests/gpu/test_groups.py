@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from buffers import assert_same_bits, random_values
 from gpu.arrays import captured, to_cpu, to_gpu, write
+from grouping import both, random_arrays
 from variants import ONE_OF_EACH
 
 import fastadam
@@ -16,24 +17,7 @@ pytestmark = pytest.mark.gpu
 
 F32 = np.float32
 SIZES = [[5, 0, 300, 70_001], [9], [1, 2, 3_000_000]]
-OPTIONS = [{}, {"lr": 0.5, "maximize": False, "weight_decay": 0.0}, {"weight_decay": 0.25, "ema_decay": 0.9}]
-
 every_rule = pytest.mark.parametrize("variant", ONE_OF_EACH, ids=str)
-
-
-def random_arrays(rng):
-    return [rng.standard_normal(size).astype(F32) for sizes in SIZES for size in sizes]
-
-
-def grouped(params):
-    starts = np.cumsum([0, *map(len, SIZES)])
-    return [{"params": params[a:b], **some} for a, b, some in zip(starts, starts[1:], OPTIONS, strict=False)]
-
-
-def both(variant, **options):
-    params = random_arrays(np.random.default_rng(3))
-    arrays = [to_gpu(param, offset=k % 4) for k, param in enumerate(params)]
-    return variant.make(grouped(params)), params, variant.make(grouped(arrays), **options), arrays
 
 
 def upload(grads):
@@ -51,10 +35,10 @@ def assert_same(here, params, there, arrays):
 @every_rule
 @pytest.mark.parametrize("capturable", [False, True], ids=["eager", "capturable"])
 def test_steps_of_groups(variant, capturable):
-    here, params, there, arrays = both(variant, capturable=capturable)
+    here, params, there, arrays = both(variant, SIZES, to_gpu, capturable=capturable)
     rng = np.random.default_rng(4)
     for t in range(6):
-        grads = [None if t and (t + i) % 3 == 0 else grad for i, grad in enumerate(random_arrays(rng))]
+        grads = [None if t and (t + i) % 3 == 0 else grad for i, grad in enumerate(random_arrays(rng, SIZES))]
         options = {"grad_scale": 0.5, "clip_value": 0.4, "max_norm": [1.0, 1e9, None][t % 3]}
         here.param_groups[1]["lr"] = there.param_groups[1]["lr"] = 0.1 / (t + 1)
         wanted, norm = here.step(grads, **options), there.step(upload(grads), **options)
@@ -64,13 +48,13 @@ def test_steps_of_groups(variant, capturable):
 
 @every_rule
 def test_replays_with_norm_and_skips(variant):
-    here, params, there, arrays = both(variant, capturable=True)
+    here, params, there, arrays = both(variant, SIZES, to_gpu, capturable=True)
     rng = np.random.default_rng(5)
-    buffers = upload(random_arrays(rng))
+    buffers = upload(random_arrays(rng, SIZES))
     with captured() as replay:
         norm = there.step(buffers, max_norm=1.0, skip_nonfinite=True)
     for t in range(6):
-        grads = random_arrays(rng)
+        grads = random_arrays(rng, SIZES)
         grads[3][7] = np.nan if t % 2 else 0.5
         if t == 2:
             there.step(upload(grads), max_norm=1.0, skip_nonfinite=True)
@@ -94,12 +78,12 @@ def test_global_norm(sizes):
 
 
 def test_flatten_and_state_that_moves(tmp_path):
-    arrays = random_arrays(np.random.default_rng(0))
+    arrays = random_arrays(np.random.default_rng(0), SIZES)
     flat, views = fastadam.flatten([to_gpu(array) for array in arrays])
     assert flat.data.ptr % 64 == 0
     np.testing.assert_array_equal(to_cpu(flat), np.concatenate(arrays))
     here, there = fastadam.Adam(np.concatenate(arrays)), fastadam.Adam(flat)
-    grad = np.concatenate(random_arrays(np.random.default_rng(1)))
+    grad = np.concatenate(random_arrays(np.random.default_rng(1), SIZES))
     there.step(to_gpu(grad))
     there.save(tmp_path / "state")
     here.load(tmp_path / "state")
@@ -112,11 +96,11 @@ def test_flatten_and_state_that_moves(tmp_path):
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda both: pickle.loads(pickle.dumps(both))], ids=["copy", "pickle"])
 @pytest.mark.parametrize("capturable", [False, True], ids=["eager", "capturable"])
 def test_copies_and_pickles(duplicate, capturable):
-    here, params, there, arrays = both(ONE_OF_EACH[0], capturable=capturable)
+    here, params, there, arrays = both(ONE_OF_EACH[0], SIZES, to_gpu, capturable=capturable)
     for t in range(4):
         if t == 2:
             there, arrays = duplicate((there, arrays))
-        grads = random_arrays(np.random.default_rng(t))
+        grads = random_arrays(np.random.default_rng(t), SIZES)
         here.step(grads)
         there.step(upload(grads))
     assert_same(here, params, there, arrays)
