@@ -149,6 +149,7 @@ class CapturableTensors(Tensors):
     group_type = CapturableGroup
 
     def _prepare(self) -> None:
+        kernels.of_norms(self.device)  # which cannot be loaded while a graph is captured
         self._verdict = gpu().empty(2, np.float64)
         self._norm: Norm = Norm(self._sizes)
         self._spare_norm: Norm | None = Norm(self._sizes)
