@@ -149,7 +149,7 @@ class CapturableTensors(Tensors):
     group_type = CapturableGroup
 
     def _prepare(self) -> None:
-        kernels.of_norms(self.device)  # which cannot be loaded while a graph is captured
+        kernels.of_norms(self.device)  # as early as the other kernels
         self._verdict = gpu().empty(2, np.float64)
         self._norm: Norm = Norm(self._sizes)
         self._spare_norm: Norm | None = Norm(self._sizes)
@@ -164,15 +164,16 @@ class CapturableTensors(Tensors):
                     "a CUDA graph was captured with other options than these, and cannot change which terms a step has "
                     "(maximize, or whether there is weight decay); set them before the capture, or make a new optimizer"
                 )
-        changed = [(group, rule) for group, rule in zip(self._groups, rules, strict=True) if group.differs_from(rule)]
         with gpu().on(self.device):
+            compiled = [self.kernels(rule) for rule in rules]  # which cannot be loaded while a graph is captured
+            changed = [each for each in zip(self._groups, rules, compiled, strict=True) if each[0].differs_from(each[1])]
             if changed and gpu().is_capturing():
                 raise RuntimeError(
                     "a hyperparameter changes while a CUDA graph is captured, which would set it again in each replay; set it "
                     "before the capture or between replays, and not by a schedule"
                 )
-            for group, rule in changed:
-                group.set_options(rule, self.kernels(rule).write)
+            for group, rule, some in changed:
+                group.set_options(rule, some.write)
 
     def step(
         self,
