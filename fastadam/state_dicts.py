@@ -85,20 +85,27 @@ def _misfits(optimizer: "Persistent", here: dict[str, Any], there: Mapping[str, 
     if missing := here.keys() - there.keys():
         yield f"it has no {sorted(missing)}; expected what state_dict() returns"
         return
+    groups_there, state_there = there["param_groups"], there["state"]
+    if not isinstance(groups_there, list | tuple) or not all(isinstance(group, Mapping) for group in groups_there):
+        yield "param_groups is not a list of mappings"
+        return
+    if not isinstance(state_there, Mapping) or not all(isinstance(state, Mapping) for state in state_there.values()):
+        yield "state is not a mapping from numbers of parameters to mappings"
+        return
     if there["optimizer"] != here["optimizer"]:
         yield f"it is of {there['optimizer']!r}; expected one of {here['optimizer']!r}"
     for name in ("step_count", "skipped_steps"):
         yield from _not_a_count(name, there[name])
-    if len(there["param_groups"]) != len(here["param_groups"]):
-        yield f"it has {len(there['param_groups'])} parameter groups; expected {len(here['param_groups'])}"
+    if len(groups_there) != len(here["param_groups"]):
+        yield f"it has {len(groups_there)} parameter groups; expected {len(here['param_groups'])}"
     else:
-        for i, groups in enumerate(zip(optimizer._groups, here["param_groups"], there["param_groups"], strict=True)):
+        for i, groups in enumerate(zip(optimizer._groups, here["param_groups"], groups_there, strict=True)):
             yield from (f"param_groups[{i}]{misfit}" for misfit in _group_misfits(*groups, strict))
-    if there["state"].keys() != here["state"].keys():
-        yield f"it has state of {len(there['state'])} parameters; expected that of {len(here['state'])}, numbered from 0"
+    if state_there.keys() != here["state"].keys():
+        yield f"it has state of {len(state_there)} parameters; expected that of {len(here['state'])}, numbered from 0"
         return
     for i, arrays_here in enumerate(optimizer._members.states):
-        yield from (f"state[{i}]{misfit}" for misfit in _state_misfits(arrays_here, there["state"][i]))
+        yield from (f"state[{i}]{misfit}" for misfit in _state_misfits(arrays_here, state_there[i]))
 
 
 def _group_misfits(group: Group, here: dict[str, Any], there: Mapping[str, Any], strict: bool) -> Iterator[str]:
