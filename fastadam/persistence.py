@@ -11,19 +11,15 @@ from fastadam.members import Members
 from fastadam.options import Options
 
 
-class Persistent:
+class Persistent(state_dicts.Stateful):
     """The part of an optimizer that saves and restores its state."""
 
     _options_type: ClassVar[type[Options]]
-    _groups: list[Group]
-    _members: Members
     _step_count: int
     _defaults: dict[str, Any]
 
     def _take(self, groups: list[Group], members: Members) -> None:
-        raise NotImplementedError
-
-    def _use(self, groups: list[Group]) -> list[Group]:
+        """Step these from now on."""
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:

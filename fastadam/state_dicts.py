@@ -2,20 +2,29 @@
 
 import operator
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastadam.groups import Group
-
-if TYPE_CHECKING:
-    from fastadam.persistence import Persistent
+from fastadam.members import Members
 
 SCHEDULE = {"schedule": True}  # in a file, in place of a schedule
 
 
-def describe(optimizer: "Persistent") -> dict[str, Any]:
+class Stateful(Protocol):
+    """What this module knows of an optimizer."""
+
+    _groups: list[Group]
+    _members: Members
+    _step_count: int
+
+    def _use(self, groups: list[Group]) -> list[Group]:
+        """Step by these from now on."""
+
+
+def describe(optimizer: Stateful) -> dict[str, Any]:
     """The state dict without the arrays."""
     members = optimizer._members
     counts, skipped = members.counts
@@ -36,7 +45,7 @@ def describe(optimizer: "Persistent") -> dict[str, Any]:
     }
 
 
-def arrays(optimizer: "Persistent") -> Iterator[tuple[int, str, NDArray[np.float32]]]:
+def arrays(optimizer: Stateful) -> Iterator[tuple[int, str, NDArray[np.float32]]]:
     """The arrays of the state in the CPU's memory: a parameter's number, a name and the array."""
     members = optimizer._members
     for i, state in enumerate(members.states):
@@ -55,7 +64,7 @@ def decode(header: dict[str, Any]) -> dict[str, Any]:
     return header | {"state": {int(i): dict(state) for i, state in header["state"].items()}}
 
 
-def restore(optimizer: "Persistent", state_dict: Mapping[str, Any], strict: bool, source: str) -> None:
+def restore(optimizer: Stateful, state_dict: Mapping[str, Any], strict: bool, source: str) -> None:
     """Give an optimizer the state of a state dict, or raise an error that names all that does not fit."""
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"{source} is a {type(state_dict).__name__}; expected what state_dict() returns")
@@ -80,7 +89,7 @@ def _hyperparameters(group: Group, described: Mapping[str, Any]) -> dict[str, An
     return {name: described[name] for name in group.options.names() if described[name] != SCHEDULE}
 
 
-def _misfits(optimizer: "Persistent", here: dict[str, Any], there: Mapping[str, Any], strict: bool) -> Iterator[str]:
+def _misfits(optimizer: Stateful, here: dict[str, Any], there: Mapping[str, Any], strict: bool) -> Iterator[str]:
     """A sentence for each difference that matters."""
     if missing := here.keys() - there.keys():
         yield f"it has no {sorted(missing)}; expected what state_dict() returns"
