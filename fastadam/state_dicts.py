@@ -146,9 +146,10 @@ def _state_misfits(here: Mapping[str, Any], there: Mapping[str, Any]) -> Iterato
         found = there.get(name, array)
         if found is not array and not isinstance(found, np.ndarray):
             yield f"[{name!r}] is a {type(found).__name__}; expected a numpy.ndarray"
-        elif found.dtype != np.float32:
+            continue
+        if found.dtype != np.float32:
             yield f"[{name!r}] has dtype {found.dtype}; expected float32"
-        elif found.shape != array.shape:
+        if found.shape != array.shape:
             yield f"[{name!r}] has shape {found.shape}; expected {array.shape}"
 
 
