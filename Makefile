@@ -3,7 +3,7 @@ PYTHON ?= python3
 .DEFAULT_GOAL := help
 
 # A virtual environment with dependency group $* and this package, built afresh when a source file is newer.
-SOURCES := pyproject.toml CMakeLists.txt bench/walls.hpp $(shell find csrc fastadam -name '*.[ch]pp' -o -name '*.cu' -o -name '*.py' -o -name '*.pyi')
+SOURCES := pyproject.toml CMakeLists.txt bench/walls.hpp $(shell find csrc fastadam cmake -type f -not -path '*/__pycache__/*')
 .venv/%/ready: $(SOURCES)
 	@test -x .venv/$*/bin/python || $(PYTHON) -m venv .venv/$*
 	.venv/$*/bin/python -m pip install --quiet --upgrade "pip>=25.1"
@@ -46,7 +46,7 @@ bench-cuda: .venv/bench-cuda/ready  ## measure on a GPU beside its memory's spee
 lint: .venv/lint/ready  ## check style and types
 	.venv/lint/bin/ruff check .
 	.venv/lint/bin/ruff format --check .
-	.venv/lint/bin/clang-format --dry-run --Werror $$(git ls-files '*.cpp' '*.hpp' '*.cu')
+	.venv/lint/bin/clang-format --dry-run --Werror $$(git ls-files '*.cpp' '*.hpp' '*.h' '*.cu')
 	.venv/lint/bin/mypy
 	.venv/lint/bin/python -P -m mypy.stubtest fastadam._native --allowlist tests/stubtest-allowlist.txt
 

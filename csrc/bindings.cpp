@@ -12,6 +12,7 @@
 #include "arrays.hpp"
 #include "cpu/isa.hpp"
 #include "cpu/threads.hpp"
+#include "include/fastadam.h"
 #include "memory.hpp"
 #include "rule.hpp"
 
@@ -75,6 +76,7 @@ py::dict build_info() {
 
 PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
   m.attr("__version__") = FASTADAM_VERSION;
+  m.attr("c_api") = py::capsule(fastadam_get_api(), "fastadam.c_api");
 
   // Raised with (reason, (role, tensor), (other role, other tensor), detail); fastadam.refusals words it.
   static PyObject* const refused = PyErr_NewException("fastadam._native.Refused", PyExc_Exception, nullptr);

@@ -9,6 +9,7 @@ except ImportError as error:
     ) from error
 
 from fastadam import convert, reference
+from fastadam._native import c_api
 from fastadam.adagrad import Adagrad
 from fastadam.adam import Adam, AdamW, adam_step
 from fastadam.adamax import Adamax
@@ -23,6 +24,7 @@ from fastadam.runtime import (
     active_isa,
     available_isas,
     build_info,
+    get_include,
     get_num_threads,
     set_num_threads,
 )
@@ -43,8 +45,10 @@ __all__ = [
     "adam_step",
     "available_isas",
     "build_info",
+    "c_api",
     "convert",
     "flatten",
+    "get_include",
     "get_num_threads",
     "global_norm",
     "reference",

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __version__: str
+c_api: object  # a PyCapsule with the address of the C interface's table (fastadam.h)
 
 class Refused(Exception):
     """Raised with (reason, (role, tensor), (other role, other tensor), detail); see fastadam.refusals."""

@@ -84,6 +84,15 @@ def build_info() -> dict[str, Any]:
     return _native.build_info()
 
 
+def get_include() -> str:
+    """The folder of ``fastadam.h``, the C interface, for the compiler of an extension module.
+
+    CMake's ``find_package(fastadam)`` has it too, as a part of the target ``fastadam::headers``. There is nothing to link: the
+    functions are reached through the capsule ``fastadam.c_api`` when the module runs.
+    """
+    return os.path.join(os.path.dirname(__file__), "include")
+
+
 if isa := os.environ.get("FASTADAM_ISA"):
     _native.set_isa(isa)
 _native.set_default_threads(default_num_threads(os.environ))

@@ -56,7 +56,7 @@ std::vector<std::string> compiled_isas() {
 
 std::vector<std::string> available_isas() { return names(available); }
 
-std::string active_isa() { return active().load()->name; }
+const char* active_isa() { return active().load()->name; }
 
 void set_isa(const std::string& name) {
   std::string choices;

@@ -12,7 +12,8 @@ namespace fastadam {
 std::vector<std::string> compiled_isas();
 std::vector<std::string> available_isas();
 
-std::string active_isa();
+// Its name is valid for ever.
+const char* active_isa();
 
 // Forces a tier by name; throws std::invalid_argument, with the list of what would work, for any other.
 void set_isa(const std::string& name);

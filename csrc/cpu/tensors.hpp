@@ -1,6 +1,7 @@
 // Groups of tensors that are stepped together: where their memory is, and that none of it overlaps.
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -12,9 +13,9 @@ namespace fastadam {
 
 // What a step does to gradients before its rules see them, as in fastadam/backend.py.
 struct GradientOptions {
-  double grad_scale, clip_value;
-  std::optional<double> max_norm;
-  bool skip_nonfinite;
+  double grad_scale = 1, clip_value = std::numeric_limits<double>::infinity();
+  std::optional<double> max_norm = {};
+  bool skip_nonfinite = false;
 
   bool needs_norm() const { return max_norm || skip_nonfinite; }
 };

@@ -1,0 +1,64 @@
+"""Optimizer steps for Cython: ``from fastadam.cython_optim cimport adam_options, adam_step``.
+
+All functions may be called without the GIL, and from ``prange``. They raise ValueError (MemoryError), as Python's do, if an
+argument does not fit; then nothing has been changed. There is nothing to include or to link.
+"""
+
+from libc.stdint cimport int64_t
+
+
+# fastadam_adam_options of fastadam.h.
+cdef struct AdamOptions:
+    double lr
+    double beta1
+    double beta2
+    double eps
+    double weight_decay
+    bint decoupled_weight_decay
+    bint maximize
+
+
+cdef inline AdamOptions adam_options() noexcept nogil:
+    """The defaults of Adam."""
+    return AdamOptions(1e-3, 0.9, 0.999, 1e-8, 0.0, False, False)
+
+
+# fastadam.adam_step on the `size` elements at each address; fastadam.h says what they may be. Without AMSGrad,
+# `max_exp_avg_sq` is NULL.
+cdef int adam_step_at(
+    float *param, const float *grad, float *exp_avg, float *exp_avg_sq, float *max_exp_avg_sq, int64_t size, int64_t step,
+    const AdamOptions *options, int threads,
+) except -1 nogil
+
+
+# Raises ValueError unless an array has the size of the parameter.
+cdef int expect_size(const char *name, Py_ssize_t size, Py_ssize_t expected) except -1 nogil
+
+
+cdef inline int adam_step(
+    float[::1] param, const float[::1] grad, float[::1] exp_avg, float[::1] exp_avg_sq, int64_t step,
+    AdamOptions options, int threads=0,
+) except -1 nogil:
+    """One step of Adam or AdamW, in place, on up to `threads` threads (0: the default of the process)."""
+    cdef Py_ssize_t size = param.shape[0]
+    expect_size("grad", grad.shape[0], size)
+    expect_size("exp_avg", exp_avg.shape[0], size)
+    expect_size("exp_avg_sq", exp_avg_sq.shape[0], size)
+    if size == 0:
+        return 0
+    return adam_step_at(&param[0], &grad[0], &exp_avg[0], &exp_avg_sq[0], NULL, size, step, &options, threads)
+
+
+cdef inline int amsgrad_step(
+    float[::1] param, const float[::1] grad, float[::1] exp_avg, float[::1] exp_avg_sq, float[::1] max_exp_avg_sq,
+    int64_t step, AdamOptions options, int threads=0,
+) except -1 nogil:
+    """The same for AMSGrad."""
+    cdef Py_ssize_t size = param.shape[0]
+    expect_size("grad", grad.shape[0], size)
+    expect_size("exp_avg", exp_avg.shape[0], size)
+    expect_size("exp_avg_sq", exp_avg_sq.shape[0], size)
+    expect_size("max_exp_avg_sq", max_exp_avg_sq.shape[0], size)
+    if size == 0:
+        return 0
+    return adam_step_at(&param[0], &grad[0], &exp_avg[0], &exp_avg_sq[0], &max_exp_avg_sq[0], size, step, &options, threads)

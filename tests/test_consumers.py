@@ -1,0 +1,140 @@
+"""Extension modules of other authors, built against the installed package: one in C++ (CMake), one in Cython (setuptools)."""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from buffers import assert_same_bits, random_inputs
+
+import fastadam
+from fastadam import reference
+
+CONSUMERS = Path(__file__).parent / "consumers"
+BUILT_WITH = {"cpp": ["scikit_build_core", "pybind11"], "cython": ["setuptools", "Cython"]}
+
+
+def build(name, folder, **environ):
+    """The module of consumer `name`, built in `folder` as pip builds it for a user."""
+    missing = [tool for tool in BUILT_WITH[name] if not importlib.util.find_spec(tool)]
+    if missing or not (shutil.which("c++") and shutil.which("cmake") and CONSUMERS.is_dir()):
+        pytest.skip(f"needs a compiler, CMake and {' and '.join(BUILT_WITH[name])}")
+    source = shutil.copytree(CONSUMERS / name, folder / "source")
+    command = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps", "--target", folder]
+    result = subprocess.run([*command, source], env=os.environ | environ, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return next(path for path in folder.glob(f"{name}_consumer.*") if path.suffix in (".so", ".pyd"))
+
+
+def python_path(folder):
+    return os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def load(path):
+    spec = importlib.util.spec_from_file_location(path.name.split(".")[0], path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def cpp(tmp_path_factory):
+    return load(build("cpp", tmp_path_factory.mktemp("cpp")))
+
+
+@pytest.fixture(scope="module")
+def cython(tmp_path_factory):
+    return load(build("cython", tmp_path_factory.mktemp("cython")))
+
+
+def test_cpp_trains_as_python_does(cpp):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((64, 5), dtype=np.float32)
+    y = x @ np.arange(5, dtype=np.float32)
+    weights, expected = np.zeros((2, 5), np.float32)
+    optimizer = fastadam.Adam(expected, lr=0.1)
+    for _ in range(300):
+        optimizer.step(cpp.gradient(x, y, expected))
+    cpp.train(x, y, weights, lr=0.1, steps=300)
+    assert_same_bits(weights, expected)
+    np.testing.assert_allclose(weights, np.arange(5), atol=1e-2)  # that there was something to learn
+
+
+def test_cython_trains_as_python_does(cython):
+    rng = np.random.default_rng(0)
+    targets = rng.standard_normal((8, 100), dtype=np.float32)
+    params, grads, exp_avgs, exp_avg_sqs = np.zeros((4, 8, 100), np.float32)
+    expected = np.zeros_like(params)
+    optimizer = fastadam.Adam(expected, lr=0.1)
+    for _ in range(200):
+        optimizer.step(expected - targets)
+    cython.train(targets, params, grads, exp_avgs, exp_avg_sqs, lr=0.1, steps=200)
+    assert_same_bits(params, expected)
+    np.testing.assert_allclose(params, targets, atol=1e-2)
+
+
+@pytest.mark.parametrize("consumer", ["cpp", "cython"])
+def test_repeated_steps_on_many_threads(consumer, request):
+    """Without the GIL, and at the same time."""
+    consumer = request.getfixturevalue(consumer)
+    inputs = random_inputs(1000, 2)
+    expected = [array.copy() for array in inputs]
+    for step in range(1, 51):
+        reference.adam_step(*expected, step=step)
+    copies = [[array.copy() for array in inputs] for _ in range(8)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda arrays: consumer.repeat(*arrays, 50), copies))
+    for arrays in copies:
+        for actual, wanted in zip(arrays, expected, strict=True):
+            assert_same_bits(actual, wanted)
+
+
+DECAYS = [{}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "decoupled_weight_decay": True}]
+
+
+@pytest.mark.parametrize("options", [{"maximize": True}, {"lr": 0.1, "eps": 1e-3}, *DECAYS], ids=str)
+@pytest.mark.parametrize("states", [2, 3])
+@pytest.mark.parametrize("size", [0, 1, 17])
+def test_cython_takes_every_option(cython, isa, size, states, options):
+    inputs = random_inputs(size, states)
+    expected = [array.copy() for array in inputs]
+    cython.take(*inputs, *[None] * (3 - states), step=7, **options)
+    reference.adam_step(*expected, step=7, **options)
+    for actual, wanted in zip(inputs, expected, strict=True):
+        assert_same_bits(actual, wanted)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4])
+def test_cython_refuses_other_sizes(cython, k):
+    names = ["param", "grad", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"]
+    arrays = [np.ones(5 - (i == k), np.float32) for i in range(5)]
+    with pytest.raises(ValueError, match=f"{names[k]} has 4 elements; expected 5, as param has"):
+        cython.take(*arrays, step=1)
+    assert all((array == 1).all() for array in arrays)
+
+
+def test_cython_refuses_bad_options(cython):
+    arrays = [np.ones(5, np.float32) for _ in range(4)]
+    with pytest.raises(ValueError, match="lr is -1; expected a finite number >= 0"):
+        cython.take(*arrays, None, step=1, lr=-1.0)
+    assert all((array == 1).all() for array in arrays)
+
+
+def test_modules_use_the_instruction_set_of_the_process(cpp, isa):
+    assert cpp.isa() == isa
+
+
+def test_module_for_a_newer_interface_says_so(tmp_path, run_python):
+    header = Path(fastadam.get_include(), "fastadam.h").read_text()
+    folder = tmp_path / "newer"
+    folder.mkdir()
+    (folder / "fastadam.h").write_text(re.sub(r"(API_MINOR) \d+", r"\1 999", header))
+    module = build("cpp", tmp_path, CXXFLAGS=f"-I{folder}")
+    result = run_python("import cpp_consumer", check=False, PYTHONPATH=python_path(module.parent))
+    assert re.search(r"ImportError: fastadam .* compiled for 1\.999 .* install a fastadam that has it", result.stderr)
