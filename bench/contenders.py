@@ -108,7 +108,7 @@ class WallOptions(Options):
 
     @functools.cached_property
     def rule(self) -> _native.Rule:
-        return _native.Rule(f"wall{self.states}", {"unused": 0.0}, {"divide"} if self.divide else set())
+        return _native.Rule(f"wall{self.states}", {"unused": 0.0, "divide": self.divide})
 
 
 class Wall(Optimizer):

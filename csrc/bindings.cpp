@@ -3,9 +3,7 @@
 #include <pybind11/stl.h>
 
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -48,18 +46,6 @@ py::bytes average(const Rule& rule, int64_t step) {
   return rule.ema_decay ? bytes_of(rule.average_at_step(step)) : py::bytes();
 }
 
-Rule make_rule(const std::string& name, const std::map<std::string, double>& options, const std::set<std::string>& flags,
-               std::optional<double> ema_decay) {
-  for (const RuleInfo& info : rules()) {
-    if (info.name != name) continue;
-    Rule rule{&info, {}, 0, ema_decay};
-    for (const std::string& option : info.options) rule.options.push_back(options.at(option));
-    for (size_t k = 0; k < info.flags.size(); ++k) rule.flags |= static_cast<unsigned>(flags.count(info.flags[k])) << k;
-    return rule;
-  }
-  throw py::value_error("no rule is called '" + name + "'");
-}
-
 py::dict build_info() {
   py::dict info;
   info["version"] = FASTADAM_VERSION;
@@ -92,7 +78,7 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
   });
 
   py::class_<Rule>(m, "Rule")
-      .def(py::init(&make_rule), py::arg("name"), py::arg("options"), py::arg("flags"), py::arg("ema_decay") = py::none())
+      .def(py::init(&make_rule), py::arg("name"), py::arg("options"), py::arg("ema_decay") = py::none())
       .def_property_readonly("name", [](const Rule& rule) { return rule.info->name; })
       .def_property_readonly("type_name", [](const Rule& rule) { return rule.info->type_name; })
       .def_readonly("options", &Rule::options)

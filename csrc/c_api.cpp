@@ -1,7 +1,5 @@
 // The C interface of include/fastadam.h: checks of what C has no types for, and errors as numbers and text.
 #include <array>
-#include <cmath>
-#include <cstdio>
 #include <limits>
 #include <new>
 #include <optional>
@@ -9,10 +7,16 @@
 #include <string>
 
 #include "cpu/isa.hpp"
+#include "cpu/norm.hpp"
 #include "cpu/tensors.hpp"
 #include "include/fastadam.h"
 #include "rule.hpp"
 #include "rules/registry.hpp"
+
+struct fastadam_rule {
+  fastadam::NamedOptions options;
+  fastadam::Rule rule;
+};
 
 namespace fastadam {
 namespace {
@@ -38,20 +42,8 @@ int guarded(Call call) {
   throw std::invalid_argument(name + " " + found + "; expected " + expected);
 }
 
-std::string text_of(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.15g", value);
-  return text;
-}
-
-void expect_non_negative(const char* name, double value) {
-  if (!(value >= 0 && std::isfinite(value))) refuse(name, "is " + text_of(value), "a finite number >= 0");
-}
-
-void expect_decay_rate(const char* name, double value) {
-  if (!(value >= 0 && static_cast<float>(value) < 1)) {
-    refuse(name, "is " + text_of(value), "a number in [0, 1) that does not round to 1 in float32");
-  }
+void expect_rule(const fastadam_rule* rule) {
+  if (!rule) refuse("rule", "is NULL", "what rule_new returned");
 }
 
 // The arrays of a step and their names, by role.
@@ -61,18 +53,24 @@ struct NamedArray {
 };
 using NamedArrays = std::array<NamedArray, state_role + max_states>;
 
-void step_tensor(const Rule& rule, const NamedArrays& arrays, int64_t size, int64_t step, int threads) {
+void expect_usable(const NamedArray& array, int64_t size) {
   constexpr int64_t most = std::numeric_limits<int64_t>::max() / sizeof(float);
+  const auto& [name, memory] = array;
   if (size < 0 || size > most) refuse("size", "is " + std::to_string(size), "a number of elements from 0");
-  if (step < 1) refuse("step", "is " + std::to_string(step), "a number from 1, the first step");
+  if (!memory && size > 0) refuse(name, "is NULL", "the address of " + std::to_string(size) + " floats");
+  if (reinterpret_cast<uintptr_t>(memory) % alignof(float) != 0)
+    refuse(name, "is not aligned", "an address aligned to 4 bytes");
+}
+
+void expect_threads(int threads) {
   if (threads < 0) refuse("threads", "is " + std::to_string(threads), "a number of threads, or 0 for the default");
+}
+
+void step_tensor(const Rule& rule, const NamedArrays& arrays, int64_t size, int64_t step, int threads) {
+  if (step < 1) refuse("step", "is " + std::to_string(step), "a number from 1, the first step");
+  expect_threads(threads);
   const int role_count = state_role + rule.state_count();
-  for (int role = 0; role < role_count; ++role) {
-    const auto& [name, memory] = arrays[role];
-    if (!memory && size > 0) refuse(name, "is NULL", "the address of " + std::to_string(size) + " floats");
-    if (reinterpret_cast<uintptr_t>(memory) % alignof(float) != 0)
-      refuse(name, "is not aligned", "an address aligned to 4 bytes");
-  }
+  for (int role = 0; role < role_count; ++role) expect_usable(arrays[role], size);
   const auto writable = [&](int role) { return const_cast<float*>(arrays[role].memory); };
   try {
     Tensors tensors({1});
@@ -95,11 +93,11 @@ int adam_step(float* param, const float* grad, float* exp_avg, float* exp_avg_sq
   return guarded([=] {
     if (!options) refuse("options", "is NULL", "the address of a fastadam_adam_options");
     const auto& [lr, beta1, beta2, eps, weight_decay, decoupled_weight_decay, maximize] = *options;
-    expect_non_negative("lr", lr);
-    expect_decay_rate("beta1", beta1);
-    expect_decay_rate("beta2", beta2);
-    expect_non_negative("eps", eps);
-    expect_non_negative("weight_decay", weight_decay);
+    expect_in_range("lr", lr);
+    expect_in_range("beta1", beta1);
+    expect_in_range("beta2", beta2);
+    expect_in_range("eps", eps);
+    expect_in_range("weight_decay", weight_decay);
     unsigned flags = 0;
     if (max_exp_avg_sq) flags |= Adam::amsgrad;
     if (maximize) flags |= Adam::maximize;
@@ -114,7 +112,66 @@ int adam_step(float* param, const float* grad, float* exp_avg, float* exp_avg_sq
   });
 }
 
-constexpr fastadam_api api{FASTADAM_API_MAJOR, FASTADAM_API_MINOR, FASTADAM_VERSION, error, active_isa, adam_step};
+fastadam_rule* rule_new(const char* name, const fastadam_option* options, int count) {
+  fastadam_rule* created = nullptr;
+  guarded([&] {
+    if (!name) refuse("name", "is NULL", "the name of a rule");
+    if (count < 0 || (count > 0 && !options)) refuse("options", "has no options", "as many as count, which is at least 0");
+    NamedOptions named;
+    for (int i = 0; i < count; ++i) {
+      if (!options[i].name) refuse("options", "has a name that is NULL", "names of options");
+      named[options[i].name] = options[i].value;
+    }
+    const Rule rule = make_rule(name, named);
+    created = new fastadam_rule{named, rule};
+  });
+  return created;
+}
+
+int rule_set(fastadam_rule* rule, const char* option, double value) {
+  return guarded([=] {
+    expect_rule(rule);
+    if (!option) refuse("option", "is NULL", "the name of an option");
+    NamedOptions changed = rule->options;
+    changed[option] = value;
+    rule->rule = make_rule(rule->rule.info->name, changed);
+    rule->options.swap(changed);
+  });
+}
+
+void rule_free(fastadam_rule* rule) { delete rule; }
+
+int rule_state_count(const fastadam_rule* rule) { return rule->rule.state_count(); }
+
+int rule_step(const fastadam_rule* rule, float* param, const float* grad, float* const* states, int64_t size, int64_t step,
+              int threads) {
+  return guarded([=] {
+    expect_rule(rule);
+    NamedArrays arrays{
+        {{"param", param}, {"grad", grad}, {"states[0]", nullptr}, {"states[1]", nullptr}, {"states[2]", nullptr}}};
+    const int count = rule->rule.state_count();
+    if (count > 0 && !states) refuse("states", "is NULL", "the addresses of " + std::to_string(count) + " arrays");
+    for (int k = 0; k < count; ++k) arrays[state_role + k].memory = states[k];
+    step_tensor(rule->rule, arrays, size, step, threads);
+  });
+}
+
+int norm(const float* const* grads, const int64_t* sizes, int64_t count, int threads, double* result) {
+  return guarded([=] {
+    expect_threads(threads);
+    if (count < 0) refuse("count", "is " + std::to_string(count), "a number of arrays from 0");
+    if (!result || (count > 0 && (!grads || !sizes))) refuse("norm, grads or sizes", "is NULL", "their addresses");
+    std::vector<Array> arrays;
+    for (int64_t i = 0; i < count; ++i) {
+      expect_usable({"grads[i]", grads[i]}, sizes[i]);
+      arrays.push_back({grads[i], sizes[i]});
+    }
+    *result = global_norm(arrays, threads);
+  });
+}
+
+constexpr fastadam_api api{FASTADAM_API_MAJOR, FASTADAM_API_MINOR, FASTADAM_VERSION, error,     active_isa, adam_step, rule_new,
+                           rule_set,           rule_free,          rule_state_count, rule_step, norm};
 
 }  // namespace
 }  // namespace fastadam

@@ -19,6 +19,7 @@ RuleInfo describe(RuleId id, const char* name, const char* type_name) {
       type_name,
       {std::begin(R::option_names), std::end(R::option_names)},
       {std::begin(R::flag_names), std::end(R::flag_names)},
+      requires(R rule) { rule.d, R::coupled; },
       [](unsigned flags) { return R::state_count(flags); },
       [](const double* options, unsigned flags, int64_t step) { return Coefficients::of(R::at_step(options, flags, step)); }};
 }

@@ -4,9 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -36,6 +38,7 @@ struct RuleInfo {
   std::string type_name;             // of its C++ struct
   std::vector<std::string> options;  // real-valued, in the order of the rule's Option enum
   std::vector<std::string> flags;    // flag k is bit k
+  bool may_decouple;                 // whether its weight decay may be either coupled or decoupled
   int (*state_count)(unsigned flags);
   Coefficients (*at_step)(const double* options, unsigned flags, int64_t step);
 };
@@ -60,5 +63,15 @@ struct Rule {
   // Those of the average; needs an `ema_decay`.
   Coefficients average_at_step(int64_t step) const;
 };
+
+// Options by the names that users know: real-valued ones, flags (0 or 1, and 0 where they are not given), and for some rules
+// "decoupled_weight_decay". What else a rule of csrc/rules calls a flag follows from them.
+using NamedOptions = std::map<std::string, double, std::less<>>;
+
+// Throws std::invalid_argument if there is no such rule or its options do not fit.
+Rule make_rule(const std::string& name, const NamedOptions& options, std::optional<double> ema_decay = std::nullopt);
+
+// Throws std::invalid_argument unless an option, other than a flag, may have this value.
+void expect_in_range(std::string_view option, double value);
 
 }  // namespace fastadam

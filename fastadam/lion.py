@@ -26,9 +26,6 @@ class LionOptions(Options):
     def rule_state(self) -> dict[str, float]:
         return {"exp_avg": 0.0}
 
-    def _native_flags(self) -> dict[str, bool]:
-        return {}  # its decay is always decoupled
-
 
 class Lion(Optimizer):
     r"""Lion: steps of one size, in the direction of the momentum's sign (Chen et al. 2023).

@@ -51,18 +51,11 @@ class Options(abc.ABC):
     @functools.cached_property
     def rule(self) -> _native.Rule:
         """The native rule."""
-        numbers, flags = {}, self._native_flags()
+        options: dict[str, float] = {}
         for each in fields(self):
             value = getattr(self, each.name)
             if each.name == "betas":
-                numbers["beta1"], numbers["beta2"] = value
-            elif isinstance(value, bool):
-                flags[each.name] = value
-            elif each.name != "ema_decay":
-                numbers[each.name] = value
-        return _native.Rule(self.rule_name, numbers, {name for name, is_set in flags.items() if is_set}, self.ema_decay)
-
-    def _native_flags(self) -> dict[str, bool]:
-        """Flags that follow from the values of other fields."""
-        # Without decay the term is left out, not multiplied by zero: 0 * Inf would be NaN.
-        return {"coupled": getattr(self, "weight_decay", 0.0) != 0.0 and not getattr(self, "decoupled_weight_decay", False)}
+                options["beta1"], options["beta2"] = value
+            elif each.compare and each.name != "ema_decay":
+                options[each.name] = value
+        return _native.Rule(self.rule_name, options, self.ema_decay)

@@ -30,9 +30,6 @@ class RMSpropOptions(Options):
         names = ["square_avg", *(["grad_avg"] if self.centered else []), *(["momentum_buffer"] if self.momentum else [])]
         return dict.fromkeys(names, 0.0)
 
-    def _native_flags(self) -> dict[str, bool]:
-        return super()._native_flags() | {"with_momentum": self.momentum != 0}
-
 
 class RMSprop(Optimizer):
     r"""RMSProp (Tieleman & Hinton 2012), with centering (Graves 2013) and momentum as options.

@@ -36,9 +36,6 @@ class SGDOptions(Options):
     def rule_state(self) -> dict[str, float]:
         return {"momentum_buffer": 0.0} if self.momentum else {}
 
-    def _native_flags(self) -> dict[str, bool]:
-        return super()._native_flags() | {"with_momentum": self.momentum != 0}
-
 
 class SGD(Optimizer):
     r"""Stochastic gradient descent, with momentum (Polyak 1964) or Nesterov's variant (Sutskever et al. 2013) as options.

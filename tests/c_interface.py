@@ -18,6 +18,10 @@ class AdamOptions(ctypes.Structure):
     ]
 
 
+class Option(ctypes.Structure):
+    _fields_ = [("name", c_char_p), ("value", c_double)]
+
+
 class Api(ctypes.Structure):
     _fields_ = [
         ("major", c_int),
@@ -26,6 +30,12 @@ class Api(ctypes.Structure):
         ("error", ctypes.CFUNCTYPE(c_char_p)),
         ("isa", ctypes.CFUNCTYPE(c_char_p)),
         ("adam_step", ctypes.CFUNCTYPE(c_int, *5 * [FLOATS], c_int64, c_int64, POINTER(AdamOptions), c_int)),
+        ("rule_new", ctypes.CFUNCTYPE(c_void_p, c_char_p, POINTER(Option), c_int)),
+        ("rule_set", ctypes.CFUNCTYPE(c_int, c_void_p, c_char_p, c_double)),
+        ("rule_free", ctypes.CFUNCTYPE(None, c_void_p)),
+        ("rule_state_count", ctypes.CFUNCTYPE(c_int, c_void_p)),
+        ("rule_step", ctypes.CFUNCTYPE(c_int, c_void_p, FLOATS, FLOATS, POINTER(FLOATS), c_int64, c_int64, c_int)),
+        ("global_norm", ctypes.CFUNCTYPE(c_int, POINTER(FLOATS), POINTER(c_int64), c_int64, c_int, POINTER(c_double))),
     ]
 
 
@@ -48,3 +58,34 @@ def adam_step(param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq=None, *, step, si
     memory = [address(array) for array in (param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq)]
     options = ctypes.byref(AdamOptions(**names)) if options is None else options
     return api.adam_step(*memory, param.size if size is None else size, step, options, threads)
+
+
+class Rule:
+    """A rule made with options of the header's names."""
+
+    def __init__(self, name, options):
+        pairs = [Option(option.encode(), value) for option, value in options.items()]
+        self.pointer = api.rule_new(name.encode(), (Option * len(pairs))(*pairs), len(pairs))
+        if not self.pointer:
+            raise ValueError(api.error().decode())
+
+    def __del__(self):
+        api.rule_free(self.pointer)
+
+    @property
+    def state_count(self):
+        return api.rule_state_count(self.pointer)
+
+    def set(self, option, value):
+        return api.rule_set(self.pointer, option.encode(), value)
+
+    def step(self, param, grad, *states, step, threads=0):
+        memory = (FLOATS * 3)(*map(address, states))
+        return api.rule_step(self.pointer, address(param), address(grad), memory, param.size, step, threads)
+
+
+def global_norm(arrays, threads=0):
+    memory, sizes = [FLOATS(address(array)) for array in arrays], [array.size for array in arrays]
+    count, norm = len(arrays), c_double()
+    assert api.global_norm((FLOATS * count)(*memory), (c_int64 * count)(*sizes), count, threads, norm) == OK
+    return norm.value

@@ -1,6 +1,8 @@
 """The C interface: the bits of the reference, and refusals that say what was wrong and change nothing."""
 
 import ctypes
+import itertools
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import c_interface
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 from buffers import Guarded, assert_same_bits, random_inputs
 from c_interface import INVALID, OK, api
+from variants import ONE_OF_EACH, VARIANTS, hyperparameters
 
 import fastadam
 from fastadam import reference
@@ -35,6 +38,113 @@ def test_adam_step_equals_the_reference(isa, size, states, maximize, decay):
     for actual, wanted in zip(guarded.arrays, expected, strict=True):
         assert_same_bits(actual, wanted)
     guarded.assert_guards_untouched()
+
+
+def options_of(variant):
+    """The options of a variant by the names that the native rule has for them."""
+    group = variant.make(np.zeros(1, np.float32)).param_groups[0]
+    given = {name: value for name, value in group.items() if name not in ("params", "ema_decay", "initial_accumulator_value")}
+    if betas := given.pop("betas", None):
+        given |= {"beta1": betas[0], "beta2": betas[1]}
+    return given | variant.kind.fixed
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_rule_step_equals_the_reference(isa, variant):
+    for k, size in enumerate([0, 1, 16, 1000]):
+        changed, step = hyperparameters(variant, k)
+        rule = c_interface.Rule(variant.rule.name, options_of(changed))
+        assert rule.state_count == variant.states
+        inputs = random_inputs(size, variant.states, seed=k)
+        expected = [array.copy() for array in inputs]
+        guarded = Guarded(inputs, offset=k)
+        assert rule.step(*guarded.arrays, step=step) == OK
+        changed.reference(*expected, step=step)
+        for actual, wanted in zip(guarded.arrays, expected, strict=True):
+            assert_same_bits(actual, wanted)
+        guarded.assert_guards_untouched()
+
+
+def test_an_option_may_be_set_between_steps():
+    rule = c_interface.Rule("sgd", {"lr": 0.1, "momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0})
+    param, grad = np.ones((2, 3), np.float32)
+    assert rule.set("lr", 0.5) == OK
+    assert rule.step(param, grad, step=1) == OK
+    assert (param == 0.5).all()
+    assert rule.set("lr", -1.0) == INVALID
+    assert "lr is -1; expected" in api.error().decode()
+    assert rule.step(param, grad, step=2) == OK  # as before
+    assert (param == 0.0).all()
+    assert rule.set("weight_decay", 0.1) == rule.set("momentum", 0.9) == OK
+    assert rule.state_count == 1
+
+
+def test_global_norm():
+    arrays = random_inputs(1000, 2, special=0.0)
+    assert c_interface.global_norm(arrays) == fastadam.global_norm(arrays) == reference.global_norm(arrays)
+    assert c_interface.global_norm([]) == 0.0
+
+
+RANGED = {
+    *("lr", "lr_decay", "eps", "weight_decay", "momentum", "dampening", "momentum_decay"),
+    *("beta1", "beta2", "alpha"),
+}
+NUMBERS = [-1.0, -0.1, -0.0, 0.0, 1e-300, 0.5, 1 - 2.0**-24, 1 - 2.0**-25, 1 - 2.0**-26, 1.0, 2.0, np.inf, -np.inf, np.nan]
+
+
+@pytest.mark.parametrize("variant", ONE_OF_EACH, ids=str)
+def test_options_have_the_ranges_of_python(variant):
+    """Whatever Python's check accepts, the native one does, and nothing else."""
+    options = options_of(variant.changed(nesterov=False) if variant.rule_name == "sgd" else variant)
+    for name, number in itertools.product([name for name in options if name in RANGED], NUMBERS):
+        if name in ("beta1", "beta2"):
+            in_python = {"betas": (number, 0.5) if name == "beta1" else (0.5, number)}
+        else:
+            in_python = {name: number}
+        assert accepts(variant.kind.cls, np.zeros(1, np.float32), **in_python) == accepts(
+            c_interface.Rule, variant.rule.name, options | {name: number}
+        ), (name, number)
+
+
+def accepts(call, *arguments, **keywords):
+    try:
+        call(*arguments, **keywords)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("adamm", {}, "no rule is called 'adamm'; expected one of 'adam', 'sgd'"),
+        (
+            "sgd",
+            {"beta1": 0.9},
+            "'beta1' is not an option of sgd; expected 'lr', 'momentum', 'dampening', 'weight_decay' and the",
+        ),
+        ("sgd", {"decoupled_weight_decay": 1}, "'decoupled_weight_decay' is not an option of sgd"),
+        ("sgd", {"coupled": 1}, "'coupled' is not an option of sgd"),
+        ("sgd", {"maximize": 2}, "maximize is 2; expected 0 or 1"),
+        ("sgd", {"nesterov": 1}, "nesterov is 1 with momentum 0 and dampening 0; expected a momentum above 0 and no dampening"),
+        ("sgd", {"lr": None}, "lr is missing; sgd needs 'lr', 'momentum', 'dampening', 'weight_decay'"),
+    ],
+)
+def test_bad_rule(name, changes, message):
+    options = {"lr": 0.1, "momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0} | changes
+    with pytest.raises(ValueError, match=re.escape(message)):
+        c_interface.Rule(name, {option: value for option, value in options.items() if value is not None})
+
+
+def test_bad_states():
+    rule = c_interface.Rule("sgd", {"lr": 0.1, "momentum": 0.9, "dampening": 0.0, "weight_decay": 0.0})
+    param, grad = np.ones((2, 3), np.float32)
+    assert rule.step(param, grad, None, step=1) == INVALID
+    assert "states[0] is NULL; expected the address of 3 floats" in api.error().decode()
+    assert rule.step(param, grad, param, step=1) == INVALID
+    assert "states[0]" in api.error().decode()
+    assert "shares memory with" in api.error().decode()
+    assert (param == 1).all()
 
 
 def arrays(count=4, size=8):

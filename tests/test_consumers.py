@@ -130,6 +130,22 @@ def test_modules_use_the_instruction_set_of_the_process(cpp, isa):
     assert cpp.isa() == isa
 
 
+def test_module_for_an_older_interface_still_works(tmp_path, run_python):
+    """The header of the first minor version, as it was."""
+    folder = build("cpp", tmp_path, CXXFLAGS=f"-I{CONSUMERS / 'api-1.0'}").parent
+    program = """
+import cpp_consumer, numpy, fastadam
+assert cpp_consumer.compiled_for == (1, 0) and cpp_consumer.runs_with[:2] > (1, 0), cpp_consumer.runs_with
+arrays = numpy.ones((4, 1000), numpy.float32)
+expected = arrays.copy()
+cpp_consumer.repeat(*arrays, 20)
+for step in range(1, 21):
+    fastadam.adam_step(*expected, step=step)
+print(numpy.array_equal(arrays, expected) and not (arrays[0] == 1).any())
+"""
+    assert run_python(program, PYTHONPATH=python_path(folder)) == "True"
+
+
 def test_module_for_a_newer_interface_says_so(tmp_path, run_python):
     header = Path(fastadam.get_include(), "fastadam.h").read_text()
     folder = tmp_path / "newer"

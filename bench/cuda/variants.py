@@ -76,7 +76,9 @@ class Variant(OnGpu):
             self._kernel, self._blocks, integers = step_list, self._tables.blocks, self._tables.integers
         self._argument = launch.Argument([*integers, *launch.Gradients.of(GradientOptions(), None)], launch.COEFFICIENT_BYTES)
         betas = dict(zip(("beta1", "beta2"), BETAS, strict=True))
-        self._rule = _native.Rule("adam", {"lr": LR, "eps": EPS, "weight_decay": WEIGHT_DECAY, **betas}, set())
+        self._rule = _native.Rule(
+            "adam", {"lr": LR, "eps": EPS, "weight_decay": WEIGHT_DECAY, **betas, "decoupled_weight_decay": True}
+        )
         self._t = 0
 
     def text(self) -> str:

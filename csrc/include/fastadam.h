@@ -20,7 +20,7 @@ extern "C" {
 
 /* A minor version adds members at the end of the table. A major version may change anything. */
 #define FASTADAM_API_MAJOR 1
-#define FASTADAM_API_MINOR 0
+#define FASTADAM_API_MINOR 1
 
 enum { FASTADAM_OK = 0, FASTADAM_INVALID = 1, FASTADAM_NO_MEMORY = 2 };
 
@@ -32,6 +32,15 @@ typedef struct fastadam_adam_options {
 
 /* The defaults of Adam; those of AdamW are weight_decay 0.01 and decoupled_weight_decay 1. */
 #define FASTADAM_ADAM_DEFAULTS {1e-3, 0.9, 0.999, 1e-8, 0.0, 0, 0}
+
+/* An option of a rule: its name, as in csrc/rules, and its value, which for a flag is 0 or 1. */
+typedef struct fastadam_option {
+  const char* name;
+  double value;
+} fastadam_option;
+
+/* A rule with its options. */
+typedef struct fastadam_rule fastadam_rule;
 
 typedef struct fastadam_api {
   /* Of this table: that of the library, which may be newer than the header. */
@@ -50,6 +59,28 @@ typedef struct fastadam_api {
    * counts from 1. All arrays have `size` elements; all but grad are updated. Moments start as zeros. */
   int (*adam_step)(float* param, const float* grad, float* exp_avg, float* exp_avg_sq, float* max_exp_avg_sq, int64_t size,
                    int64_t step, const fastadam_adam_options* options, int threads);
+
+  /* Since 1.1. */
+
+  /* A rule by its name, "adam", "sgd", ..., with its numbers (all of them) and flags (which else are 0); NULL if they do not
+   * fit. "decoupled_weight_decay" is a flag of the rules whose classes in Python have it. */
+  fastadam_rule* (*rule_new)(const char* name, const fastadam_option* options, int count);
+
+  /* Gives an option another value, between the steps that use the rule. */
+  int (*rule_set)(fastadam_rule* rule, const char* option, double value);
+
+  void (*rule_free)(fastadam_rule* rule);
+
+  /* How many arrays of state a parameter has: 0 to 3. */
+  int (*rule_state_count)(const fastadam_rule* rule);
+
+  /* One step of a rule, as adam_step. `states` has rule_state_count(rule) arrays, in the order of the optimizer's state in
+   * Python, which start as zeros. Threads may share a rule. */
+  int (*rule_step)(const fastadam_rule* rule, float* param, const float* grad, float* const* states, int64_t size, int64_t step,
+                   int threads);
+
+  /* The Euclidean norm of all elements of `count` arrays: fastadam.global_norm. */
+  int (*global_norm)(const float* const* grads, const int64_t* sizes, int64_t count, int threads, double* norm);
 } fastadam_api;
 
 #ifdef Py_PYTHON_H
