@@ -60,6 +60,15 @@ def adam_step(param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq=None, *, step, si
     return api.adam_step(*memory, param.size if size is None else size, step, options, threads)
 
 
+def options_of(variant):
+    """The options of a variant of tests/variants.py, by the names that the header has for them."""
+    group = variant.make(np.zeros(1, np.float32)).param_groups[0]
+    given = {name: value for name, value in group.items() if name not in ("params", "ema_decay", "initial_accumulator_value")}
+    if betas := given.pop("betas", None):
+        given |= {"beta1": betas[0], "beta2": betas[1]}
+    return given | variant.kind.fixed
+
+
 class Rule:
     """A rule made with options of the header's names."""
 

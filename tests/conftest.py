@@ -1,9 +1,11 @@
 """Fixtures that choose the instruction set and force small steps to be cut into threads."""
 
+import functools
 import os
 import subprocess
 import sys
 
+import native_builds
 import pytest
 
 import fastadam
@@ -49,6 +51,12 @@ def run_python():
         return result
 
     return run
+
+
+@pytest.fixture(scope="session")
+def native_build(tmp_path_factory):
+    """Compiles the library and a program, without Python, for a machine (see native_builds.py)."""
+    return functools.cache(lambda machine: native_builds.build(machine, tmp_path_factory.mktemp(machine)))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import c_interface
 import numpy as np
 import pytest
 from buffers import Guarded, assert_same_bits, random_inputs
-from c_interface import INVALID, OK, api
+from c_interface import INVALID, OK, api, options_of
 from variants import ONE_OF_EACH, VARIANTS, hyperparameters
 
 import fastadam
@@ -38,15 +38,6 @@ def test_adam_step_equals_the_reference(isa, size, states, maximize, decay):
     for actual, wanted in zip(guarded.arrays, expected, strict=True):
         assert_same_bits(actual, wanted)
     guarded.assert_guards_untouched()
-
-
-def options_of(variant):
-    """The options of a variant by the names that the native rule has for them."""
-    group = variant.make(np.zeros(1, np.float32)).param_groups[0]
-    given = {name: value for name, value in group.items() if name not in ("params", "ema_decay", "initial_accumulator_value")}
-    if betas := given.pop("betas", None):
-        given |= {"beta1": betas[0], "beta2": betas[1]}
-    return given | variant.kind.fixed
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)

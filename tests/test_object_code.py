@@ -1,19 +1,16 @@
 """The compiled tiers: each loop is vectorized, nothing is contracted, and no object shares code with another.
 
-The objects are compiled anew from the source tree, with the project's own CMake file.
+The objects are compiled anew from the source tree, with the project's own CMake file (native_builds.py).
 """
 
-import platform
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from fastadam import _native
 
-ROOT = Path(__file__).parents[1]
 FUSED = r"\bvfn?m(add|sub)|\bfn?m(add|sub|la|ls)\b"
 
 
@@ -43,36 +40,6 @@ OTHER_LOOPS = {
     "sum_loop<float>": {"mulpd", "addpd"},
     "sum_loop<double>": {"addpd"},
 }
-
-needs_source = pytest.mark.skipif(
-    not (ROOT / "csrc").is_dir() or not shutil.which("cmake"), reason="needs the source tree and cmake"
-)
-
-
-def build_objects(folder, machine, prefix, *definitions):
-    """Compiles the tiers and the rest of the native code for `machine`; the objects, by target."""
-    compiler = shutil.which(f"{prefix}g++")
-    if not compiler or not shutil.which(f"{prefix}objdump"):
-        pytest.skip(f"needs {prefix}g++ and {prefix}objdump")
-    cmake = ["cmake", "-S", ROOT, "-B", folder, f"-DCMAKE_CXX_COMPILER={compiler}", "-DFASTADAM_PYTHON=OFF"]
-    cmake += ["-DCMAKE_BUILD_TYPE=Release", "-DFASTADAM_WERROR=ON", *definitions]
-    for command in (cmake, ["cmake", "--build", folder, "--parallel", "2"]):
-        result = subprocess.run(command, capture_output=True, text=True)
-        assert result.returncode == 0, result.stdout + result.stderr
-    return {path.parts[-4].removesuffix(".dir"): path for path in Path(folder).rglob("tier.cpp.o")}
-
-
-@pytest.fixture(scope="session")
-def x86_objects(tmp_path_factory):
-    if platform.machine() not in ("x86_64", "AMD64"):
-        pytest.skip("needs an x86-64 machine")
-    return build_objects(tmp_path_factory.mktemp("x86-64"), "x86_64", "")
-
-
-@pytest.fixture(scope="session")
-def aarch64_objects(tmp_path_factory):
-    cross = ("-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=aarch64")
-    return build_objects(tmp_path_factory.mktemp("aarch64"), "aarch64", "aarch64-linux-gnu-", *cross)
 
 
 def loops(objdump, path):
@@ -110,12 +77,10 @@ def assert_tier(path, tier, prefix):
     assert symbols(f"{prefix}nm", path) == [("T", f"fastadam_tier_{tier}")]
 
 
-@needs_source
-@pytest.mark.parametrize("tier", [tier for tier in PACKED if tier.startswith("x86")])
-def test_x86_tier(x86_objects, tier):
-    assert_tier(x86_objects[f"fastadam_tier_{tier}"], tier, "")
-
-
-@needs_source
-def test_aarch64_tier(aarch64_objects):
-    assert_tier(aarch64_objects["fastadam_tier_aarch64"], "aarch64", "aarch64-linux-gnu-")
+@pytest.mark.parametrize("tier", PACKED)
+def test_tier(native_build, tier):
+    build = native_build(tier.partition("_v")[0])
+    if not shutil.which(f"{build.prefix}objdump"):
+        pytest.skip(f"needs {build.prefix}objdump")
+    (path,) = build.folder.rglob(f"fastadam_tier_{tier}.dir/**/tier.cpp.o")
+    assert_tier(path, tier, build.prefix)

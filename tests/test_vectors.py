@@ -1,0 +1,60 @@
+"""One hash for one long run of every rule: by the reference, on each instruction set, on other machines, without Python."""
+
+import itertools
+import shutil
+import subprocess
+
+import c_interface
+import numpy as np
+import pytest
+from c_interface import OK, options_of
+from vector_cases import SHA256, cases, digest, reference_results
+
+import fastadam
+
+
+def test_reference_has_the_hash():
+    assert digest(reference_results()) == SHA256
+
+
+def test_each_instruction_set_has_the_hash(isa, eager_threads):
+    def results():
+        for case, threads in zip(cases(), itertools.cycle([1, 2, 3]), strict=False):
+            rule = c_interface.Rule(case.variant.rule.name, options_of(case.variant))
+            for step, grad in case.steps():
+                assert rule.step(case.arrays[0], grad, *case.arrays[1:], step=step, threads=threads) == OK
+            yield case.arrays, c_interface.global_norm([case.grads], threads)
+
+    assert digest(results()) == SHA256
+
+
+@pytest.mark.parametrize(
+    ("machine", "emulator", "isa_there"),
+    [
+        ("x86_64", [], fastadam.available_isas()[0]),
+        ("x86_64", ["qemu-x86_64", "-cpu", "Nehalem"], "x86-64"),  # an Intel CPU of 2008, without AVX
+        ("aarch64", ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"], "aarch64"),
+    ],
+    ids=["x86_64", "x86_64-without-avx", "aarch64"],
+)
+def test_program_without_python_has_the_hash(native_build, machine, emulator, isa_there):
+    if emulator and not shutil.which(emulator[0]):
+        pytest.skip(f"needs {emulator[0]}")
+    stdin = b"".join(case.as_bytes() for case in cases())
+    result = subprocess.run([*emulator, native_build(machine).folder / "apply"], input=stdin, capture_output=True)
+    assert result.returncode == 0, result.stderr.decode()
+    assert result.stderr.decode() == f"fastadam {fastadam.__version__}, {isa_there}\n"
+    answers = memoryview(result.stdout)
+
+    def take(count, dtype):
+        nonlocal answers
+        size = count * np.dtype(dtype).itemsize
+        values, answers = np.frombuffer(answers[:size], dtype), answers[size:]
+        return values
+
+    def results():
+        for case in cases():
+            yield [take(array.size, np.float32) for array in case.arrays], take(1, np.float64)[0]
+        assert not answers
+
+    assert digest(results()) == SHA256

@@ -1,0 +1,97 @@
+"""A long run of every rule with every option, the same everywhere: its inputs, and one hash of all that comes out.
+
+The inputs are made of random integers and exact operations, since libraries differ in all others.
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from c_interface import options_of
+from variants import ONE_OF_EACH, VARIANTS, hyperparameters
+
+# Of what the reference computes; `python tests/vector_cases.py` prints it.
+SHA256 = "5abe3d85efa03891c8442b94cec6f82a7c33dbdba614d54a3788f6d5489d78ab"
+
+
+def integers(source, shape):
+    """uint64; the streams of NumPy's bit generators never change."""
+    return source.random_raw(math.prod(shape)).reshape(shape)
+
+
+def any_floats(source, shape):
+    """Of any bits, so of all magnitudes, NaN and infinities among them."""
+    return integers(source, shape).astype(np.uint32).view(np.float32)
+
+
+def usual_floats(source, shape):
+    """Of magnitudes up to 1, most of them smaller."""
+    bits = integers(source, shape)
+    mantissas = (bits >> 39).astype(np.float32) - np.float32(2**24)  # 25 bits
+    return np.ldexp(mantissas, -24 - (bits & 31).astype(np.int32))
+
+
+@dataclass
+class Case:
+    """Steps of one rule on one parameter."""
+
+    variant: Any
+    first_step: int
+    arrays: list  # the parameter and its states
+    grads: np.ndarray  # one row for each step
+
+    def steps(self):
+        """The number and the gradient of each step."""
+        return enumerate(self.grads, self.first_step)
+
+    def as_bytes(self):
+        """As tests/vectors/apply.c reads it."""
+        options = options_of(self.variant)
+        head = [self.variant.rule.name, len(options), self.grads.shape[1], self.first_step, len(self.grads)]
+        lines = [" ".join(map(str, head)), *(f"{name} {float(value).hex()}" for name, value in options.items())]
+        return "\n".join([*lines, ""]).encode() + b"".join(array.tobytes() for array in [*self.arrays, self.grads])
+
+
+def cases():
+    """Afresh at each call."""
+    source = np.random.PCG64(0)
+    for k, variant in enumerate(VARIANTS):
+        for size, steps, floats in (
+            (0, 1, usual_floats),
+            (1, 40, usual_floats),
+            (1023, 10, usual_floats),
+            (333, 2, any_floats),
+        ):
+            yield case(source, *hyperparameters(variant, k), size, steps, floats)
+    for k, variant in enumerate(ONE_OF_EACH):
+        yield case(source, hyperparameters(variant, k)[0], 1, 65, 3000, usual_floats)
+
+
+def case(source, variant, first_step, size, steps, floats):
+    arrays = [floats(source, (size,)) for _ in range(1 + variant.states)]
+    arrays[1:] = map(np.abs, arrays[1:])
+    return Case(variant, first_step, arrays, floats(source, (steps, size)))
+
+
+def digest(results):
+    """The hash of each case's arrays and the norm of its gradients, in which all NaN are one."""
+    sha256 = hashlib.sha256()
+    for arrays, norm in results:
+        for values in (*arrays, np.float64(norm)):
+            sha256.update(np.where(np.isnan(values), values.dtype.type(np.nan), values).tobytes())
+    return sha256.hexdigest()
+
+
+def reference_results():
+    from fastadam import reference
+
+    for each in cases():
+        for step, grad in each.steps():
+            each.variant.reference(each.arrays[0], grad, *each.arrays[1:], step=step)
+        yield each.arrays, reference.global_norm([each.grads])
+
+
+if __name__ == "__main__":
+    print(digest(reference_results()))
