@@ -2,12 +2,16 @@
 PYTHON ?= python3
 .DEFAULT_GOAL := help
 
-# A virtual environment with dependency group $* and this package, built afresh when a source file is newer.
-SOURCES := pyproject.toml CMakeLists.txt bench/walls.hpp $(shell find csrc fastadam cmake -type f -not -path '*/__pycache__/*')
-.venv/%/ready: $(SOURCES)
+# A virtual environment with dependency group $*.
+.venv/%/tools: pyproject.toml
 	@test -x .venv/$*/bin/python || $(PYTHON) -m venv .venv/$*
 	.venv/$*/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	.venv/$*/bin/python -m pip install --quiet --group $*
+	@touch $@
+
+# The same with this package, built afresh when a source file is newer.
+SOURCES := pyproject.toml CMakeLists.txt bench/walls.hpp $(shell find csrc fastadam cmake -type f -not -path '*/__pycache__/*')
+.venv/%/ready: .venv/%/tools $(SOURCES)
 	.venv/$*/bin/python -m pip install --quiet $(INSTALL_FLAGS) .
 	@touch $@
 
@@ -17,10 +21,16 @@ help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 test: .venv/test/ready  ## run every test
-	PATH="$(CURDIR)/.venv/test/bin:$$PATH" pytest $(PYTEST_FLAGS)
+	PATH="$(CURDIR)/.venv/test/bin:$$PATH" pytest -n auto $(PYTEST_FLAGS)
 
 test-gpu: .venv/test-gpu/ready  ## run the tests that need a GPU
 	PATH="$(CURDIR)/.venv/test-gpu/bin:$$PATH" pytest tests/gpu $(PYTEST_FLAGS)
+
+wheel: .venv/wheel/tools  ## build an sdist, and from it a wheel for each CPython from 3.11 to 3.13 that is there, in dist/
+	PATH="$(CURDIR)/.venv/wheel/bin:$$PATH" python tools/wheels.py build
+
+test-wheel:  ## run the tests against the wheels in dist/, in new environments without a compiler
+	$(PYTHON) tools/wheels.py test $(PYTEST_FLAGS)
 
 demo: .venv/demo/ready  ## train a network on handwritten digits
 	.venv/demo/bin/python examples/digits.py
@@ -51,6 +61,7 @@ lint: .venv/lint/ready  ## check style and types
 	.venv/lint/bin/python -P -m mypy.stubtest fastadam._native --allowlist tests/stubtest-allowlist.txt
 
 clean:  ## remove virtual environments and builds
-	rm -rf .venv build
+	rm -rf .venv build dist
 
-.PHONY: help test test-gpu demo bench bench-short bench-deepspeed bench-cuda lint clean
+.PRECIOUS: .venv/%/tools
+.PHONY: help test test-gpu wheel test-wheel demo bench bench-short bench-deepspeed bench-cuda lint clean

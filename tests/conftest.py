@@ -1,11 +1,13 @@
 """Fixtures that choose the instruction set and force small steps to be cut into threads."""
 
+import contextlib
 import functools
 import os
 import subprocess
 import sys
 
 import native_builds
+import numpy as np
 import pytest
 
 import fastadam
@@ -31,6 +33,26 @@ def eager_threads():
     yield
     _native.set_grain(before)
     _native.set_backs_off(True)
+
+
+@pytest.fixture
+def flush_to_zero():
+    """A context in which PyTorch has set flush-to-zero and denormals-are-zero on this thread, and all must leave them so."""
+    torch = pytest.importorskip("torch", reason="torch, which flushes subnormals to zero, is not installed")
+    tiny = np.float32(1e-40)
+
+    @contextlib.contextmanager
+    def flushing():
+        if not torch.set_flush_denormal(True):
+            pytest.skip("this CPU cannot flush subnormals to zero")
+        try:
+            assert tiny * np.float32(1) == 0
+            yield
+            assert tiny * np.float32(1) == 0, "the caller's environment was changed"
+        finally:
+            torch.set_flush_denormal(False)
+
+    return flushing
 
 
 @pytest.fixture

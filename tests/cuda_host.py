@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import functools
 import hashlib
+import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -15,9 +16,13 @@ from pathlib import Path
 
 import cupy
 import numpy as np
+import pytest
 
 from fastadam.cuda import kernels
 from fastadam.cuda.gpu import Gpu
+
+if not shutil.which("g++"):
+    pytest.skip("needs g++, which compiles the CUDA kernels as C++", allow_module_level=True)
 
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
 _PRELUDE = Path(__file__).with_name("cuda_host.hpp")

@@ -6,8 +6,7 @@ decay rates that are float32 numbers, so that only rounding is left.
 
 import numpy as np
 import pytest
-import torch
-from test_torch import PARAM_TOLERANCE, STATE_TOLERANCE, bias_of_decay, rates
+from test_torch import PARAM_TOLERANCE, STATE_TOLERANCE, bias_of_decay, rates, torch
 from variants import VARIANTS
 
 import fastadam

@@ -6,8 +6,7 @@ numbers here, so that only rounding is left.
 
 import numpy as np
 import pytest
-import torch
-from test_torch import PARAM_TOLERANCE, STATE_TOLERANCE, bias_of_decay, rates
+from test_torch import PARAM_TOLERANCE, STATE_TOLERANCE, bias_of_decay, rates, torch
 from variants import ONE_OF_EACH
 
 F32 = np.float32

@@ -127,7 +127,7 @@ def test_what_is_no_state_dict_is_refused(bad):
     refuses(lambda: optimizer.load_state_dict(bad), TypeError, words, everything(optimizer, params), optimizer)
 
 
-@pytest.mark.parametrize("name", set(KINDS) - {"adam"})
+@pytest.mark.parametrize("name", sorted(KINDS.keys() - {"adam"}))
 def test_the_file_of_another_rule_is_refused(name, tmp_path):
     path = tmp_path / "state"
     KINDS[name].cls([np.ones(3, F32)]).save(path)

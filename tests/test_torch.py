@@ -18,10 +18,11 @@ import inspect
 
 import numpy as np
 import pytest
-import torch
 from variants import KINDS, VARIANTS
 
 import fastadam
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
 
 F32 = np.float32
 STEPS, SIZE = 200, 2000

@@ -1,0 +1,106 @@
+"""Builds wheels for this machine's CPython versions from a source distribution, and tests each as a user would install it.
+
+`python tools/wheels.py build` fills dist/; `python tools/wheels.py test` takes pytest's arguments.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+DIST, BUILD = ROOT / "dist", ROOT / "build" / "wheels"
+# What the tests run with: all peers, or where torch has no build without CUDA, what they need at least.
+TEST_GROUPS = {"3.11": "test", "3.12": "test-wheel", "3.13": "test-wheel"}
+MOST_BYTES = 1_000_000  # of a wheel
+
+
+def run(*command: object, **options: object) -> None:
+    subprocess.run([str(part) for part in command], check=True, **options)
+
+
+def find_interpreter(version: str) -> Path | None:
+    """A CPython of this version, on PATH or among those of pyenv, if it runs."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    on_path = shutil.which(f"python{version}")
+    for candidate in filter(None, [on_path, *sorted(pyenv.glob(f"versions/{version}.*/bin/python"))]):
+        if subprocess.run([candidate, "-c", ""], capture_output=True).returncode == 0:
+            return Path(candidate)
+    return None
+
+
+def interpreters() -> dict[str, Path]:
+    """Those of TEST_GROUPS that this machine has; the others are named."""
+    found = {version: find_interpreter(version) for version in TEST_GROUPS}
+    if missing := [version for version, path in found.items() if path is None]:
+        print(f"No CPython {', '.join(missing)} on this machine: no wheel for it.", flush=True)
+    return {version: path for version, path in found.items() if path}
+
+
+def build() -> None:
+    """A source distribution, and a manylinux wheel made from it for each interpreter."""
+    for folder in (DIST, BUILD):
+        shutil.rmtree(folder, ignore_errors=True)
+    run(sys.executable, "-m", "build", "--sdist", "--outdir", DIST, ROOT)
+    (sdist,) = DIST.glob("*.tar.gz")
+    with tempfile.TemporaryDirectory() as unpacked:
+        with tarfile.open(sdist) as archive:
+            archive.extractall(unpacked, filter="data")
+        for version, python in interpreters().items():
+            raw = BUILD / version
+            run(python, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", raw, Path(unpacked, sdist.name[: -len(".tar.gz")]))
+            (wheel,) = raw.glob("*.whl")
+            # Bundles the OpenMP library, under a name of its own, so that it need not be there and meets no other.
+            run(sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", DIST, wheel)
+    for wheel in sorted(DIST.glob("*.whl")):
+        check_contents(wheel)
+
+
+def check_contents(wheel: Path) -> None:
+    """Lists what is in a wheel; there may be nothing but the package, and not much of it."""
+    size = wheel.stat().st_size
+    with zipfile.ZipFile(wheel) as archive:
+        members = archive.infolist()
+    print(f"\n{wheel.name}: {size:,} bytes, {len(members)} files")
+    for member in members:
+        print(f"  {member.file_size:>9,}  {member.filename}")
+    strangers = [m.filename for m in members if not m.filename.startswith(("fastadam/", "fastadam.libs/", "fastadam-"))]
+    assert not strangers, f"{strangers} should not be in the wheel"
+    assert size <= MOST_BYTES, f"{wheel.name} has {size:,} bytes; expected at most {MOST_BYTES:,}"
+
+
+def test(pytest_arguments: list[str]) -> None:
+    """Runs the tests against each wheel, in a new environment that has no compiler and no source tree."""
+    for version, python in interpreters().items():
+        (wheel,) = DIST.glob(f"*-cp{version.replace('.', '')}-*.whl")
+        print(f"\n== CPython {version}: {wheel.name}", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            run(python, "-m", "venv", f"{folder}/venv")
+            venv = Path(folder, "venv", "bin")
+            pip = [venv / "python", "-m", "pip", "install", "--quiet"]
+            run(*pip, "--upgrade", "pip>=25.1")
+            run(*pip, "--group", f"{ROOT / 'pyproject.toml'}:{TEST_GROUPS[version]}", wheel)
+            shutil.copytree(ROOT / "tests", f"{folder}/tests", ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copy(ROOT / "pyproject.toml", folder)  # pytest's options
+            environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"PATH": str(venv)}
+            run(venv / "python", "-P", "-m", "fastadam", "info", cwd=folder, env=environment)
+            run(venv / "python", "-P", "-m", "pytest", "-n", "auto", *pytest_arguments, cwd=folder, env=environment)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=["build", "test"])
+    arguments, rest = parser.parse_known_args()
+    if arguments.command == "build":
+        build()
+    else:
+        test(rest)
+
+
+if __name__ == "__main__":
+    main()
