@@ -21,8 +21,8 @@ def memory_wall(arrays: Sequence[Array], pool: concurrent.futures.Executor, thre
 
     Beyond the caches this agrees with the kernel that the benchmark of the source tree has for it (bench/walls.hpp), which is
     one pass through the optimizer's own loop. On the machine of bench/results/, with 3e7 elements, interleaved: on one thread
-    this was at 97 to 100 % of that kernel's speed in seven runs; on two threads at 96 to 101 % where both CPUs were free, and
-    at up to 117 % where other programs ran too. In the caches, or on more threads than a buffer is worth, it means nothing.
+    this was at 97 to 100 % of that kernel's speed in eight runs; on two threads, while other programs took a part of the two
+    CPUs, at 96 to 117 %, and at 98 to 102 % by the fastest samples of each. Within the caches it means nothing.
     """
     size = arrays[0].size
     ends = [size * k // threads // 16 * 16 for k in range(threads)] + [size]  # 16 floats are a cache line
