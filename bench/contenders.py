@@ -3,7 +3,6 @@
 import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from time import perf_counter_ns
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -94,7 +93,6 @@ class Fastadam(Native):
         return fastadam.AdamW(params, lr=LR, betas=BETAS, eps=EPS, weight_decay=WEIGHT_DECAY)
 
 
-@dataclass(frozen=True)
 class WallOptions(Options):
     """Options of the rules in walls.hpp, so that a wall pays for the same Python and native calls as Adam."""
 

@@ -1,6 +1,5 @@
 """Every rule beside its twin, AdamW with the options of a step beside AdamW alone, and many tensors of next to no size."""
 
-import dataclasses
 import inspect
 import math
 from collections.abc import Callable, Mapping
@@ -41,7 +40,7 @@ class Rule(Native):
         states = dict(zip(self._options.initial_state, arrays, strict=True))
         ema = states.pop("ema", None)
         known = inspect.signature(self.reference).parameters
-        given = {name: value for name, value in dataclasses.asdict(self._options).items() if name in known}
+        given = {name: getattr(self._options, name) for name in self._options.fields if name in known}
         grad = reference.transform_gradient(data["grad"], self._scale(), self.step_options.get("clip_value", math.inf))
         for t in range(1, steps + 1):
             self.reference(param, grad, **states, step=t, **given)

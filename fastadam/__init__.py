@@ -1,5 +1,7 @@
 """The Adam family of optimizers as one fused kernel over float32 buffers, bit for bit the same on every backend."""
 
+from typing import TYPE_CHECKING
+
 try:
     from fastadam._native import __version__
 except ImportError as error:
@@ -8,7 +10,6 @@ except ImportError as error:
         "another folder, or install with 'pip install -e .'"
     ) from error
 
-from fastadam import convert, reference
 from fastadam._native import c_api
 from fastadam.adagrad import Adagrad
 from fastadam.adam import Adam, AdamW, adam_step
@@ -55,3 +56,17 @@ __all__ = [
     "set_num_threads",
     "warmup",
 ]
+
+if TYPE_CHECKING:
+    from fastadam import convert, reference
+else:
+    # Few programs need these two. They are imported when they are asked for, so that `import fastadam` is quick.
+    def __getattr__(name):
+        if name not in ("convert", "reference"):
+            raise AttributeError(f"module 'fastadam' has no attribute {name!r}")
+        from importlib import import_module
+
+        return import_module(f"fastadam.{name}")
+
+    def __dir__():
+        return __all__

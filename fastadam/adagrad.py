@@ -1,6 +1,5 @@
 """AdaGrad."""
 
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -10,18 +9,18 @@ from fastadam.optimizer import Optimizer
 from fastadam.options import Options
 
 
-@dataclass(frozen=True)
 class AdagradOptions(Options):
     """Hyperparameters of AdaGrad."""
 
     lr: float
     lr_decay: float
     weight_decay: float
-    initial_accumulator_value: float = field(compare=False)  # matters only when the state is made
+    initial_accumulator_value: float
     eps: float
     maximize: bool
 
     rule_name = "adagrad"
+    initial = ("initial_accumulator_value",)
     checks = MappingProxyType(
         dict.fromkeys(("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps"), non_negative)
     )

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, SupportsIndex
 
@@ -22,7 +21,6 @@ _ARRAY_NAMES = ("param", "grad", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 _NO_SKIPS = np.zeros(1, np.int64)  # where skipped steps would be counted
 
 
-@dataclass(frozen=True)
 class AdamOptions(Options):
     """Hyperparameters of Adam."""
 
@@ -32,9 +30,10 @@ class AdamOptions(Options):
     weight_decay: float
     amsgrad: bool
     maximize: bool
-    decoupled_weight_decay: bool = field(repr=False)  # the class says it
+    decoupled_weight_decay: bool
 
     rule_name = "adam"
+    implied = ("decoupled_weight_decay",)
     checks = MappingProxyType({"lr": non_negative, "betas": beta_pair, "eps": non_negative, "weight_decay": non_negative})
 
     @property
@@ -45,11 +44,11 @@ class AdamOptions(Options):
 _cached_options = functools.lru_cache(maxsize=64, typed=True)(AdamOptions)
 
 
-def _options(*hyperparameters: Any) -> AdamOptions:
+def _options(**hyperparameters: Any) -> AdamOptions:
     """Options for a stateless step, which costs little more than the kernel if they were checked before."""
     with contextlib.suppress(TypeError):  # not hashable (betas as a list), or of a wrong type, which the checks will say
-        return _cached_options(*hyperparameters)
-    return AdamOptions(*hyperparameters)
+        return _cached_options(**hyperparameters)
+    return AdamOptions(**hyperparameters)
 
 
 def adam_step(
@@ -116,11 +115,18 @@ def adam_step(
     Kingma & Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, Algorithm 1. Loshchilov & Hutter, "Decoupled Weight
     Decay Regularization", ICLR 2019, Algorithm 2. Reddi, Kale & Kumar, "On the Convergence of Adam and Beyond", ICLR 2018.
     """
-    amsgrad = max_exp_avg_sq is not None
-    options = _options(lr, betas, eps, weight_decay, amsgrad, maximize, decoupled_weight_decay)
+    options = _options(
+        lr=lr,
+        betas=betas,
+        eps=eps,
+        weight_decay=weight_decay,
+        amsgrad=max_exp_avg_sq is not None,
+        maximize=maximize,
+        decoupled_weight_decay=decoupled_weight_decay,
+    )
     steps_taken = np.array([step_number("step", step) - 1], np.int64)
     threads = 0 if num_threads is None else thread_count("num_threads", num_threads)
-    states = [exp_avg, exp_avg_sq, max_exp_avg_sq] if amsgrad else [exp_avg, exp_avg_sq]
+    states = [exp_avg, exp_avg_sq, *([] if max_exp_avg_sq is None else [max_exp_avg_sq])]
     try:
         if grad is None:  # which an optimizer takes for a parameter to leave alone
             raise _native.Refused("type", (GRAD, 0), (GRAD, 0), "")

@@ -1,6 +1,5 @@
 """AdaMax."""
 
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -10,7 +9,6 @@ from fastadam.optimizer import Optimizer
 from fastadam.options import Options
 
 
-@dataclass(frozen=True)
 class AdamaxOptions(Options):
     """Hyperparameters of AdaMax."""
 

@@ -1,9 +1,12 @@
 """How many CPUs this process may use: its affinity, and the quota of its Linux control groups (containers set one)."""
 
+import itertools
 import math
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from typing import TypeAlias
+
+StrPath: TypeAlias = str | os.PathLike[str]  # and os.path, since to import pathlib takes a third of this package's time
 
 
 def usable_cpus() -> int:
@@ -12,39 +15,36 @@ def usable_cpus() -> int:
     return max(1, math.ceil(min(affinity, cgroup_quota())))
 
 
-def cgroup_quota(
-    membership: Path = Path("/proc/self/cgroup"),
-    root: Path = Path("/sys/fs/cgroup"),
-) -> float:
+def cgroup_quota(membership: StrPath = "/proc/self/cgroup", root: StrPath = "/sys/fs/cgroup") -> float:
     """The smallest CPU quota, in CPUs, of this process's control groups (versions 1 and 2); infinity where there is none."""
     try:
-        lines = membership.read_text().splitlines()
+        lines = _read(membership).splitlines()
     except OSError:
         return math.inf
-    return min(quota for line in lines for quota in _quotas(line, root))
+    return min((quota for line in lines for quota in _quotas(line, root)), default=math.inf)
 
 
-def _quotas(line: str, root: Path) -> Iterator[float]:
+def _quotas(line: str, root: StrPath) -> Iterator[float]:
     """Quotas along the path of one line ``id:controllers:path``; a parent's quota binds its children too."""
-    yield math.inf
     _, _, rest = line.partition(":")
     controllers, _, path = rest.partition(":")
     if controllers and "cpu" not in controllers.split(","):
         return
-    mount = root / "cpu" if controllers else root
-    group = mount / path.lstrip("/")
-    while group.is_relative_to(mount):
-        yield _read_quota(group)
-        group = group.parent
+    mount = os.path.join(root, "cpu") if controllers else os.fspath(root)
+    yield from map(_read_quota, itertools.accumulate(filter(None, path.split("/")), os.path.join, initial=mount))
 
 
-def _read_quota(group: Path) -> float:
+def _read_quota(group: str) -> float:
     try:
-        if (unified := group / "cpu.max").exists():
-            quota, period = unified.read_text().split()
+        if os.path.exists(unified := os.path.join(group, "cpu.max")):
+            quota, period = _read(unified).split()
         else:
-            quota = (group / "cpu.cfs_quota_us").read_text()
-            period = (group / "cpu.cfs_period_us").read_text()
+            quota, period = (_read(os.path.join(group, name)) for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us"))
         return int(quota) / int(period) if int(quota) > 0 else math.inf
     except (OSError, ValueError, ZeroDivisionError):  # no such group here, or "max": no quota
         return math.inf
+
+
+def _read(path: StrPath) -> str:
+    with open(path) as file:
+        return file.read()

@@ -1,9 +1,7 @@
 """Groups of parameters that share hyperparameters: what users pass for them, what they see, and schedules."""
 
-import functools
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastadam.options import Options
 from fastadam.structure import Structure, is_sequence, listed
@@ -11,8 +9,7 @@ from fastadam.structure import Structure, is_sequence, listed
 Hyperparameters = dict[str, Any]  # by name; values may be schedules
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """The hyperparameters of some neighbours among the parameters."""
 
     size: int  # parameters
@@ -25,7 +22,7 @@ class Group:
         kept = {name: value if callable(value) else getattr(options, name) for name, value in given.items()}
         return cls(size, kept, options)
 
-    @functools.cached_property
+    @property
     def is_scheduled(self) -> bool:
         return any(callable(value) for value in self.given.values())
 

@@ -2,30 +2,57 @@
 
 import abc
 import functools
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, ClassVar, NoReturn
 
 from fastadam import _native
 from fastadam.hyperparameters import flag, optional_decay_rate
 
 
-@dataclass(frozen=True)
 class Options(abc.ABC):
-    """Base of the rules' options, which are frozen dataclasses.
+    """Base of the rules' options: immutable, and equal if all their fields are.
 
-    A field has the name of the hyperparameter. Numbers become the native rule's options (``betas`` its ``beta1`` and
-    ``beta2``), and bools its flags. A field that is not in the repr is the class's to say, not a user's.
+    A subclass annotates its fields, each with the name of the hyperparameter, and they are keyword arguments of its
+    constructor. Numbers become the native rule's options (``betas`` its ``beta1`` and ``beta2``), and bools its flags.
     """
+
+    # A data class would be the same, but compiles its methods when it is imported: for all rules, half the package's time.
 
     rule_name: ClassVar[str]
     checks: ClassVar[Mapping[str, Callable[[str, Any], Any]]]  # of all fields of the rule but the bools
+    implied: ClassVar[Collection[str]] = ()  # fields that the optimizer's class says, not a user
+    initial: ClassVar[Collection[str]] = ()  # fields that matter only when the state is made
+    fields: ClassVar[tuple[str, ...]]
 
-    ema_decay: float | None = field(default=None, kw_only=True)
+    ema_decay: float | None
 
-    def __post_init__(self) -> None:
-        for each in fields(self):
-            object.__setattr__(self, each.name, self.check(each.name, getattr(self, each.name)))
+    def __init_subclass__(cls) -> None:
+        cls.fields = ("ema_decay", *cls.__annotations__)
+
+    def __init__(self, *, ema_decay: Any = None, **hyperparameters: Any) -> None:
+        given = {"ema_decay": ema_decay, **hyperparameters}
+        if given.keys() != set(self.fields):
+            raise TypeError(f"{type(self).__name__} got {[*given]}; expected {[*self.fields]}")
+        vars(self).update({name: self.check(name, given[name]) for name in self.fields})
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} cannot be changed; make another")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} cannot be changed; make another")
+
+    def __eq__(self, other: object) -> bool:
+        return self._values == other._values if isinstance(other, Options) and type(self) is type(other) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._values)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self.names())})"
+
+    @property
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self.fields)
 
     @classmethod
     def check(cls, name: str, value: Any, label: str | None = None) -> Any:
@@ -35,8 +62,8 @@ class Options(abc.ABC):
 
     @classmethod
     def names(cls) -> list[str]:
-        """The hyperparameters that users choose, in the order of the class's signature."""
-        return [each.name for each in fields(cls) if each.repr]
+        """The hyperparameters that users choose."""
+        return [name for name in cls.fields if name not in cls.implied]
 
     @property
     @abc.abstractmethod
@@ -52,10 +79,10 @@ class Options(abc.ABC):
     def rule(self) -> _native.Rule:
         """The native rule."""
         options: dict[str, float] = {}
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if each.name == "betas":
+        for name in self.fields:
+            value = getattr(self, name)
+            if name == "betas":
                 options["beta1"], options["beta2"] = value
-            elif each.compare and each.name != "ema_decay":
-                options[each.name] = value
+            elif name != "ema_decay" and name not in self.initial:
+                options[name] = value
         return _native.Rule(self.rule_name, options, self.ema_decay)

@@ -1,6 +1,5 @@
 """Stochastic gradient descent."""
 
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -10,7 +9,6 @@ from fastadam.optimizer import Optimizer
 from fastadam.options import Options
 
 
-@dataclass(frozen=True)
 class SGDOptions(Options):
     """Hyperparameters of SGD."""
 
@@ -24,8 +22,8 @@ class SGDOptions(Options):
     rule_name = "sgd"
     checks = MappingProxyType({"lr": non_negative, "momentum": non_negative, "dampening": real, "weight_decay": non_negative})
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def __init__(self, **hyperparameters: Any) -> None:
+        super().__init__(**hyperparameters)
         if self.nesterov and (self.momentum == 0 or self.dampening != 0):
             raise ValueError(
                 f"nesterov is True with momentum {self.momentum} and dampening {self.dampening}; expected a momentum above 0 "

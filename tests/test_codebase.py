@@ -30,6 +30,45 @@ def test_only_numpy_is_needed(run_python):
     assert [r.split(">")[0] for r in required] == ["numpy"]
 
 
+def test_import_is_quick(run_python):
+    """It imports next to nothing that NumPy has not imported, and leaves what few programs need for when it is asked for."""
+    avoided = ["argparse", "copy", "dataclasses", "importlib.metadata", "inspect", "json", "pathlib", "pickle", "secrets"]
+    avoided += ["statistics", "subprocess", "tempfile", "threading", "urllib", "zipfile"]
+    avoided += ["fastadam.checkpoint", "fastadam.convert", "fastadam.reference", "fastadam.cuda.backend"]
+    program = f"import sys, numpy; old = {{*sys.modules}}; import fastadam; print({{*{avoided}}} & ({{*sys.modules}} - old))"
+    assert run_python(program) == "set()"
+
+
+@pytest.mark.parametrize("name", ["convert", "reference"])
+def test_modules_that_are_imported_late_look_as_if_they_were_not(run_python, name):
+    assert run_python(f"import fastadam; print(fastadam.{name}.__name__)") == f"fastadam.{name}"
+    assert run_python(f"from fastadam import {name}; print({name}.__name__)") == f"fastadam.{name}"
+    assert run_python(f"from fastadam import *; print({name}.__name__)") == f"fastadam.{name}"
+    assert name in dir(fastadam)
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'fastadam' has no attribute 'Adan'"):
+        getattr(fastadam, "Adan")  # noqa: B009
+
+
+def test_options_are_values():
+    def options(**hyperparameters):
+        return fastadam.Adam(np.zeros(1, np.float32), **hyperparameters)._groups[0].options
+
+    assert options(lr=0.5) == options(lr=0.5) != options(lr=0.25)
+    assert hash(options(betas=[0.5, 0.5])) == hash(options(betas=(0.5, 0.5)))
+    assert options() != fastadam.AdamW(np.zeros(1, np.float32), weight_decay=0.0)._groups[0].options
+    assert options() != fastadam.RAdam(np.zeros(1, np.float32))._groups[0].options
+    assert repr(options()).startswith("AdamOptions(ema_decay=None, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0,")
+    with pytest.raises(AttributeError, match="AdamOptions cannot be changed"):
+        options().lr = 0.5
+    with pytest.raises(AttributeError, match="AdamOptions cannot be changed"):
+        del options().lr
+    with pytest.raises(TypeError, match=r"AdamOptions got .*, 'lr', 'beta'\]; expected .*, 'lr', 'betas'"):
+        type(options())(lr=0.5, beta=0.5)
+
+
 @pytest.mark.parametrize("name", fastadam.__all__)
 def test_public_names_are_documented(name):
     assert inspect.getdoc(getattr(fastadam, name)) or name == "__version__"

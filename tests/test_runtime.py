@@ -8,7 +8,6 @@ import pytest
 
 import fastadam
 from fastadam import cpus, runtime
-from fastadam.__main__ import main
 
 PRINT_ISA = "import fastadam; print(fastadam.active_isa())"
 PRINT_THREADS = "import fastadam; print(fastadam.get_num_threads())"
@@ -124,11 +123,3 @@ def test_cgroup_quota(tmp_path, membership, files, quota):
 
 def test_no_cgroups_means_no_quota(tmp_path):
     assert cpus.cgroup_quota(tmp_path / "missing", tmp_path) == math.inf
-
-
-def test_info_command(capsys):
-    main(["info"])
-    output = capsys.readouterr().out
-    build = fastadam.build_info()
-    for text in (fastadam.__version__, build["compiler"], build["openmp"], f"{fastadam.active_isa()} (active)", *build["isas"]):
-        assert text in output

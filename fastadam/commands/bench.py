@@ -1,0 +1,95 @@
+"""``python -m fastadam bench``: how fast AdamW is on this machine, beside NumPy and beside its memory."""
+
+import argparse
+import concurrent.futures
+import functools
+import os
+from typing import Any
+
+import fastadam
+from fastadam.commands.cases import Case
+from fastadam.commands.text import duration, progress, table, three_digits
+from fastadam.commands.timing import Step, interleave
+from fastadam.commands.wall import BYTES_PER_ELEMENT, memory_wall
+
+LARGE = 30_000_000  # elements, beyond the caches
+LARGE_SHARE = 6  # how many times the time of another case it gets: its steps take long, and few samples are no median
+BYTES_NEEDED = 40  # an element: parameter, gradient, moments, what is checked, and what NumPy's expression makes
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Measure everything; a row for each case and number of threads."""
+    all_threads = arguments.threads or list(dict.fromkeys([1, fastadam.get_num_threads()]))
+    _expect_possible(all_threads)
+    large = min(LARGE, free_memory() // 2 // BYTES_NEEDED)
+    shapes = [(1_000, 1, False), (100_000, 1, False), (256, 1_000, False), (large, 1, True)]
+    seconds = arguments.seconds / len(all_threads) / (len(shapes) - 1 + LARGE_SHARE)
+    progress(f"fastadam {fastadam.__version__}, {fastadam.active_isa()}: AdamW on float32, about {arguments.seconds:g} s")
+    rows = []
+    for size, tensors, is_large in shapes:
+        case = Case(size, tensors)
+        case.check(all_threads[-1])
+        for threads in all_threads:
+            progress(f"  {case.name} elements on {_of(threads)} ...")
+            rows.append(measure(case, threads, seconds * (LARGE_SHARE if is_large else 1), with_wall=is_large))
+    return {"version": fastadam.__version__, "isa": fastadam.active_isa(), "seconds": arguments.seconds, "rows": rows}
+
+
+def measure(case: Case, threads: int, seconds: float, with_wall: bool) -> dict[str, Any]:
+    """A row: medians of interleaved samples."""
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        steps: dict[str, Step] = {"fastadam": functools.partial(case.step, threads), "numpy": case.step_of_numpy}
+        if with_wall:
+            # Next to fastadam, so that the ratio that has to be exact is taken over the shortest time.
+            steps = {"wall": memory_wall(case.arrays[0], pool, threads), **steps}
+        times = interleave(steps, seconds)
+    taken = times.median("fastadam")
+    return {
+        "case": case.name,
+        "tensors": case.tensors,
+        "elements": case.elements,
+        "threads": threads,
+        "seconds_per_step": taken,
+        "gigabytes_per_second": BYTES_PER_ELEMENT * case.elements / taken / 1e9,
+        "times_faster_than_numpy": times.ratio("numpy", "fastadam"),
+        "percent_of_memory_wall": 100 * times.ratio("wall", "fastadam") if with_wall else None,
+    }
+
+
+def text(result: dict[str, Any]) -> str:
+    """A table of the rows."""
+    head = ["elements", "threads", "time", "GB/s", "vs NumPy", "% of memory wall"]
+    body = [
+        [
+            row["case"],
+            str(row["threads"]),
+            duration(row["seconds_per_step"]),
+            three_digits(row["gigabytes_per_second"]),
+            three_digits(row["times_faster_than_numpy"]),
+            "" if row["percent_of_memory_wall"] is None else f"{row['percent_of_memory_wall']:.0f}",
+        ]
+        for row in result["rows"]
+    ]
+    return table(head, body)
+
+
+def free_memory() -> int:
+    """Bytes that can be taken without making the machine swap, for all that the system says; else plenty."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # no sysconf, or none of this name
+        return 2 * LARGE * BYTES_NEEDED
+
+
+def _expect_possible(all_threads: list[int]) -> None:
+    """Leave the program if OpenMP would not use as many threads as asked for, and the table would not be true."""
+    before = fastadam.get_num_threads()
+    for threads in all_threads:
+        fastadam.set_num_threads(threads)
+        if (possible := fastadam.get_num_threads()) != threads:
+            raise SystemExit(f"--threads is {threads}; expected at most {possible}, to which OpenMP is limited here")
+    fastadam.set_num_threads(before)
+
+
+def _of(threads: int) -> str:
+    return "1 thread" if threads == 1 else f"{threads} threads"

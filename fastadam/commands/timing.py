@@ -1,0 +1,54 @@
+"""Times functions side by side: one sample of each, round after round, so that a slow moment of the machine hits them all."""
+
+import math
+import statistics
+from collections.abc import Callable, Mapping
+from time import perf_counter
+
+SAMPLE_SECONDS = 2e-3  # what a sample takes at least, so that the clock does not matter
+FEWEST_ROUNDS = 3
+Step = Callable[[], object]
+
+
+class Times:
+    """The samples of some functions: seconds of one call, a sample of each function in each round."""
+
+    def __init__(self, samples: Mapping[str, list[float]]) -> None:
+        self._samples = samples
+
+    def median(self, name: str) -> float:
+        """Seconds that a call takes."""
+        return statistics.median(self._samples[name])
+
+    def ratio(self, name: str, to: str) -> float:
+        """How many times as long it takes as `to`: the median over the rounds."""
+        return statistics.median(a / b for a, b in zip(self._samples[name], self._samples[to], strict=True))
+
+
+def interleave(steps: Mapping[str, Step], seconds: float) -> Times:
+    """Take samples of all `steps` in turn, for about `seconds`."""
+    calls = {name: _calls(step) for name, step in steps.items()}
+    samples: dict[str, list[float]] = {name: [] for name in steps}
+    end, rounds = perf_counter() + seconds, 0
+    while rounds < FEWEST_ROUNDS or perf_counter() < end:
+        rounds += 1
+        # Backwards every other time, since what a sample takes depends on who was before it.
+        for name in list(steps)[:: 1 if rounds % 2 else -1]:
+            step = steps[name]
+            _time(step, calls[name] // 2)  # the others left their own data in the caches and their own threads awake
+            samples[name].append(_time(step, calls[name]))
+    return Times(samples)
+
+
+def _calls(step: Step) -> int:
+    """How many calls make a sample. The first one warms up: memory that was never used, threads that sleep."""
+    step()
+    return math.ceil(SAMPLE_SECONDS / max(_time(step, 1), 1e-9))
+
+
+def _time(step: Step, calls: int) -> float:
+    """Seconds of one call, from `calls` of them in a row."""
+    start = perf_counter()
+    for _ in range(calls):
+        step()
+    return (perf_counter() - start) / max(calls, 1)
