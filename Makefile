@@ -32,6 +32,9 @@ wheel: .venv/wheel/tools  ## build an sdist, and from it a wheel for each CPytho
 test-wheel:  ## run the tests against the wheels in dist/, in new environments without a compiler
 	$(PYTHON) tools/wheels.py test $(PYTEST_FLAGS)
 
+test-emulated:  ## the same for one wheel, on an emulated CPU without AVX (needs qemu-user)
+	$(PYTHON) tools/wheels.py emulate $(PYTEST_FLAGS)
+
 demo: .venv/demo/ready  ## train a network on handwritten digits
 	.venv/demo/bin/python examples/digits.py
 
@@ -64,4 +67,4 @@ clean:  ## remove virtual environments and builds
 	rm -rf .venv build dist
 
 .PRECIOUS: .venv/%/tools
-.PHONY: help test test-gpu wheel test-wheel demo bench bench-short bench-deepspeed bench-cuda lint clean
+.PHONY: help test test-gpu wheel test-wheel test-emulated demo bench bench-short bench-deepspeed bench-cuda lint clean

@@ -1,9 +1,10 @@
 """Builds wheels for this machine's CPython versions from a source distribution, and tests each as a user would install it.
 
-`python tools/wheels.py build` fills dist/; `python tools/wheels.py test` takes pytest's arguments.
+`python tools/wheels.py build` fills dist/; `test` and `emulate` take pytest's arguments.
 """
 
 import argparse
+import contextlib
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -75,31 +77,55 @@ def check_contents(wheel: Path) -> None:
 
 
 def test(pytest_arguments: list[str]) -> None:
-    """Runs the tests against each wheel, in a new environment that has no compiler and no source tree."""
+    """Runs the tests against each wheel."""
     for version, python in interpreters().items():
-        (wheel,) = DIST.glob(f"*-cp{version.replace('.', '')}-*.whl")
-        print(f"\n== CPython {version}: {wheel.name}", flush=True)
-        with tempfile.TemporaryDirectory() as folder:
-            run(python, "-m", "venv", f"{folder}/venv")
-            venv = Path(folder, "venv", "bin")
-            pip = [venv / "python", "-m", "pip", "install", "--quiet"]
-            run(*pip, "--upgrade", "pip>=25.1")
-            run(*pip, "--group", f"{ROOT / 'pyproject.toml'}:{TEST_GROUPS[version]}", wheel)
-            shutil.copytree(ROOT / "tests", f"{folder}/tests", ignore=shutil.ignore_patterns("__pycache__"))
-            shutil.copy(ROOT / "pyproject.toml", folder)  # pytest's options
-            environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"PATH": str(venv)}
-            run(venv / "python", "-P", "-m", "fastadam", "info", cwd=folder, env=environment)
-            run(venv / "python", "-P", "-m", "pytest", "-n", "auto", *pytest_arguments, cwd=folder, env=environment)
+        with installed(version, python, TEST_GROUPS[version]) as folder:
+            run_tests(folder, [], ["-n", "auto", *pytest_arguments])
+
+
+def emulate(pytest_arguments: list[str]) -> None:
+    """Runs the tests against the wheel for this Python, on an emulated CPU of 2008 without AVX (Debian: qemu-user)."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    os.environ["OPENBLAS_CORETYPE"] = "Nehalem"  # which OpenBLAS, NumPy's, does not see by itself
+    with installed(version, Path(sys.executable), "test-wheel") as folder:
+        run_tests(folder, ["qemu-x86_64", "-cpu", "Nehalem"], pytest_arguments)
+
+
+@contextlib.contextmanager
+def installed(version: str, python: Path, group: str) -> Iterator[Path]:
+    """A folder with a new environment `venv`, in which are a wheel and a dependency group, and with the tests."""
+    (wheel,) = DIST.glob(f"*-cp{version.replace('.', '')}-*.whl")
+    print(f"\n== CPython {version}: {wheel.name}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        run(python, "-m", "venv", f"{folder}/venv")
+        pip = [f"{folder}/venv/bin/python", "-m", "pip", "install", "--quiet"]
+        run(*pip, "--upgrade", "pip>=25.1")
+        run(*pip, "--group", f"{ROOT / 'pyproject.toml'}:{group}", wheel)
+        shutil.copytree(ROOT / "tests", f"{folder}/tests", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", folder)  # pytest's options
+        yield Path(folder)
+
+
+def run_tests(folder: Path, emulator: list[str], pytest_arguments: list[str]) -> None:
+    """With no compiler on PATH."""
+    command = [*(shutil.which(part) or part for part in emulator), folder / "venv/bin/python", "-P", "-m"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["PATH"] = str(folder / "venv/bin")
+    run(*command, "fastadam", "info", cwd=folder, env=environment)
+    run(*command, "pytest", *pytest_arguments, cwd=folder, env=environment)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["build", "test"])
-    arguments, rest = parser.parse_known_args()
-    if arguments.command == "build":
-        build()
-    else:
-        test(rest)
+    parser.add_argument("command", choices=["build", "test", "emulate"])
+    arguments, pytest_arguments = parser.parse_known_args()
+    match arguments.command:
+        case "build":
+            build()
+        case "test":
+            test(pytest_arguments)
+        case "emulate":
+            emulate(pytest_arguments)
 
 
 if __name__ == "__main__":
