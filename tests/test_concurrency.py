@@ -175,3 +175,42 @@ print(fastadam.get_num_threads(), started(lambda: optimizer.step(grad)))
 """
     )
     assert run_python(program, FASTADAM_NUM_THREADS="2", OMP_NUM_THREADS="2") == "1 0 2 1"
+
+
+@has_openmp
+def test_steps_beside_torch_under_load(run_python):
+    """Both with OpenMP threads of their own, in two Python threads, and by turns in each: nothing hangs, and no bit changes."""
+    pytest.importorskip("torch", reason="torch is not installed")
+    program = """
+import threading
+import numpy as np
+import torch
+import fastadam
+
+torch.set_num_threads(2)
+matrix = torch.ones(300, 300) / 300
+
+def work(results):
+    param, product, grads = np.ones(300_001, np.float32), matrix, []
+    optimizer = fastadam.Adam(param)
+    for _ in range(50):
+        product = product @ matrix
+        grads.append(float(product[0, 0]))
+        optimizer.step(np.full_like(param, grads[-1]), num_threads=2)
+        torch.from_numpy(param).mul_(0.5)
+    results.append((param, grads))
+
+results = []
+threads = [threading.Thread(target=work, args=(results,)) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+for param, grads in results:
+    expected, m, v = np.ones_like(param), *np.zeros((2, param.size), np.float32)
+    for step, grad in enumerate(grads, 1):
+        fastadam.reference.adam_step(expected, np.full_like(expected, grad), m, v, step=step)
+        expected *= np.float32(0.5)
+    print(np.array_equal(param, expected))
+"""
+    assert run_python(program).split() == ["True", "True"]

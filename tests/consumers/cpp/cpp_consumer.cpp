@@ -68,5 +68,5 @@ PYBIND11_MODULE(cpp_consumer, m) {
   m.def("isa", [] { return api->isa(); });
   m.def("gradient", &gradient_of);
   m.def("train", &train, py::arg(), py::arg(), py::arg().noconvert(), py::arg("lr"), py::arg("steps"));
-  m.def("repeat", &repeat);
+  m.def("repeat", &repeat, py::arg(), py::arg(), py::arg(), py::arg(), py::arg("steps"));
 }
