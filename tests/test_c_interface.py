@@ -4,6 +4,7 @@ import ctypes
 import itertools
 import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import c_interface
 import numpy as np
@@ -54,6 +55,23 @@ def test_rule_step_equals_the_reference(isa, variant):
         for actual, wanted in zip(guarded.arrays, expected, strict=True):
             assert_same_bits(actual, wanted)
         guarded.assert_guards_untouched()
+
+
+def test_the_guide_names_every_option_and_state():
+    guide = Path(__file__).parents[1] / "docs" / "c-interface.md"
+    if not guide.exists():
+        pytest.skip("needs the source tree")
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \| (.*) \| (.*) \|$", guide.read_text(), re.MULTILINE)
+    assert [name for name, *_ in rows] == fastadam.build_info()["rules"]
+    for name, numbers, flags, states in rows:
+        with pytest.raises(ValueError, match="'unknown' is not an option of") as refused:
+            c_interface.Rule(name, {"unknown": 0.0})
+        all_numbers, all_flags = str(refused.value).partition("expected ")[2].split(" and the flags ")
+        assert numbers.replace("`", "'") == all_numbers
+        assert flags.replace("`", "'") == all_flags
+        (variant,) = (variant for variant in ONE_OF_EACH if variant.rule_name == name)
+        named = [state for state in re.findall(r"`(\w+)`", states) if state not in ("amsgrad", "centered")]
+        assert named == [state for state in variant.make(np.zeros(1, np.float32)).state if state != "step"]
 
 
 def test_an_option_may_be_set_between_steps():
