@@ -13,6 +13,9 @@ import pytest
 import fastadam
 from fastadam import _native
 
+# What this process runs under, if that is not the CPU: the programs that tests start do so too.
+EMULATOR = os.environ.get("FASTADAM_TEST_EMULATOR", "").split()
+
 
 @pytest.fixture(params=fastadam.available_isas())
 def isa(request):
@@ -61,9 +64,9 @@ def run_python():
 
     def run(program, timeout=120, check=True, **environ):
         result = subprocess.run(
-            [sys.executable, "-P", "-c", program],
+            [*EMULATOR, sys.executable, "-P", "-c", program],
             env={name: value for name, value in (os.environ | environ).items() if value is not None},
-            timeout=timeout,
+            timeout=10 * timeout if EMULATOR else timeout,
             capture_output=True,
             text=True,
         )

@@ -30,6 +30,7 @@ def test_info_as_json(capsys):
         "available_isas": fastadam.available_isas(),
         "active_isa": fastadam.active_isa(),
         "threads": fastadam.get_num_threads(),
+        "include": fastadam.get_include(),
     }
 
 

@@ -125,6 +125,7 @@ def test_on_a_gpu(host_gpu):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads how Linux maps the memory")
+@pytest.mark.skipif("FASTADAM_TEST_EMULATOR" in os.environ, reason="an emulator need not pass advice on")
 @pytest.mark.skipif(os.environ.get("NUMPY_MADVISE_HUGEPAGE") == "0", reason="huge pages are turned off")
 def test_a_large_buffer_is_advised_to_have_huge_pages():
     flat, _ = fastadam.flatten([np.ones(4_000_000, F32)])

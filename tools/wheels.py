@@ -111,6 +111,8 @@ def run_tests(folder: Path, emulator: list[str], pytest_arguments: list[str]) ->
     command = [*(shutil.which(part) or part for part in emulator), folder / "venv/bin/python", "-P", "-m"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment["PATH"] = str(folder / "venv/bin")
+    if emulator:
+        environment["FASTADAM_TEST_EMULATOR"] = " ".join(map(str, command[: len(emulator)]))
     run(*command, "fastadam", "info", cwd=folder, env=environment)
     run(*command, "pytest", *pytest_arguments, cwd=folder, env=environment)
 
