@@ -5,6 +5,7 @@
 
 import argparse
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -77,9 +78,12 @@ def check_contents(wheel: Path) -> None:
 
 
 def test(pytest_arguments: list[str]) -> None:
-    """Runs the tests against each wheel."""
-    for version, python in interpreters().items():
+    """Runs the tests against each wheel, by turns on each instruction set of this machine."""
+    for k, (version, python) in enumerate(interpreters().items()):
         with installed(version, python, TEST_GROUPS[version]) as folder:
+            info = subprocess.check_output([folder / "venv/bin/python", "-P", "-m", "fastadam", "info", "--json"], cwd=folder)
+            isas = json.loads(info)["available_isas"]
+            os.environ["FASTADAM_ISA"] = isas[k % len(isas)]
             run_tests(folder, [], ["-n", "auto", *pytest_arguments])
 
 
