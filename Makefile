@@ -56,6 +56,9 @@ bench-deepspeed: .venv/bench/ready  ## the same with DeepSpeed's CPUAdam, which 
 bench-cuda: .venv/bench-cuda/ready  ## measure on a GPU beside its memory's speed and every peer; writes bench/results/
 	.venv/bench-cuda/bin/python bench/cuda
 
+docs: .venv/docs/ready  ## build the site, build/docs/html
+	.venv/docs/bin/sphinx-build -W -n --keep-going -d build/docs/doctrees docs build/docs/html
+
 lint: .venv/lint/ready  ## check style and types
 	.venv/lint/bin/ruff check .
 	.venv/lint/bin/ruff format --check .
@@ -64,7 +67,7 @@ lint: .venv/lint/ready  ## check style and types
 	.venv/lint/bin/python -P -m mypy.stubtest fastadam._native --allowlist tests/stubtest-allowlist.txt
 
 clean:  ## remove virtual environments and builds
-	rm -rf .venv build dist
+	rm -rf .venv build docs/optimizers dist
 
 .PRECIOUS: .venv/%/tools
-.PHONY: help test test-gpu wheel test-wheel test-emulated demo bench bench-short bench-deepspeed bench-cuda lint clean
+.PHONY: help test test-gpu wheel test-wheel test-emulated demo bench bench-short bench-deepspeed bench-cuda docs lint clean

@@ -145,12 +145,12 @@ class Adam(Optimizer):
     params : array, or sequence, iterator or mapping of arrays, or list of groups
         What to optimize, in place: float32 arrays, C-contiguous and writeable, of any shapes, without common memory, on the
         CPU (NumPy) or on one GPU (CuPy), or exporting such memory by DLPack or ``__cuda_array_interface__``. Gradients and
-        :attr:`state` have the same structure. One flat array is the fastest: :func:`fastadam.flatten`. A group is a mapping
+        `state` have the same structure. One flat array is the fastest: :func:`fastadam.flatten`. A group is a mapping
         from ``"params"`` to any of these, and from names of hyperparameters to what they are in this group.
     lr, betas, eps, weight_decay, amsgrad, maximize
         As for :func:`adam_step`, with the names and defaults of ``torch.optim.Adam``. All but `amsgrad` are attributes that
         may be set between steps. Each may be a schedule, a function that is called before each step with
-        :attr:`step_count`, from 0 on, and returns the value, as those of optax are.
+        `step_count`, from 0 on, and returns the value, as those of optax are.
     ema_decay : float, optional
         In [0, 1). If given, ``state["ema"]`` is an exponential moving average of the parameter, with this decay rate and
         without bias towards zero (the paper's section 7.2). Updated in the same pass.

@@ -34,7 +34,7 @@ class NAdam(Optimizer):
     r"""NAdam: Adam with Nesterov's momentum (Dozat 2016).
 
     .. math::
-        \mu_t &= \beta_1 \left(1 - \tfrac12 \, 0.96^{\, t \, \mathrm{momentum\_decay}}\right) \\
+        \mu_t &= \beta_1 \left(1 - \tfrac{1}{2} \, 0.96^{\, t \, \mathrm{momentum\_decay}}\right) \\
         m &\leftarrow \beta_1 m + (1 - \beta_1) g \\
         v &\leftarrow \beta_2 v + (1 - \beta_2) g^2 \\
         p &\leftarrow p - \mathrm{lr} \,

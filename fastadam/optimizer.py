@@ -79,7 +79,7 @@ class Optimizer(Persistent):
 
         Notes
         -----
-        Take :attr:`state` anew afterwards: step counts that were taken from it before do not advance any more.
+        Take `state` anew afterwards: step counts that were taken from it before do not advance any more.
         """
         kind, old = self._options_type, self._members
         structure, arrays, given = parse_group(param_group, kind, "param_group")
@@ -139,7 +139,7 @@ class Optimizer(Persistent):
             multiplied by ``max_norm / norm``. It reads the gradients once more. Infinity: only find the norm.
         skip_nonfinite : bool
             If an element of a gradient is infinite or NaN, change no parameter, state or step count, and add one to
-            :attr:`skipped_steps`. It reads the gradients once more. On a GPU it takes `capturable`.
+            `skipped_steps`. It reads the gradients once more. On a GPU it takes `capturable`.
         num_threads : int, optional
             How many of the CPU's threads to use at most; by default as many as :func:`fastadam.get_num_threads` says. The
             result does not depend on it.
