@@ -40,6 +40,9 @@ class Adagrad(Optimizer):
     :func:`fastadam.reference.adagrad_step` is the specification, and gives the same bits. Names, defaults and semantics are
     those of ``torch.optim.Adagrad``.
 
+    Made for sparse features: where gradients are rare, steps stay large. They become smaller for good with each gradient; for
+    long trainings take what forgets, such as :class:`fastadam.RMSprop` or :class:`fastadam.Adam`.
+
     Parameters
     ----------
     params, maximize, ema_decay, capturable
@@ -57,7 +60,8 @@ class Adagrad(Optimizer):
 
     References
     ----------
-    Duchi, Hazan & Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization", JMLR 12, 2011.
+    Duchi, Hazan & Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization", JMLR 12, 2011,
+    Figure 1.
 
     Examples
     --------

@@ -114,6 +114,15 @@ def adam_step(
     ----------
     Kingma & Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, Algorithm 1. Loshchilov & Hutter, "Decoupled Weight
     Decay Regularization", ICLR 2019, Algorithm 2. Reddi, Kale & Kumar, "On the Convergence of Adam and Beyond", ICLR 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastadam
+    >>> param, exp_avg, exp_avg_sq = np.ones(2, np.float32), np.zeros(2, np.float32), np.zeros(2, np.float32)
+    >>> fastadam.adam_step(param, np.array([1, -4], np.float32), exp_avg, exp_avg_sq, step=1, lr=0.5)
+    >>> param
+    array([0.5, 1.5], dtype=float32)
     """
     options = _options(
         lr=lr,
@@ -138,7 +147,20 @@ def adam_step(
 
 
 class Adam(Optimizer):
-    """Adam (Kingma & Ba 2015), with coupled weight decay and AMSGrad (Reddi et al. 2018) as options.
+    r"""Adam (Kingma & Ba 2015, Algorithm 1), with coupled weight decay and AMSGrad (Reddi et al. 2018) as options.
+
+    With :math:`g` the gradient and :math:`t` the number of the step, from 1:
+
+    .. math::
+        m &\leftarrow \beta_1 m + (1 - \beta_1) g \\
+        v &\leftarrow \beta_2 v + (1 - \beta_2) g^2 \\
+        p &\leftarrow p - \mathrm{lr} \, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \mathrm{eps}}
+
+    With `amsgrad` the largest :math:`v` so far takes its place in the last line. :func:`fastadam.reference.adam_step` is the
+    specification, and gives the same bits.
+
+    The first choice where gradients are noisy or sparse, or of very different sizes in different parameters: an element moves
+    by about `lr` in a step, whatever the scale of its gradients. Where there is weight decay, take :class:`fastadam.AdamW`.
 
     Parameters
     ----------
@@ -168,6 +190,11 @@ class Adam(Optimizer):
     -----
     Memory: two floats per parameter element, one more with `amsgrad`, one with `ema_decay`, and nothing else that grows with
     the model. Different optimizers may step in different threads at once; one optimizer may not.
+
+    References
+    ----------
+    Kingma & Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, Algorithm 1. Reddi, Kale & Kumar, "On the Convergence
+    of Adam and Beyond", ICLR 2018, Algorithm 2.
 
     Examples
     --------
@@ -220,10 +247,40 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """AdamW (Loshchilov & Hutter 2019): Adam with decoupled weight decay.
+    r"""AdamW (Loshchilov & Hutter 2019, Algorithm 2): Adam with decoupled weight decay.
 
-    Parameters, attributes and errors are those of :class:`Adam`. Each step multiplies the parameters by
-    ``1 - lr * weight_decay``, as ``torch.optim.AdamW`` does, and `weight_decay` defaults to 0.01.
+    .. math::
+        m &\leftarrow \beta_1 m + (1 - \beta_1) g \\
+        v &\leftarrow \beta_2 v + (1 - \beta_2) g^2 \\
+        p &\leftarrow (1 - \mathrm{lr} \, \mathrm{weight\_decay}) \, p
+            - \mathrm{lr} \, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \mathrm{eps}}
+
+    As in ``torch.optim.AdamW``, the decay is multiplied by the whole `lr`; the paper multiplies it by the schedule alone.
+    :func:`fastadam.reference.adam_step` with ``decoupled_weight_decay=True`` is the specification, and gives the same bits.
+
+    The usual choice for transformers. The decay does not pass through the moments, so that it is as strong on elements with
+    large gradients as on others. It is customary to leave biases and the weights of normalizations without decay, in a group
+    of their own.
+
+    Parameters
+    ----------
+    params, lr, betas, eps, amsgrad, maximize, ema_decay, capturable
+        As for :class:`fastadam.Adam`, and so are errors.
+    weight_decay : float
+        At least 0; the parameters are multiplied by ``1 - lr * weight_decay``.
+
+    References
+    ----------
+    Loshchilov & Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, Algorithm 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastadam
+    >>> weights = np.ones(2, np.float32)
+    >>> fastadam.AdamW(weights, lr=0.25, weight_decay=0.5).step(np.array([1, 0], np.float32))
+    >>> weights
+    array([0.625, 0.875], dtype=float32)
     """
 
     _decoupled_weight_decay = True

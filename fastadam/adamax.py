@@ -37,6 +37,9 @@ class Adamax(Optimizer):
     :func:`fastadam.reference.adamax_step` is the specification, and gives the same bits. Names, defaults and semantics are
     those of ``torch.optim.Adamax``; the paper has no `eps`.
 
+    By the paper's argument no step is larger than `lr`, where Adam's may be several times it after a gradient among zeros. It
+    suits sparse gradients, as those of embeddings.
+
     Parameters
     ----------
     params, maximize, ema_decay, capturable
@@ -52,7 +55,7 @@ class Adamax(Optimizer):
 
     References
     ----------
-    Kingma & Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, section 7.1.
+    Kingma & Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, section 7.1, Algorithm 2.
 
     Examples
     --------

@@ -35,6 +35,9 @@ class Lion(Optimizer):
 
     :func:`fastadam.reference.lion_step` is the specification, and gives the same bits.
 
+    Half of Adam's state. Each element moves by `lr` in every step, so that `lr` has to be smaller than Adam's, and
+    `weight_decay` larger by as much; the paper finds it better the larger the batch.
+
     Parameters
     ----------
     params, maximize, ema_decay, capturable

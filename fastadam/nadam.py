@@ -45,6 +45,9 @@ class NAdam(Optimizer):
     of ``torch.optim.NAdam``, but for the product, which is taken over the present `betas` and `momentum_decay` here, and there
     over those of each step.
 
+    Where Adam works and gradients change slowly: the step looks one step of momentum ahead. The default `momentum_decay` is
+    the paper's, 1 / 250.
+
     Parameters
     ----------
     params, maximize, ema_decay, capturable
@@ -64,7 +67,7 @@ class NAdam(Optimizer):
 
     References
     ----------
-    Dozat, "Incorporating Nesterov Momentum into Adam", ICLR workshop 2016.
+    Dozat, "Incorporating Nesterov Momentum into Adam", ICLR workshop 2016, Algorithm 2.
 
     Examples
     --------

@@ -43,6 +43,9 @@ class RAdam(Optimizer):
     :func:`fastadam.reference.radam_step` is the specification, and gives the same bits. Names, defaults and semantics are those
     of ``torch.optim.RAdam``; the paper's threshold is 4.
 
+    In place of Adam with a warm-up of the learning rate, which it makes superfluous by the paper's argument. With the default
+    `betas` the first five steps are those of momentum, of the size of the gradients.
+
     Parameters
     ----------
     params, maximize, ema_decay, capturable

@@ -42,6 +42,9 @@ class RMSprop(Optimizer):
     :func:`fastadam.reference.rmsprop_step` is the specification, and gives the same bits. Names, defaults and semantics are
     those of ``torch.optim.RMSprop``, but for a centered variance that rounding makes negative: 0 here, and NaN there.
 
+    Adam without its first moment, with half of its state; usual for recurrent networks and in reinforcement learning. The
+    average has no bias correction: the first steps are larger by up to :math:`1 / \sqrt{1 - \alpha}`, ten times by default.
+
     Parameters
     ----------
     params, maximize, ema_decay, capturable

@@ -45,7 +45,10 @@ class SGD(Optimizer):
             \quad (p - \mathrm{lr} \, (g + \mathrm{momentum} \, b) \text{ with nesterov})
 
     :func:`fastadam.reference.sgd_step` is the specification, and gives the same bits. Names, defaults and semantics are those
-    of ``torch.optim.SGD``.
+    of ``torch.optim.SGD``. The papers have `lr` within the momentum, which is the same while it does not change.
+
+    It takes the least memory: one array of state with momentum, none without. A momentum of 0.9 and a schedule are usual for
+    convolutional networks. All parameters share one scale of steps, so that `lr` has to be found for each model.
 
     Parameters
     ----------
@@ -64,7 +67,8 @@ class SGD(Optimizer):
 
     References
     ----------
-    Sutskever, Martens, Dahl & Hinton, "On the importance of initialization and momentum in deep learning", ICML 2013.
+    Sutskever, Martens, Dahl & Hinton, "On the importance of initialization and momentum in deep learning", ICML 2013,
+    equations 1 to 4.
 
     Examples
     --------
