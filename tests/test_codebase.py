@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import importlib.metadata
+import importlib.util
 import inspect
 import pkgutil
 import re
@@ -15,6 +16,8 @@ from variants import KINDS, VARIANTS
 import fastadam
 from fastadam import _native
 
+PAGES = sorted((Path(__file__).parents[1] / "docs").glob("*.md"))
+PAGES_WITH_EXAMPLES = [page for page in PAGES if ">>> " in page.read_text()]
 MODULES = ["fastadam", *(m.name for m in pkgutil.walk_packages(fastadam.__path__, "fastadam.") if "__main__" not in m.name)]
 
 
@@ -78,6 +81,16 @@ def test_public_names_are_documented(name):
 def test_examples_in_docstrings(module):
     results = doctest.testmod(importlib.import_module(module), raise_on_error=False)
     assert results.failed == 0
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_EXAMPLES, ids=lambda page: page.stem)
+def test_examples_in_pages(page):
+    """Sessions of a page, but those that import what is not installed, are one session."""
+    sessions = re.findall(r"^```pycon\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    assert sessions
+    runnable = [text for text in sessions if all(map(importlib.util.find_spec, re.findall(r"^>>> import (\w+)", text, re.M)))]
+    test = doctest.DocTestParser().get_doctest("\n".join(runnable), {}, page.name, str(page), 0)
+    assert doctest.DocTestRunner().run(test).failed == 0
 
 
 def test_reference_has_the_signature_of_the_kernel():
