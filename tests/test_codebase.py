@@ -77,6 +77,13 @@ def test_public_names_are_documented(name):
     assert inspect.getdoc(getattr(fastadam, name)) or name == "__version__"
 
 
+@pytest.mark.skipif(not PAGES, reason="needs the source tree")
+@pytest.mark.parametrize("name", fastadam.__all__)
+def test_public_names_are_on_the_site(name):
+    lists = [PAGES[0].with_name(page).read_text() for page in ("api.rst", "optimizers.rst")]
+    assert re.search(rf"[ .]{name}$", "".join(lists), re.MULTILINE)
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_in_docstrings(module):
     results = doctest.testmod(importlib.import_module(module), raise_on_error=False)

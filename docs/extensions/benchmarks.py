@@ -40,7 +40,7 @@ def _figures(results: Results, stem: Path, app: Sphinx) -> Iterator[str]:
         path = stem.with_name(f"{stem.name}-{threads}.svg")
         with rc_context({"savefig.transparent": True, "svg.hashsalt": path.name}):
             draw(replace(results, rows=[row for row in results.rows if row["threads"] == threads]), path)
-        yield f"![Bandwidth over the number of elements, {setting(threads)}]({os.path.relpath(path, app.srcdir)}){{.figure}}"
+        yield f"![Bandwidth over the number of elements, {setting(threads)}]({os.path.relpath(path, app.srcdir)})"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
