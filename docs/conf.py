@@ -25,6 +25,7 @@ myst_heading_anchors = 3
 
 html_math_renderer = "mathml"
 html_theme = "furo"
+pygments_dark_style = "a11y-dark"  # the theme's own underlines imports, as if they were links
 html_title = f"fastadam {release}"
 html_static_path = ["static", str(files("ziamath.fonts") / "STIXTwoMath-Regular.ttf")]
 templates_path = ["templates"]
