@@ -9,7 +9,7 @@ from sphinx.application import Sphinx
 def redirect(app: Sphinx, docname: str, source: list[str]) -> None:
     """Mend links that lead out of docs/, which are good where the repository is read."""
     text = re.sub(r"\]\(\.\./bench/results/[^)]*\)", "](benchmarks.md)", source[0])
-    source[0] = re.sub(r"\[([^]]*)\]\(\.\./[^)]*\)", r"\1", text)
+    source[0] = re.sub(r"(?<!!)\[([^]]*)\]\(\.\./[^)]*\)", r"\1", text)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
