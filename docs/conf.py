@@ -12,7 +12,16 @@ project = "fastadam"
 version = release = version_of(project)
 project_copyright = "2026, the fastadam developers"
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_parser", "benchmarks", "links", "mathml"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "myst_parser",
+    "sphinxcontrib.programoutput",
+    "benchmarks",
+    "links",
+    "mathml",
+]
 exclude_patterns = ["extensions"]
 default_role = "literal"  # in docstrings, `name` is code
 
