@@ -57,7 +57,7 @@ bench-cuda: .venv/bench-cuda/ready  ## measure on a GPU beside its memory's spee
 	.venv/bench-cuda/bin/python bench/cuda
 
 docs: .venv/docs/ready  ## build the site, build/docs/html
-	.venv/docs/bin/sphinx-build -W -n --keep-going -d build/docs/doctrees docs build/docs/html
+	PATH="$(CURDIR)/.venv/docs/bin:$$PATH" sphinx-build -W -n --keep-going -d build/docs/doctrees docs build/docs/html
 
 lint: .venv/lint/ready  ## check style and types
 	.venv/lint/bin/ruff check .
