@@ -90,7 +90,7 @@ def get_include() -> str:
     CMake's ``find_package(fastadam)`` has it too, as a part of the target ``fastadam::headers``. There is nothing to link: the
     functions are reached through the capsule ``fastadam.c_api`` when the module runs.
     """
-    return os.path.join(os.path.dirname(__file__), "include")
+    return os.path.join(os.path.dirname(_native.__file__), "include")
 
 
 if isa := os.environ.get("FASTADAM_ISA"):
