@@ -38,6 +38,9 @@ test-emulated:  ## the same for one wheel, on an emulated CPU without AVX (needs
 demo: .venv/demo/ready  ## train a network on handwritten digits
 	.venv/demo/bin/python examples/digits.py
 
+gallery: .venv/gallery/ready  ## the paper's experiments and where Adam fails: figures in build/gallery/
+	.venv/gallery/bin/python examples/gallery.py
+
 bench: .venv/bench/ready  ## measure beside the memory wall and every peer, and every rule; writes bench/results/
 	.venv/bench/bin/python bench
 	.venv/bench/bin/python bench --rules
@@ -70,4 +73,4 @@ clean:  ## remove virtual environments and builds
 	rm -rf .venv build docs/optimizers dist
 
 .PRECIOUS: .venv/%/tools
-.PHONY: help test test-gpu wheel test-wheel test-emulated demo bench bench-short bench-deepspeed bench-cuda docs lint clean
+.PHONY: help test test-gpu wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint clean

@@ -1,0 +1,76 @@
+"""The command line of a program of the gallery: run an experiment, draw what came out, and assert what it is to show."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user may choose of an experiment."""
+
+    small: bool = False  # a version for tests, of a few seconds, which shows the same
+    seed: int = 0
+    data: Path | None = None  # a folder with the real data; None: what ships with scikit-learn, or is made up
+    xp: ModuleType = np  # NumPy or CuPy
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A program of the gallery.
+
+    `run` does the work, showing a progress bar; `figure` draws what it returns; `check` raises AssertionError, with the numbers,
+    if that does not have the order that the experiment is to show; `summary` says in lines what came out.
+    """
+
+    run: Callable[[Settings], Any]
+    figure: Callable[[Any], Figure]
+    check: Callable[[Any], None]
+    summary: Callable[[Any], str]
+
+
+def main(experiment: Experiment, path: str, description: str) -> None:
+    """The command line of the program at `path`, whose docstring is `description`."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--small", action="store_true", help="a version of a few seconds, as in the tests")
+    parser.add_argument("--seed", type=int, default=0, help="of all that is random (default: 0)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="a folder with the real data set (default: none is needed)")
+    parser.add_argument("--gpu", action="store_true", help="compute with CuPy instead of NumPy")
+    parser.add_argument("--output", type=Path, default=Path(f"build/gallery/{Path(path).stem}.svg"), help="where the figure goes")
+    options = parser.parse_args()
+    result = experiment.run(Settings(options.small, options.seed, options.data, _array_module(options.gpu)))
+    save(experiment.figure(result), options.output)
+    print(experiment.summary(result))
+    print(f"figure: {options.output}")
+    try:
+        experiment.check(result)
+    except AssertionError as error:
+        sys.exit(f"not the expected order: {error}")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure; as an SVG it has no background, and the same bytes whenever it is written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rc_context({"svg.hashsalt": path.name, "svg.fonttype": "path"}):
+        if path.suffix == ".svg":
+            figure.savefig(path, transparent=True, metadata={"Date": None})
+        else:
+            figure.savefig(path, dpi=150)
+
+
+def _array_module(gpu: bool) -> ModuleType:
+    if not gpu:
+        return np
+    try:
+        import cupy
+    except ImportError as error:
+        raise SystemExit("--gpu needs CuPy: pip install 'fastadam[cuda13]'") from error
+    return cupy

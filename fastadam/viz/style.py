@@ -1,0 +1,25 @@
+"""How each method is drawn, everywhere: colours that stay apart for colour-blind readers, and dashes and marks besides."""
+
+from typing import NamedTuple
+
+
+class Style(NamedTuple):
+    """A colour (Okabe & Ito 2008, and two greys) with a dash and a mark, in plotly's and in matplotlib's words."""
+
+    color: str
+    dash: str
+    linestyle: str
+    symbol: str
+    marker: str
+
+
+STYLES = {
+    "SGD": Style("#8a8a8a", "solid", "-", "circle", "o"),
+    "momentum": Style("#e69f00", "dash", "--", "square", "s"),
+    "Nesterov": Style("#b8860b", "dot", ":", "diamond", "D"),
+    "AdaGrad": Style("#009e73", "dashdot", "-.", "triangle-up", "^"),
+    "RMSProp": Style("#cc79a7", "dash", "--", "triangle-down", "v"),
+    "Adam": Style("#d55e00", "solid", "-", "star", "*"),
+    "AMSGrad": Style("#0072b2", "dashdot", "-.", "x", "X"),
+    "AdamW": Style("#56b4e9", "dot", ":", "cross", "P"),
+}
