@@ -1,0 +1,53 @@
+"""Adam without its bias correction, as hyperparameters of the Adam that there is."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastadam.hyperparameters import Scheduled
+
+
+def uncorrected(
+    lr: Scheduled[float] = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: Scheduled[float] = 1e-8
+) -> dict[str, Any]:
+    r"""Hyperparameters with which :class:`fastadam.Adam` and its like take steps without bias correction.
+
+    The step of Algorithm 1 of Kingma & Ba (2015) equals :math:`\alpha_t \, m / (\sqrt{v} + \epsilon_t)` with
+    :math:`\alpha_t = \mathrm{lr} \sqrt{1 - \beta_2^t} / (1 - \beta_1^t)` and :math:`\epsilon_t = \mathrm{eps}
+    \sqrt{1 - \beta_2^t}` (its section 2). Learning rate and eps as schedules undo both factors, up to the rounding of float32.
+
+    Parameters
+    ----------
+    lr, eps : float or schedule
+        Those of the steps.
+    betas : (float, float)
+        Decay rates of the moments, in [0, 1).
+
+    Returns
+    -------
+    dict
+        ``lr``, ``betas`` and ``eps`` to make an optimizer with.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastadam
+    >>> from fastadam.viz import uncorrected
+    >>> weights = np.zeros(1, np.float32)
+    >>> fastadam.Adam(weights, **uncorrected(lr=0.1)).step(np.ones(1, np.float32))
+    >>> weights.round(2)  # sqrt(10) times as far as with the correction: 0.1 * (1 - 0.9) / sqrt(1 - 0.999)
+    array([-0.32], dtype=float32)
+    """
+    beta1, beta2 = (float(np.float32(beta)) for beta in betas)  # as the kernel rounds them
+
+    def root(count: int) -> float:
+        return math.sqrt(1 - beta2 ** (count + 1))
+
+    def lr_at(count: int) -> float:
+        return float(lr(count) if callable(lr) else lr) * (1 - beta1 ** (count + 1)) / root(count)
+
+    def eps_at(count: int) -> float:
+        return float(eps(count) if callable(eps) else eps) / root(count)
+
+    return {"lr": lr_at, "betas": betas, "eps": eps_at}
