@@ -45,17 +45,14 @@ class Step final : public Work {
   }
 
   void run_span(const Task& task, int64_t begin, int64_t end) const {
-    if (!transform_ && !task.ema) return task.kernel(task.rule->bytes, from(task.buffers, begin), end - begin);
-    alignas(64) float transformed[tile];
+    const Kernel kernel = transform_ ? task.kernels.transforming : task.kernels.plain;
+    const void* const transform = transform_ ? transform_->bytes : nullptr;
+    if (!task.ema) return kernel(task.rule->bytes, transform, from(task.buffers, begin), end - begin);
     for (; begin < end; begin += tile) {
       const int64_t size = std::min(end - begin, tile);
-      Buffers buffers = from(task.buffers, begin);
-      if (transform_) {
-        loops_.transform(transform_->bytes, buffers.grad, transformed, size);
-        buffers.grad = transformed;
-      }
-      task.kernel(task.rule->bytes, buffers, size);
-      if (task.ema) loops_.average(task.average->bytes, task.ema + begin, buffers.param, size);
+      const Buffers buffers = from(task.buffers, begin);
+      kernel(task.rule->bytes, transform, buffers, size);
+      loops_.average(task.average->bytes, task.ema + begin, buffers.param, size);
     }
   }
 

@@ -10,7 +10,7 @@ namespace fastadam {
 
 // One tensor's part in a step.
 struct Task {
-  Kernel kernel;
+  Kernels kernels;
   const Coefficients* rule;
   const Coefficients* average;  // of ParamAverage; none without `ema`
   Buffers buffers;

@@ -49,7 +49,7 @@ std::optional<double> Tensors::step(const std::vector<const Rule*>& rules,
   for (size_t group = 0; group < group_sizes_.size(); ++group) {
     const Rule& rule = *rules[group];
     const int state_count = rule.state_count();
-    Task task{loops.kernel(rule.info->id, rule.flags), nullptr, nullptr, {}, nullptr, 0};
+    Task task{loops.kernels(rule.info->id, rule.flags), nullptr, nullptr, {}, nullptr, 0};
     int64_t counted = -1;  // the steps taken before the one that the task's coefficients are for
     for (const size_t end = i + group_sizes_[group]; i < end; ++i) {
       const Tensor& tensor = tensors_[i];

@@ -29,10 +29,12 @@
 namespace fastadam {
 namespace {
 
-template <class Rule, unsigned flags>
-void loop(const void* coefficients, const Buffers& buffers, int64_t size) {
+template <class Rule, unsigned flags, bool transforms>
+void loop(const void* coefficients, const void* transform, const Buffers& buffers, int64_t size) {
   constexpr int states = Rule::state_count(flags);
   const Rule rule = *static_cast<const Rule*>(coefficients);
+  GradientTransform before = {};
+  if constexpr (transforms) before = *static_cast<const GradientTransform*>(transform);
   float* const param = buffers.param;
   const float* const grad = buffers.grad;
   float* const state0 = buffers.state[0];
@@ -45,7 +47,7 @@ void loop(const void* coefficients, const Buffers& buffers, int64_t size) {
     if constexpr (states > 0) state[0] = state0[i];
     if constexpr (states > 1) state[1] = state1[i];
     if constexpr (states > 2) state[2] = state2[i];
-    rule.template update<flags>(p, grad[i], state);
+    rule.template update<flags>(p, transforms ? before.apply(grad[i]) : grad[i], state);
     param[i] = p;
     if constexpr (states > 0) state0[i] = state[0];
     if constexpr (states > 1) state1[i] = state[1];
@@ -54,29 +56,23 @@ void loop(const void* coefficients, const Buffers& buffers, int64_t size) {
 }
 
 template <class Rule, unsigned flags = 0>
-Kernel loop_for(unsigned wanted) {
+Kernels loops_for(unsigned wanted) {
   if constexpr (flags == Rule::variant_count) {
-    return nullptr;
+    return {};
   } else {
-    return wanted == flags ? loop<Rule, flags> : loop_for<Rule, flags + 1>(wanted);
+    return wanted == flags ? Kernels{loop<Rule, flags, false>, loop<Rule, flags, true>} : loops_for<Rule, flags + 1>(wanted);
   }
 }
 
-Kernel kernel(RuleId rule, unsigned flags) {
+Kernels kernels(RuleId rule, unsigned flags) {
   switch (rule) {
 #define FASTADAM_CASE(id, type) \
   case RuleId::id:              \
-    return loop_for<type>(flags);
+    return loops_for<type>(flags);
     FASTADAM_RULES(FASTADAM_CASE)
 #undef FASTADAM_CASE
   }
-  return nullptr;
-}
-
-void transform_loop(const void* transform, const float* grad, float* out, int64_t size) {
-  const GradientTransform apply = *static_cast<const GradientTransform*>(transform);
-  FASTADAM_INDEPENDENT
-  for (int64_t i = 0; i < size; ++i) out[i] = apply.apply(grad[i]);
+  return {};
 }
 
 void average_loop(const void* average, float* ema, const float* param, int64_t size) {
@@ -100,7 +96,7 @@ double sum_loop(const Number* x, int64_t size) {
   return sum_lanes(lanes);
 }
 
-constexpr Loops loops = {kernel, transform_loop, average_loop, sum_loop<float>, sum_loop<double>};
+constexpr Loops loops = {kernels, average_loop, sum_loop<float>, sum_loop<double>};
 
 }  // namespace
 

@@ -10,15 +10,17 @@ namespace fastadam {
 enum class RuleId;
 
 // Applies the rule whose coefficients are at `rule` to the first `size` elements of `buffers`.
-using Kernel = void (*)(const void* rule, const Buffers& buffers, int64_t size);
+using Kernel = void (*)(const void* rule, const void* transform, const Buffers& buffers, int64_t size);
+
+// Of one rule and combination of its flags: `transforming` applies the GradientTransform at `transform` to each gradient before
+// the rule sees it, `plain` takes gradients as they are.
+struct Kernels {
+  Kernel plain, transforming;
+};
 
 // The loops of a tier. A first argument is the address of a struct of csrc/rules.
 struct Loops {
-  // The kernel of a rule and a combination of its flags.
-  Kernel (*kernel)(RuleId rule, unsigned flags);
-
-  // Applies a GradientTransform to `grad`; the result goes to `out`.
-  void (*transform)(const void* transform, const float* grad, float* out, int64_t size);
+  Kernels (*kernels)(RuleId rule, unsigned flags);
 
   // Applies a ParamAverage to `ema`.
   void (*average)(const void* average, float* ema, const float* param, int64_t size);
