@@ -17,6 +17,12 @@ from fastadam import _native
 EMULATOR = os.environ.get("FASTADAM_TEST_EMULATOR", "").split()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes():
+    """Workers side by side would wait for CPUs on which idle OpenMP threads of the others spin."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
 @pytest.fixture(params=fastadam.available_isas())
 def isa(request):
     """Each instruction set of this machine in turn, active while the test runs."""
