@@ -21,7 +21,7 @@ help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 test: .venv/test/ready  ## run every test
-	PATH="$(CURDIR)/.venv/test/bin:$$PATH" pytest -n auto $(PYTEST_FLAGS)
+	PATH="$(CURDIR)/.venv/test/bin:$$PATH" pytest -n auto --dist loadgroup $(PYTEST_FLAGS)
 
 test-gpu: .venv/test-gpu/ready  ## run the tests that need a GPU
 	PATH="$(CURDIR)/.venv/test-gpu/bin:$$PATH" pytest tests/gpu $(PYTEST_FLAGS)

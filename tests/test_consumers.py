@@ -16,6 +16,8 @@ from buffers import assert_same_bits, random_inputs
 import fastadam
 from fastadam import reference
 
+pytestmark = pytest.mark.xdist_group("consumers")  # of which each is built once
+
 CONSUMERS = Path(__file__).parent / "consumers"
 BUILT_WITH = {"cpp": ["scikit_build_core", "pybind11"], "cython": ["setuptools", "Cython"]}
 

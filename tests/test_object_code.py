@@ -11,6 +11,8 @@ import pytest
 
 from fastadam import _native
 
+pytestmark = pytest.mark.xdist_group("native_build")  # which is made once
+
 FUSED = r"\bvfn?m(add|sub)|\bfn?m(add|sub|la|ls)\b"
 
 

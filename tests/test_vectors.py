@@ -12,6 +12,8 @@ from vector_cases import SHA256, cases, digest, reference_results
 
 import fastadam
 
+pytestmark = pytest.mark.xdist_group("native_build")  # which is made once
+
 
 def test_reference_has_the_hash():
     assert digest(reference_results()) == SHA256
