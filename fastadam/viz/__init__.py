@@ -1,5 +1,10 @@
 """Pictures of optimizers at work. Needs the extra `viz`: ``pip install 'fastadam[viz]'``."""
 
+from fastadam.viz.methods import METHODS
+from fastadam.viz.race import race
+from fastadam.viz.races import Race, save
+from fastadam.viz.surfaces import SURFACES, Surface
+from fastadam.viz.trajectory import Trajectory
 from fastadam.viz.uncorrected import uncorrected
 
-__all__ = ["uncorrected"]
+__all__ = ["METHODS", "SURFACES", "Race", "Surface", "Trajectory", "race", "save", "uncorrected"]

@@ -12,6 +12,11 @@ class Style(NamedTuple):
     symbol: str
     marker: str
 
+    @property
+    def width(self) -> float:
+        """Of a line, in points. Solid lines are wider, so that they show under broken ones that lie on them."""
+        return 3.0 if self.dash == "solid" else 1.8
+
 
 STYLES = {
     "SGD": Style("#8a8a8a", "solid", "-", "circle", "o"),
