@@ -3,7 +3,8 @@
 from fastadam.viz.methods import METHODS
 from fastadam.viz.race import race
 from fastadam.viz.races import Race, save
-from fastadam.viz.surfaces import SURFACES, Surface
+from fastadam.viz.surface import Surface
+from fastadam.viz.surfaces import SURFACES
 from fastadam.viz.trajectory import Trajectory
 from fastadam.viz.uncorrected import uncorrected
 

@@ -18,10 +18,13 @@ MOMENTUM, ALPHA, BETA1, BETA2 = 0.9, 0.99, 0.9, 0.999
 
 
 class Moment(NamedTuple):
-    """What a method keeps of past gradients: its name in the optimizer's state (None: it keeps none), and what becomes of it."""
+    """What a method keeps of past gradients: its name in the optimizer's state (None: it keeps none), and how it is updated."""
 
     state: str | None
     formula: str
+
+
+NO_M, NO_V = Moment(None, "m = g, as none is kept"), Moment(None, "v = 1, as none is kept")
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,8 @@ class Method:
 
     optimizer: type[Optimizer]
     options: Mapping[str, Any] = field(default_factory=dict)
-    m: Moment = Moment(None, "m = g, as none is kept")
-    v: Moment = Moment(None, "v = 1, as none is kept")
+    m: Moment = NO_M
+    v: Moment = NO_V
     largest_v: str | None = None
 
     @property
@@ -56,14 +59,14 @@ class Method:
         """How a step comes from the gradient g, by the names that :class:`fastadam.viz.trajectory.Trajectory` has for it."""
         corrected = self.corrects_bias and bias_correction
         largest = "max v" if self.largest_v else "v"
-        m = f"m / (1 − {BETA1}ᵗ)" if corrected else f"g + {MOMENTUM} m" if self.looks_ahead else "m"
+        m = f"m / (1 - {BETA1}ᵗ)" if corrected else f"g + {MOMENTUM} m" if self.looks_ahead else "m"
         return {
             "gradient": "g",
             "m": self.m.formula,
             "v": self.v.formula,
             "corrected m": f"m̂ = {m}",
-            "corrected v": f"v̂ = {largest}" + (f" / (1 − {BETA2}ᵗ)" if corrected else ""),
-            "step": "− effective lr × m̂" + (", and decay" if "weight_decay" in self.options else ""),
+            "corrected v": f"v̂ = {largest}" + (f" / (1 - {BETA2}ᵗ)" if corrected else ""),
+            "step": "-m̂ · effective lr" + (", and decay" if "weight_decay" in self.options else ""),
             "effective lr": "lr / (√v̂ + ε)" if self.v.state else "lr",
         }
 

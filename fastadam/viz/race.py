@@ -11,7 +11,9 @@ import numpy as np
 from fastadam.hyperparameters import flag, non_negative, real, step_number
 from fastadam.viz.methods import METHODS
 from fastadam.viz.races import Race, check_output
-from fastadam.viz.surfaces import SURFACES, Function, Point, Surface
+from fastadam.viz.region import visited, with_start
+from fastadam.viz.surface import Function, Point, Surface
+from fastadam.viz.surfaces import SURFACES
 from fastadam.viz.trajectory import best_rate
 
 
@@ -46,8 +48,8 @@ def race(
     optimizers : iterable of str
         Names among :data:`METHODS`; by default all of them.
     lr : float or mapping from names to float, optional
-        The learning rate of all, or of those that are named. By default each has the one, among 1 and 3 of each decade from 1e-5
-        to 10, for which the mean height over its race is the lowest.
+        The learning rate of all, or of those that are named. By default each has the one, among 1 and 3 of each decade from
+        1e-5 to 10, for which the mean height over its race is the lowest.
     steps : int, optional
         How many; by default as the surface says, and 120 for a function of one's own.
     seed : int
@@ -103,8 +105,8 @@ def race(
     _check_start(surface)
     best = {name: best_rate(surface, name, steps=surface.steps, seed=seed) for name in names if name not in rates}
     result = Race(surface, {name: (rates | best)[name] for name in names}, surface.steps, seed, bias_correction)
-    drawn = _visited(result) if callable(function) and region is None else surface.region
-    result = replace(result, surface=replace(surface, region=_with_start(drawn, surface.start)))
+    drawn = visited(result) if callable(function) and region is None else surface.region
+    result = replace(result, surface=replace(surface, region=with_start(drawn, surface.start)))
     if output is not None:
         result.save(output)
     return result
@@ -187,22 +189,3 @@ def _check_start(surface: Surface) -> None:
             f"start is {surface.start}, where the function is {surface.value(x, y)} and its gradient {found}; expected a point "
             "where they are finite"
         )
-
-
-def _visited(result: Race) -> tuple[Point, Point]:
-    """Around the start, the minima and the ways, as far as those are not higher than the start."""
-    ways = [way.positions[way.values <= way.values[0]] for way in result.trajectories.values()]
-    points = np.concatenate([*ways, np.reshape(result.surface.minima, (-1, 2))]).astype(np.float64)
-    low, high = points.min(axis=0), points.max(axis=0)
-    margin = 0.3 * np.maximum(high - low, 0.3 * max(high - low) or 1.0)  # also across a way that is straight
-    (x, y), (x_end, y_end) = (low - margin).tolist(), (high + margin).tolist()
-    return (x, x_end), (y, y_end)
-
-
-def _with_start(region: tuple[Point, Point], start: Point) -> tuple[Point, Point]:
-    """The region, made larger if the start is not in it."""
-    (x, x_end), (y, y_end) = (
-        (min(low, at - (high - low) / 20), max(high, at + (high - low) / 20)) if not low <= at <= high else (low, high)
-        for (low, high), at in zip(region, start, strict=True)
-    )
-    return (x, x_end), (y, y_end)

@@ -7,7 +7,7 @@ from importlib import import_module
 from os import PathLike
 from pathlib import Path
 
-from fastadam.viz.surfaces import Surface
+from fastadam.viz.surface import Surface
 from fastadam.viz.trajectory import Trajectory, trajectory
 
 WRITERS = {".html": "page", ".gif": "movie", ".mp4": "movie", ".svg": "picture", ".png": "picture"}
@@ -57,8 +57,8 @@ def save(races: Sequence[Race], path: str | PathLike[str]) -> None:
     races : sequence of Race
         Several for a page, on which one of them is chosen; one for all else.
     path : path
-        Its suffix says what is written: ``.html``, one page that needs no other file and no network; ``.gif`` or ``.mp4``, a film
-        (the latter takes ffmpeg); ``.svg`` or ``.png``, a picture of the whole ways.
+        Its suffix says what is written: ``.html``, one page that needs no other file and no network; ``.gif`` or ``.mp4``, a
+        film (the latter takes ffmpeg); ``.svg`` or ``.png``, a picture of the whole ways.
 
     Raises
     ------

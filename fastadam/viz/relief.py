@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastadam.viz.surfaces import Surface
+from fastadam.viz.surface import Surface
 from fastadam.viz.trajectory import heights
 
 LEVELS = 16

@@ -1,54 +1,10 @@
-"""Surfaces to descend: functions of two variables with their analytic gradients, from where to start, and what is drawn."""
+"""The surfaces that there are, each with its analytic gradient and its source."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
-Point: TypeAlias = tuple[float, float]
-Function: TypeAlias = Callable[[Any, Any], Any]  # of x and y, which are numbers or arrays
-
-
-@dataclass(frozen=True)
-class Surface:
-    """A function of two variables to be minimized.
-
-    Attributes
-    ----------
-    name, title : str
-        As on the command line, and as over a picture.
-    value : callable
-        ``value(x, y)``, the height.
-    gradient : callable
-        ``gradient(x, y)``, a pair of partial derivatives.
-    start : (float, float)
-        Where every method starts.
-    region : ((float, float), (float, float))
-        What is drawn: least and greatest x, least and greatest y.
-    minima : tuple of (float, float)
-        All global minima.
-    shows : str
-        What to look at.
-    source : str
-        Where it is from.
-    noise : float
-        Standard deviation of what is added to each partial derivative in each step.
-    steps : int
-        How many steps of a race show it.
-    """
-
-    name: str
-    title: str
-    value: Function
-    gradient: Function
-    start: Point
-    region: tuple[Point, Point]
-    minima: tuple[Point, ...] = ()
-    shows: str = ""
-    source: str = ""
-    noise: float = 0.0
-    steps: int = 120
+from fastadam.viz.surface import Surface
 
 
 def _rosenbrock_gradient(x: Any, y: Any) -> tuple[Any, Any]:
@@ -68,10 +24,6 @@ def _beale_gradient(x: Any, y: Any) -> tuple[Any, Any]:
 def _himmelblau_gradient(x: Any, y: Any) -> tuple[Any, Any]:
     a, b = x**2 + y - 11, x + y**2 - 7
     return 4 * x * a + 2 * b, 2 * a + 4 * y * b
-
-
-def _plateau(x: Any, y: Any) -> Any:
-    return 1 - np.exp(-(x**2 + y**2) / 2)
 
 
 def _plateau_gradient(x: Any, y: Any) -> tuple[Any, Any]:
@@ -96,10 +48,6 @@ def _ravine_gradient(x: Any, y: Any) -> tuple[Any, Any]:
     return COS * along - SIN * across, SIN * along + COS * across
 
 
-def _saddle(x: Any, y: Any) -> Any:
-    return STEEPNESS / 4 * x**2 + y**4 / 4 - y**2 / 2
-
-
 _ALL = [
     Surface(
         "rosenbrock",
@@ -109,9 +57,9 @@ _ALL = [
         start=(-1.2, 1.0),
         region=((-2.0, 2.0), (-1.0, 3.0)),
         minima=((1.0, 1.0),),
-        source='Rosenbrock, "An automatic method for finding the greatest or least value of a function", 1960; its start',
-        shows="Down into the bent valley is easy; along its floor, which is nearly flat, it is not.",
         steps=200,
+        shows="Down into the bent valley is easy; along its floor, which is nearly flat, it is not.",
+        source='Rosenbrock, "An automatic method for finding the greatest or least value of a function", 1960, with its start',
     ),
     Surface(
         "beale",
@@ -121,44 +69,44 @@ _ALL = [
         start=(1.0, 1.0),
         region=((-1.0, 4.0), (-1.5, 1.5)),
         minima=((3.0, 0.5),),
-        source='Moré, Garbow & Hillstrom, "Testing Unconstrained Optimization Software", 1981, problem 5; its start',
-        shows="Methods with momentum swing past the valley and come back; AdaGrad and RMSProp go nearly straight.",
+        shows="Methods with momentum swing past the valley and come back; AdaGrad and RMSProp go more straight.",
+        source='Moré, Garbow & Hillstrom, "Testing Unconstrained Optimization Software", 1981, problem 5, with its start',
     ),
     Surface(
         "himmelblau",
         "Himmelblau's function",
         lambda x, y: (x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2,
         _himmelblau_gradient,
+        start=(0.0, -1.0),
         region=((-6.0, 6.0), (-6.0, 6.0)),
         minima=((3.0, 2.0), (-2.805118, 3.131313), (-3.779310, -3.283186), (3.584428, -1.848127)),
-        source='Himmelblau, "Applied Nonlinear Programming", 1972',
-        start=(0.0, -1.0),
         shows="Four minima, all equally low: methods that scale each gradient end in another one than those that do not.",
+        source='Himmelblau, "Applied Nonlinear Programming", 1972',
     ),
     Surface(
         "rastrigin",
         "Rastrigin's function",
         lambda x, y: 20 + x**2 + y**2 - 10 * (np.cos(2 * np.pi * x) + np.cos(2 * np.pi * y)),
         lambda x, y: (2 * x + 20 * np.pi * np.sin(2 * np.pi * x), 2 * y + 20 * np.pi * np.sin(2 * np.pi * y)),
+        start=(-2.4, 1.6),
         region=((-4.0, 4.0), (-4.0, 4.0)),
         minima=((0.0, 0.0),),
+        shows="A minimum near every pair of integers: none finds the lowest one, and first steps decide where each ends.",
         source='Rastrigin, "Systems of extremal control", 1974',
-        start=(-2.4, 1.6),
-        shows="A minimum near every pair of integers: none finds the lowest, and where each ends is a matter of its first steps.",
     ),
     Surface(
         "saddle",
         "A saddle",
-        _saddle,
+        lambda x, y: STEEPNESS / 4 * x**2 + y**4 / 4 - y**2 / 2,
         lambda x, y: (STEEPNESS / 2 * x, y**3 - y),
         start=(1.0, 1e-3),
         region=((-1.5, 1.5), (-1.5, 1.5)),
         minima=((0.0, 1.0), (0.0, -1.0)),
-        source='After Nesterov, "Introductory Lectures on Convex Optimization", 2004, example 1.2.2, with steeper walls',
         shows=(
-            "The way out starts flat, between steep walls: a learning rate that the walls allow leaves SGD at the saddle; "
+            "The way out starts flat, between steep walls. A learning rate that the walls allow leaves SGD at the saddle; "
             "methods that scale each gradient leave at once."
         ),
+        source='After Nesterov, "Introductory Lectures on Convex Optimization", 2004, example 1.2.2, with steeper walls',
     ),
     Surface(
         "bowl",
@@ -177,14 +125,14 @@ _ALL = [
     Surface(
         "plateau",
         "A plateau",
-        _plateau,
+        lambda x, y: 1 - np.exp(-(x**2 + y**2) / 2),
         _plateau_gradient,
-        region=((-4.0, 4.0), (-4.0, 4.0)),
-        minima=((0.0, 0.0),),
         start=(-3.5, 2.5),
+        region=((-4.5, 4.5), (-4.5, 4.5)),
+        minima=((0.0, 0.0),),
         shows=(
-            "Where it is flat, SGD needs a learning rate that is too large in the hole. A step of Adam does not depend on how "
-            "large the gradients are."
+            "A learning rate that moves SGD where it is flat is too large in the hole. Adam's steps do not depend on how large "
+            "the gradients are."
         ),
         source="Made for this race: a plain with a Gaussian hole",
     ),
@@ -197,10 +145,10 @@ _ALL = [
         region=((-5.0, 5.0), (-4.0, 4.0)),
         minima=((0.0, 0.0),),
         shows=(
-            "The bowl, turned by 30 degrees: scaling each parameter by itself no longer helps, AdaGrad and RMSProp crawl, and "
-            "momentum overshoots from wall to wall."
+            "The bowl, turned by 30 degrees: scaling each parameter by itself helps less, and AdaGrad and RMSProp, which have "
+            "nothing else, crawl. Momentum overshoots from wall to wall."
         ),
-        source='The bowl, turned; after Sutton, "Two problems with backpropagation", 1986',
+        source='The bowl, turned; ravines after Sutton, "Two problems with backpropagation", 1986',
     ),
     Surface(
         "noisy-bowl",
@@ -215,10 +163,7 @@ _ALL = [
             "Each gradient has noise added, the same for all methods. They end in a cloud around the minimum, which is smaller "
             "with a smaller learning rate, and is reached later."
         ),
-        source=(
-            "After Zhang et al., \"Which Algorithmic Choices Matter at Which Batch Sizes? Insights From a Noisy Quadratic Model\", "
-            "2019"
-        ),
+        source='After Zhang et al., "Which Algorithmic Choices Matter at Which Batch Sizes?", 2019, the noisy quadratic model',
     ),
 ]
 

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastadam.viz.methods import METHODS, Method
-from fastadam.viz.surfaces import Surface
+from fastadam.viz.surface import Surface
 
 # What happens inside a step, in order: its names here and on the page.
 QUANTITIES = ("gradient", "m", "v", "corrected m", "corrected v", "step", "effective lr")
+UNDEFINED = (ArithmeticError, ValueError)  # what Python's own functions raise where NumPy's return infinity or NaN
 RATES = (*(float(f"{digit}e{exponent}") for exponent in range(-5, 1) for digit in (1, 3)), 10.0)
 
 
@@ -20,10 +21,10 @@ RATES = (*(float(f"{digit}e{exponent}") for exponent in range(-5, 1) for digit i
 class Trajectory:
     """The way of one method over one surface.
 
-    All methods are seen as one formula, as in algorithm 1 of Reddi, Kale & Kumar, "On the Convergence of Adam and Beyond", 2018:
-    a step is the effective learning rate times the corrected m, downwards (AdamW's weight decay comes on top of it), and the
-    effective learning rate is that of the method over the root of the corrected v. A method without a first moment has the
-    gradient for m; one without a second has 1 for v, and its learning rate for the effective one.
+    All methods are seen as one formula, as in algorithm 1 of Reddi, Kale & Kumar, "On the Convergence of Adam and Beyond",
+    2018. A step is the effective learning rate times the corrected m, downwards; AdamW's weight decay comes on top of it. The
+    effective learning rate is the method's over the root of the corrected v, plus eps. A method without a first moment has the
+    gradient for m. One without a second has 1 for v, and its learning rate for the effective one.
 
     Attributes
     ----------
@@ -52,7 +53,7 @@ class Trajectory:
 def trajectory(
     surface: Surface, method: str, lr: float, *, steps: int, seed: int = 0, bias_correction: bool = True
 ) -> Trajectory:
-    """The way of a method from the surface's start; `seed` is that of the surface's noise, which is the same for all methods."""
+    """The way of a method from the surface's start; `seed` is that of the noise, which is the same for all methods."""
     positions, rows = [_start(surface)], []
     walk = _walk(surface, METHODS[method], lr, steps, seed, bias_correction)
     with np.errstate(all="ignore"):
@@ -79,10 +80,10 @@ def best_rate(surface: Surface, method: str, *, steps: int, seed: int = 0) -> fl
 
 
 def gradient_at(surface: Surface, param: NDArray[np.float32], noise: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The gradient as optimizers get it: of a float32 point, found in float64, with noise, rounded once; NaN if there is none."""
+    """The gradient as optimizers get it: found in float64, with noise, and rounded once; NaN where there is none."""
     try:
         found = np.array(surface.gradient(*param.astype(np.float64)), np.float64)
-    except ArithmeticError:  # Python's own numbers do not overflow to infinity
+    except UNDEFINED:
         found = np.full(2, np.nan)
     return (found + noise).astype(np.float32)
 
@@ -98,7 +99,7 @@ def heights(surface: Surface, points: Any) -> NDArray[np.float64]:
     def height(x: float, y: float) -> float:
         try:
             return float(surface.value(x, y))
-        except ArithmeticError:
+        except UNDEFINED:
             return math.nan
 
     with np.errstate(all="ignore"):

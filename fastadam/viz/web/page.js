@@ -99,7 +99,7 @@ function run(data) {
     at("plots").ariaLabel = `What happened inside ${chosen.inside} over the steps; its values are in the table beside it.`;
     const formulas = data.methods[chosen.inside].formulas[Number(chosen.bias)];
     data.quantities.forEach((quantity, i) => {
-      at("values").tBodies[0].rows[i].querySelector("small").textContent = formulas[quantity];
+      at("values").tBodies[0].rows[i].querySelector("small").textContent = formulas[quantity].replace("-", "−");
     });
     tell();
   }
