@@ -102,8 +102,8 @@ step of a method:
                 its own
 
 Each learning rate that is not given is the one, among 1 and 3 of each decade,
-with which the method's mean height over the race is lowest. Every step is taken
-by the public optimizers. Needs plotly for a page, else matplotlib:
+with which the mean height over the race is lowest. Every step is taken by the
+public optimizers. Needs plotly for a page, else matplotlib:
 pip install 'fastadam[viz]'
 """
 

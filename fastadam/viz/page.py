@@ -23,7 +23,6 @@ from fastadam.viz.style import STYLES
 from fastadam.viz.trajectory import QUANTITIES, Trajectory
 
 FACTORS = (0.3, 1.0, 3.0)  # of the learning rates: what may be chosen on the page
-POINTS = 80  # of the grid on which the contours are found, in each direction
 
 
 def write(races: Sequence[Race], path: Path) -> None:
@@ -66,7 +65,7 @@ def contents(races: Sequence[Race]) -> dict[str, Any]:
 
 
 def _race(race: Race) -> dict[str, Any]:
-    surface, ground = race.surface, relief(race.surface, POINTS)
+    surface, ground = race.surface, relief(race.surface)
     return {
         "name": surface.name,
         "title": surface.title,

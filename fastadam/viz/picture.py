@@ -1,5 +1,6 @@
 """A race as a picture, by matplotlib: the surface with the ways of all methods, up to a step or to the end."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from fastadam.viz.relief import LEVELS, relief
 from fastadam.viz.style import STYLES
 
 SIZE = 9.0, 5.6  # inches
-POINTS = 80  # of the grid on which the contours are found, in each direction
 FAR = 1e6  # how far from the origin a way is still drawn; Agg cannot draw to where those that diverge go
 
 
@@ -22,7 +22,7 @@ def new_figure() -> Any:
 
 def draw_ground(figure: Any, race: Race) -> Any:
     """The surface, with a legend of the ways; returns the axes to draw them in."""
-    surface, ground, axes = race.surface, relief(race.surface, POINTS), figure.subplots()
+    surface, ground, axes = race.surface, relief(race.surface), figure.subplots()
     axes.set_rasterization_zorder(0)  # what is below is pixels in an SVG too
     axes.contourf(ground.x, ground.y, ground.shown, np.linspace(0, 1, LEVELS + 1), cmap="Greys", alpha=0.2, zorder=-1)
     axes.contour(ground.x, ground.y, ground.shown, np.linspace(0, 1, LEVELS + 1), colors="#a0a0a0", linewidths=0.5)
@@ -58,13 +58,19 @@ class Ways:
         self._axes.set_title(f"{self._race.surface.title}, step {step} of {self._race.steps}")
 
 
+def _shortened(svg: str) -> str:
+    """With coordinates of paths to a hundredth of a point, and not, as matplotlib writes them, to a millionth."""
+    return re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), svg)
+
+
 def write(races: Sequence[Race], path: Path) -> None:
     """Write the picture of a race. An SVG has no background, and the same bytes whenever it is written."""
     (race,) = races
     figure = new_figure()
-    Ways(draw_ground(figure, race), race).show(race.steps)
     with needed("matplotlib").rc_context({"svg.hashsalt": path.name, "svg.fonttype": "path"}):
+        Ways(draw_ground(figure, race), race).show(race.steps)
         if path.suffix.lower() == ".svg":
             figure.savefig(path, transparent=True, metadata={"Date": None}, dpi=60)
+            path.write_text(_shortened(path.read_text(encoding="utf-8")), encoding="utf-8")
         else:
             figure.savefig(path, dpi=150)

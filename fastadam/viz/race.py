@@ -180,12 +180,13 @@ def _surface(function: Any, gradient: Any) -> Surface:
 
 def _check_start(surface: Surface) -> None:
     """Call the user's functions once, so that what is wrong with them is said by themselves and before the race."""
-    x, y = (np.float64(number) for number in surface.start)
-    found = surface.gradient(x, y)
+    with np.errstate(all="ignore"):
+        x, y = np.array(surface.start, np.float32).astype(np.float64)  # as it will be
+        height, found = surface.value(x, y), surface.gradient(x, y)
     if np.shape(found) != (2,):
         raise ValueError(f"gradient returned {found!r} at {surface.start}; expected a pair, the derivatives by x and by y")
-    if not np.isfinite(found).all() or not np.isfinite(surface.value(x, y)):
+    if not (np.isfinite(found).all() and np.isfinite(height)):
         raise ValueError(
-            f"start is {surface.start}, where the function is {surface.value(x, y)} and its gradient {found}; expected a point "
-            "where they are finite"
+            f"start is {surface.start}, where the function is {height} and its gradient {found}; expected a point where "
+            "both are finite"
         )

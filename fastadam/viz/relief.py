@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from fastadam.viz.surface import Surface
 from fastadam.viz.trajectory import heights
 
-LEVELS = 16
+POINTS = 96  # of the grid, in each direction
+LEVELS = 14  # between contour lines
 DECADES = 20  # how many times the heights have to grow from the lowest 5 % of the region to the highest for a logarithmic scale
 
 
@@ -22,12 +23,12 @@ class Relief:
     logarithmic: bool
 
 
-def relief(surface: Surface, points: int) -> Relief:
-    """A grid of so many points in each direction.
+def relief(surface: Surface) -> Relief:
+    """The relief of the surface's region.
 
     Heights are counted from the lowest. Where they span decades their logarithm is shown, from a hundredth of the median on.
     """
-    x, y = (np.linspace(*edges, points) for edges in surface.region)
+    x, y = (np.linspace(*edges, POINTS) for edges in surface.region)
     height = heights(surface, np.stack(np.meshgrid(x, y), axis=-1))
     known = heights(surface, np.array(surface.minima).reshape(-1, 2))
     height -= min(np.nanmin(height), known.min(initial=np.inf))
