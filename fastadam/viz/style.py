@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Style(NamedTuple):
-    """A colour (Okabe & Ito 2008, and two greys) with a dash and a mark, in plotly's and in matplotlib's words."""
+    """A colour (of Okabe & Ito 2008, with a grey and a brown for their black and yellow) with a dash and a mark, in plotly's and in matplotlib's words."""
 
     color: str
     dash: str
@@ -19,9 +19,9 @@ class Style(NamedTuple):
 
 
 STYLES = {
-    "SGD": Style("#8a8a8a", "solid", "-", "circle", "o"),
+    "SGD": Style("#6a6a6a", "solid", "-", "circle", "o"),
     "momentum": Style("#e69f00", "dash", "--", "square", "s"),
-    "Nesterov": Style("#b8860b", "dot", ":", "diamond", "D"),
+    "Nesterov": Style("#845400", "dot", ":", "diamond", "D"),
     "AdaGrad": Style("#009e73", "dashdot", "-.", "triangle-up", "^"),
     "RMSProp": Style("#cc79a7", "dash", "--", "triangle-down", "v"),
     "Adam": Style("#d55e00", "solid", "-", "star", "*"),

@@ -3,7 +3,7 @@
 
 const CONFIG = { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: false };
 const LINE = 1.3;  // pixels for a point of a style's width
-const DECADES = 30;  // quantities that grow as much, and have one sign, are plotted on a logarithmic axis
+const RANGE = 30;  // quantities that grow as much, and have one sign, are plotted on a logarithmic axis
 const PLOT_GAP = 0.16;  // of the height of a plot
 
 function colors() {
@@ -84,10 +84,11 @@ function quantity(way, name) {
   return typeof found === "string" ? quantity(way, found) : found;
 }
 
-function isLogarithmic(values) {
+function scale(values) {
   const known = values.flat().filter((value) => value !== null);
-  const least = Math.min(...known);
-  return least > 0 && Math.max(...known) > DECADES * least;
+  const least = Math.min(...known), growth = Math.max(...known) / least;
+  if (!(least > 0 && growth > RANGE)) return { type: "linear", nticks: 3 };
+  return { type: "log", dtick: Math.max(1, Math.round(Math.log10(growth) / 3)) };
 }
 
 function cursor(color, step) {
@@ -107,8 +108,8 @@ function drawPlots(way, quantities, steps, step) {
   const data = quantities.flatMap((name, i) => {
     const values = quantity(way, name), end = 1 - i / count;
     layout[`yaxis${i + 1}`] = axis(color, {
-      domain: [end - (1 - PLOT_GAP) / count, end - PLOT_GAP / 2 / count], nticks: 3, tickfont: { size: 10 },
-      type: isLogarithmic(values) ? "log" : "linear", exponentformat: "power",
+      domain: [end - (1 - PLOT_GAP) / count, end - PLOT_GAP / 2 / count], tickfont: { size: 10 }, exponentformat: "power",
+      ...scale(values),
     });
     return values.map((y, k) => ({ type: "scatter", mode: "lines", x, y, line: lines[k], xaxis: "x", yaxis: `y${i + 1}` }));
   });

@@ -35,6 +35,7 @@ function run(data) {
   };
   let playing = null;  // the time and step at which playing started
   const rows = {};
+  const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
   const wayOf = (name) => {
     const { way } = chosen.race.ways[name][chosen.factor[name]];
@@ -67,7 +68,7 @@ function run(data) {
     )));
     at("bias").checked = chosen.bias;
     at("correcting").hidden = !data.races[0] || names.every((name) => data.races[0].ways[name][0].way.length === 1);
-    at("surface").onchange = () => { choose(data.races[Number(at("surface").value)]); play(); };
+    at("surface").onchange = () => { choose(data.races[Number(at("surface").value)]); begin(); };
     at("bias").onchange = () => { chosen.bias = at("bias").checked; drawAll(); };
     at("step").oninput = () => { pause(); go(Number(at("step").value)); };
     at("play").onclick = () => (playing ? pause() : play());
@@ -128,6 +129,11 @@ function run(data) {
     });
   }
 
+  function begin() {
+    if (isStill) go(chosen.race.steps);
+    else play();
+  }
+
   function play() {
     playing = { since: performance.now(), from: chosen.step < chosen.race.steps ? chosen.step : 0 };
     at("play").textContent = "Pause";
@@ -164,10 +170,8 @@ function run(data) {
 
   makeControls();
   document.querySelector("main").hidden = false;
-  const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
   choose(chosen.race);
-  if (isStill) go(chosen.race.steps);
-  else play();
+  begin();
 }
 
 unpack(document.getElementById("packed").textContent).then(run);
