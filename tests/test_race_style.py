@@ -8,8 +8,8 @@ import pytest
 from fastadam.viz import METHODS
 from fastadam.viz.style import STYLES
 
-# Machado, Oliveira & Fernandes, "A Physiologically-based Model for Simulation of Color Vision Deficiency", 2009, severity 1: what
-# linear RGB looks like without one kind of cone.
+# What linear RGB looks like without one kind of cone: Machado, Oliveira & Fernandes, "A Physiologically-based Model for
+# Simulation of Color Vision Deficiency", 2009, severity 1.
 SIGHT = {
     "all cones": np.eye(3),
     "no red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],

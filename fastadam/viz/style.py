@@ -4,7 +4,10 @@ from typing import NamedTuple
 
 
 class Style(NamedTuple):
-    """A colour (of Okabe & Ito 2008, with a grey and a brown for their black and yellow) with a dash and a mark, in plotly's and in matplotlib's words."""
+    """A colour with a dash and a mark, in plotly's and in matplotlib's words.
+
+    Colours are those of Okabe & Ito (2008), with a grey and a brown in place of their black and yellow.
+    """
 
     color: str
     dash: str
