@@ -1,4 +1,4 @@
-"""The program in examples/ that races over a function of one's own, and that of the site."""
+"""The program in examples/ that races over a function of one's own, that of the site, and the names that it lists."""
 
 import re
 import subprocess
@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+import fastadam.viz
 
 ROOT = Path(__file__).parents[1]
 PROGRAM, GUIDE = ROOT / "examples" / "race.py", ROOT / "docs" / "race.md"
@@ -27,3 +29,9 @@ def test_program_of_the_site(run_python, tmp_path):
     (program,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
     assert run_python(f"import os; os.chdir({str(tmp_path)!r})\n{program}").startswith("[")
     assert (tmp_path / "race.html").exists()
+
+
+@pytest.mark.parametrize("name", fastadam.viz.__all__)
+def test_public_names_are_documented(name):
+    assert getattr(fastadam.viz, name).__doc__
+    assert re.search(rf":: {name}$", (GUIDE.with_name("api.rst")).read_text(), re.MULTILINE)

@@ -97,7 +97,7 @@ def test_page_has_every_way(small, page):
         for bias_correction in (False, True):
             way = small.trajectory(name, 1.0, bias_correction)
             packed = choices[middle]["way"][-1 if bias_correction else 0]
-            np.testing.assert_allclose(np.transpose([packed["x"], packed["y"]]), way.positions, rtol=1e-3)
+            np.testing.assert_allclose(np.transpose([packed["x"], packed["y"]]), way.positions, rtol=0, atol=5.1e-3)
             np.testing.assert_allclose(packed["height"], way.values, rtol=1e-2)
             for quantity, values in way.inside.items():
                 found = packed["inside"][quantity]
@@ -207,6 +207,26 @@ def test_ways_that_diverge_are_drawn_as_far_as_they_can(tmp_path):
 def test_several_races_are_a_page(small, tmp_path):
     with pytest.raises(ValueError, match=r"race.gif', which shows one race, and there are 2; choose one, or write .html"):
         save([small, small], tmp_path / "race.gif")
+
+
+def test_races_of_a_page_have_the_same_methods(small, tmp_path):
+    pytest.importorskip("plotly")
+    with pytest.raises(
+        ValueError, match=r"races have the optimizers \[\('SGD',\), \('SGD', 'Adam', 'AMSGrad'\)\]; expected .* the same"
+    ):
+        save([small, race("bowl", optimizers=["SGD"], steps=2)], tmp_path / "race.html")
+    with pytest.raises(ValueError, match=r"races have the optimizers \[\]; expected at least one race"):
+        save([], tmp_path / "race.html")
+
+
+def test_places_far_from_the_origin_are_exact_to_the_pixel():
+    pytest.importorskip("plotly")
+    from fastadam.viz.page import contents
+
+    far = race(lambda x, y: (x - 1000) ** 2 + y**2, lambda x, y: (2 * (x - 1000), 2 * y), start=(1001, 1), optimizers=["SGD"])
+    (shown,) = contents([far])["races"]
+    way = far.trajectories["SGD"]
+    np.testing.assert_allclose(shown["ways"]["SGD"][1]["way"][0]["x"], way.positions[:, 0], rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize(("suffix", "library"), [("html", "plotly"), ("gif", "matplotlib"), ("svg", "matplotlib")])

@@ -7,6 +7,7 @@ without bias correction, rounded to what can be read or drawn, and packed (JSON,
 import base64
 import html
 import json
+import math
 import zlib
 from collections.abc import Sequence
 from importlib.resources import files
@@ -20,8 +21,10 @@ from fastadam.viz.methods import METHODS
 from fastadam.viz.races import Race
 from fastadam.viz.relief import LEVELS, relief
 from fastadam.viz.style import STYLES
+from fastadam.viz.surface import Point
 from fastadam.viz.trajectory import QUANTITIES, Trajectory
 
+PIXELS = 1000  # about as many as the drawn surface has
 FACTORS = (0.3, 1.0, 3.0)  # of the learning rates: what may be chosen on the page
 
 
@@ -31,13 +34,15 @@ def write(races: Sequence[Race], path: Path) -> None:
 
 
 def page(races: Sequence[Race]) -> str:
-    """The page as text."""
+    """The page as text. All races on it have the same methods."""
+    if len(methods := {tuple(race.rates) for race in races}) != 1:
+        raise ValueError(f"races have the optimizers {sorted(methods)}; expected at least one race, and the same in each")
     plotly = needed("plotly.offline").get_plotlyjs()
     packed = base64.b64encode(zlib.compress(json.dumps(contents(races), allow_nan=False).encode(), 9)).decode()
     web = files("fastadam.viz") / "web"
     text = (web / "page.html").read_text(encoding="utf-8")
     parts = {name: (web / name).read_text(encoding="utf-8") for name in ("page.css", "charts.js", "page.js")}
-    title = races[0].surface.title if len(races) == 1 else "Nine surfaces"
+    title = races[0].surface.title if len(races) == 1 else f"{len(races)} surfaces"
     for name, part in {**parts, "title": html.escape(title), "packed": packed, "plotly.js": plotly}.items():
         text = text.replace(f"{{{{ {name} }}}}", part)
     return text
@@ -75,26 +80,35 @@ def _race(race: Race) -> dict[str, Any]:
         "start": surface.start,
         "minima": surface.minima,
         "steps": race.steps,
-        "ground": {"x": _rounded(ground.x, 5), "y": _rounded(ground.y, 5), "z": [_rounded(row, 3) for row in ground.shown]},
+        "ground": {
+            **{"x0": ground.x[0], "dx": ground.x[1] - ground.x[0], "y0": ground.y[0], "dy": ground.y[1] - ground.y[0]},
+            "z": [_rounded(row, 3) for row in ground.shown],
+        },
         "ways": {name: [_ways(race, name, factor) for factor in FACTORS] for name in race.rates},
     }
 
 
 def _ways(race: Race, method: str, factor: float) -> dict[str, Any]:
-    """Without and with bias correction, which is the same for a method that has none."""
+    """Without and with bias correction; one way for a method that has none."""
     choices = (False, True) if METHODS[method].corrects_bias else (True,)
-    ways = [_way(race.trajectory(method, factor, corrected)) for corrected in choices]
-    return {"lr": float(f"{race.rates[method] * factor:.3g}"), "way": [ways[0], ways[-1]] if len(ways) > 1 else ways}
+    ways = [_way(race.trajectory(method, factor, corrected), race.surface.region) for corrected in choices]
+    return {"lr": float(f"{race.rates[method] * factor:.3g}"), "way": ways}
 
 
-def _way(way: Trajectory) -> dict[str, Any]:
+def _way(way: Trajectory, region: tuple[Point, Point]) -> dict[str, Any]:
     """A quantity that equals an earlier one is replaced by the name of that."""
     inside: dict[str, Any] = {}
     for name, values in way.inside.items():
         same = (other for other in inside if np.array_equal(way.inside[other], values, equal_nan=True))
         inside[name] = next(same, None) or [_rounded(axis, 3) for axis in values.T]
-    x, y = way.positions.T
-    return {"x": _rounded(x, 4), "y": _rounded(y, 4), "height": _rounded(way.values, 3), "inside": inside}
+    x, y = map(_placed, way.positions.T, region)
+    return {"x": x, "y": y, "height": _rounded(way.values, 3), "inside": inside}
+
+
+def _placed(values: Any, edges: Point) -> list[float | None]:
+    """As JSON, to a pixel of what is drawn, or less."""
+    decimals = math.ceil(math.log10(PIXELS / (edges[1] - edges[0])))
+    return _rounded(np.round(values.astype(np.float64), decimals), 9)
 
 
 def _rounded(values: Any, digits: int) -> list[float | None]:

@@ -42,7 +42,7 @@ def race(
     function : str or callable
         A name among :data:`SURFACES`, or ``function(x, y)``, which returns a number.
     gradient : callable, optional
-        ``gradient(x, y)``, which returns the two partial derivatives. Takes a function of one's own, which takes it.
+        ``gradient(x, y)``, which returns the two partial derivatives. It comes with a function of one's own alone.
     start : (float, float), optional
         Where all of them start; by default as the surface says, and at (0, 0) for a function of one's own.
     optimizers : iterable of str
@@ -84,8 +84,8 @@ def race(
     --------
     >>> from fastadam.viz import race
     >>> result = race(lambda x, y: x**2 + y**2, lambda x, y: (2 * x, 2 * y), start=(3, 4), optimizers=["SGD", "Adam"], steps=50)
-    >>> result.rates["SGD"], result.trajectories["SGD"].values[-1] < 1e-12
-    (0.3, np.True_)
+    >>> result.rates["SGD"], bool(result.trajectories["SGD"].values[-1] < 1e-12)
+    (0.3, True)
     """
     names = _methods(optimizers)
     rates = _rates(lr, names)
@@ -187,6 +187,6 @@ def _check_start(surface: Surface) -> None:
         raise ValueError(f"gradient returned {found!r} at {surface.start}; expected a pair, the derivatives by x and by y")
     if not (np.isfinite(found).all() and np.isfinite(height)):
         raise ValueError(
-            f"start is {surface.start}, where the function is {height} and its gradient {found}; expected a point where "
-            "both are finite"
+            f"start is {surface.start}, where the function is {height} and its gradient {np.array(found)}; expected a point "
+            "where both are finite"
         )

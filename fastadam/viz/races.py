@@ -63,7 +63,7 @@ def save(races: Sequence[Race], path: str | PathLike[str]) -> None:
     Raises
     ------
     ValueError
-        If the suffix is another one, or there are several races and it is no page.
+        If the suffix is another one, if there are several races and it is no page, or if they are of different optimizers.
     ImportError, RuntimeError
         If plotly, matplotlib or ffmpeg is missing.
     """
