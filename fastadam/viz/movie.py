@@ -9,9 +9,9 @@ from fastadam.viz.extra import needed
 from fastadam.viz.picture import SIZE, Ways, draw_ground, new_figure
 from fastadam.viz.races import Race
 
-MOST_FRAMES = 120  # of what moves: a longer race is shown in larger strides
-FRAMES_PER_SECOND = 15
-DPI = 100
+MOST_FRAMES = 60  # of what moves: a longer race is shown in larger strides
+FRAMES_PER_SECOND = 12
+DPI = 80
 HELD = FRAMES_PER_SECOND  # how many frames the last one stays
 
 
