@@ -3,8 +3,9 @@
 import argparse
 import importlib
 import json
-import math
 from collections.abc import Sequence
+
+from fastadam import arguments
 
 # Lines of the help are kept below 80 characters, as the parser keeps those it makes.
 DESCRIPTION = """\
@@ -18,6 +19,7 @@ examples:
   python -m fastadam demo            watch a network learn, in a few seconds
   python -m fastadam bench           how fast it is here, in ten seconds
   python -m fastadam bench --help    what its columns mean
+  python -m fastadam race            see Adam beside its ancestors, in a browser
 """
 
 INFO = """\
@@ -85,10 +87,45 @@ examples:
   python -m fastadam demo --json 2> progress.txt
 """
 
+RACE = """\
+Let optimizers descend the same surface from the same start, and write a page
+that plays it: open it in any browser; it needs no network. On it are the ways
+over the surface, learning rates to choose from, and what happens inside each
+step of a method:
 
-def main(arguments: Sequence[str] | None = None) -> None:
+  gradient      what the method is given
+  m, v          its averages (or sums) of gradients and of their squares
+  corrected     m and v without their bias towards zero, where the method
+                corrects it
+  step          how far it goes
+  effective lr  by what it multiplies corrected m for that: each parameter has
+                its own
+
+Each learning rate that is not given is the one, among 1 and 3 of each decade,
+with which the mean height over the race is lowest. Every step is taken by the
+public optimizers. Needs plotly for a page, else matplotlib:
+pip install 'fastadam[viz]'
+"""
+
+RACE_EXAMPLES = """\
+examples:
+  python -m fastadam race
+  python -m fastadam race --function ravine --optimizer SGD momentum Adam
+  python -m fastadam race --function saddle --start 0.5 0.1 --lr Adam=0.1
+  python -m fastadam race --function bowl --no-bias-correction
+  python -m fastadam race --function beale --output race.gif
+
+surfaces:
+  rosenbrock beale himmelblau rastrigin saddle bowl plateau ravine noisy-bowl
+
+optimizers:
+  SGD momentum Nesterov AdaGrad RMSProp Adam AMSGrad AdamW
+"""
+
+
+def main(words: Sequence[str] | None = None) -> None:
     """Run a command of the command line."""
-    options = parser().parse_args(arguments)
+    options = parser().parse_args(words)
     command = importlib.import_module(f"fastadam.commands.{options.command}")
     result = command.run(options)
     print(json.dumps(result) if options.json else command.text(result))
@@ -108,25 +145,39 @@ def parser() -> argparse.ArgumentParser:
     add("info", "version, instruction sets, threads, compiler, OpenMP", INFO, INFO_EXAMPLES)
     add("demo", "train a small network, bit for bit as the reference", DEMO, DEMO_EXAMPLES)
     bench = add("bench", "measure AdamW beside NumPy and the memory's speed", BENCH, BENCH_EXAMPLES)
-    bench.add_argument("--threads", type=_threads, nargs="+", metavar="N", help="numbers of threads (default: 1, and all)")
-    bench.add_argument("--seconds", type=_seconds, default=10.0, metavar="S", help="about how long to measure (default: 10)")
+    bench.add_argument(
+        "--threads", type=arguments.threads, nargs="+", metavar="N", help="numbers of threads (default: 1, and all)"
+    )
+    bench.add_argument(
+        "--seconds", type=arguments.seconds, default=10.0, metavar="S", help="about how long to measure (default: 10)"
+    )
+    race = add("race", "Adam beside its ancestors on one surface, to watch", RACE, RACE_EXAMPLES)
+    race.add_argument(
+        "--function", type=arguments.function, metavar="NAME", help="the surface (default: all; for a film or picture beale)"
+    )
+    race.add_argument("--optimizer", type=arguments.optimizer, nargs="+", metavar="NAME", help="who takes part (default: all)")
+    race.add_argument(
+        "--lr",
+        type=arguments.rate,
+        nargs="+",
+        metavar="[NAME=]LR",
+        help="learning rates: of all, or of those named (default: the best)",
+    )
+    race.add_argument(
+        "--start", type=arguments.finite, nargs=2, metavar=("X", "Y"), help="where all start (default: the surface's)"
+    )
+    race.add_argument("--steps", type=arguments.steps, metavar="N", help="how many (default: 120 to 200, by the surface)")
+    race.add_argument("--seed", type=arguments.seed, default=0, metavar="N", help="of the noise (default: 0)")
+    race.add_argument(
+        "--no-bias-correction", dest="bias_correction", action="store_false", help="leave it out of Adam's family"
+    )
+    race.add_argument(
+        "--output",
+        default="race.html",
+        metavar="FILE",
+        help="race.html (default), or a name in .gif, .mp4 (takes ffmpeg), .svg, .png",
+    )
     return top
-
-
-def _threads(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) < 2**16:
-        raise argparse.ArgumentTypeError(f"found {text!r}; expected an integer from 1 to 65535")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"found {text!r}; expected a number of seconds, at least 0")
-    return seconds
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The commands of ``python -m fastadam``: what they print, and their help; test_bench_command.py has more of one."""
+"""The commands of ``python -m fastadam``: what they print, and their help; of bench and race there are more elsewhere."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from fastadam.__main__ import main
 from fastadam.commands import bench
 from fastadam.commands.text import duration, table
 
-COMMANDS = ["info", "demo", "bench"]
+COMMANDS = ["info", "demo", "bench", "race"]
 
 
 def test_info(capsys):
@@ -78,7 +78,7 @@ def test_help_of_bench_says_what_the_columns_mean(capsys, monkeypatch):
     ("arguments", "message"),
     [
         ([], "the following arguments are required: command"),
-        (["train"], r"argument command: invalid choice: 'train' \(choose from '?info'?, '?demo'?, '?bench'?\)"),
+        (["train"], r"argument command: invalid choice: 'train' \(choose from '?info'?, '?demo'?, '?bench'?, '?race'?\)"),
         (["info", "--yaml"], "unrecognized arguments: --yaml"),
         (["bench", "--threads", "0"], "argument --threads: found '0'; expected an integer from 1 to 65535"),
         (["bench", "--threads", "1", "two"], "argument --threads: found 'two'; expected an integer from 1 to 65535"),

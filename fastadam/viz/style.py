@@ -4,7 +4,10 @@ from typing import NamedTuple
 
 
 class Style(NamedTuple):
-    """A colour (Okabe & Ito 2008, and two greys) with a dash and a mark, in plotly's and in matplotlib's words."""
+    """A colour with a dash and a mark, in plotly's and in matplotlib's words.
+
+    Colours are those of Okabe & Ito (2008), with a grey and a brown in place of their black and yellow.
+    """
 
     color: str
     dash: str
@@ -12,11 +15,16 @@ class Style(NamedTuple):
     symbol: str
     marker: str
 
+    @property
+    def width(self) -> float:
+        """Of a line, in points. Solid lines are wider, so that they show under broken ones that lie on them."""
+        return 3.0 if self.dash == "solid" else 1.8
+
 
 STYLES = {
-    "SGD": Style("#8a8a8a", "solid", "-", "circle", "o"),
+    "SGD": Style("#6a6a6a", "solid", "-", "circle", "o"),
     "momentum": Style("#e69f00", "dash", "--", "square", "s"),
-    "Nesterov": Style("#b8860b", "dot", ":", "diamond", "D"),
+    "Nesterov": Style("#845400", "dot", ":", "diamond", "D"),
     "AdaGrad": Style("#009e73", "dashdot", "-.", "triangle-up", "^"),
     "RMSProp": Style("#cc79a7", "dash", "--", "triangle-down", "v"),
     "Adam": Style("#d55e00", "solid", "-", "star", "*"),

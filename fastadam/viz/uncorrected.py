@@ -9,7 +9,10 @@ from fastadam.hyperparameters import Scheduled
 
 
 def uncorrected(
-    lr: Scheduled[float] = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: Scheduled[float] = 1e-8
+    lr: Scheduled[float] = 1e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: Scheduled[float] = 1e-8,
+    decoupled_weight_decay: Scheduled[float] | None = None,
 ) -> dict[str, Any]:
     r"""Hyperparameters with which :class:`fastadam.Adam` and its like take steps without bias correction.
 
@@ -23,11 +26,13 @@ def uncorrected(
         Those of the steps.
     betas : (float, float)
         Decay rates of the moments, in [0, 1).
+    decoupled_weight_decay : float or schedule, optional
+        That of :class:`fastadam.AdamW`, which multiplies it by its learning rate: a schedule of it undoes the factor there.
 
     Returns
     -------
     dict
-        ``lr``, ``betas`` and ``eps`` to make an optimizer with.
+        ``lr``, ``betas`` and ``eps`` to make an optimizer with, and ``weight_decay`` if there is a decoupled one.
 
     Examples
     --------
@@ -44,10 +49,17 @@ def uncorrected(
     def root(count: int) -> float:
         return math.sqrt(1 - beta2 ** (count + 1))
 
-    def lr_at(count: int) -> float:
-        return float(lr(count) if callable(lr) else lr) * (1 - beta1 ** (count + 1)) / root(count)
+    def factor(count: int) -> float:
+        return (1 - beta1 ** (count + 1)) / root(count)
 
-    def eps_at(count: int) -> float:
-        return float(eps(count) if callable(eps) else eps) / root(count)
+    def at(value: Any, count: int) -> float:
+        return float(value(count) if callable(value) else value)
 
-    return {"lr": lr_at, "betas": betas, "eps": eps_at}
+    hyperparameters: dict[str, Any] = {
+        "lr": lambda count: at(lr, count) * factor(count),
+        "betas": betas,
+        "eps": lambda count: at(eps, count) / root(count),
+    }
+    if decoupled_weight_decay is not None:
+        hyperparameters["weight_decay"] = lambda count: at(decoupled_weight_decay, count) / factor(count)
+    return hyperparameters

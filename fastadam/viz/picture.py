@@ -1,0 +1,76 @@
+"""A race as a picture, by matplotlib: the surface with the ways of all methods, up to a step or to the end."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastadam.viz.extra import needed
+from fastadam.viz.races import Race
+from fastadam.viz.relief import LEVELS, relief
+from fastadam.viz.style import STYLES
+
+SIZE = 9.0, 5.6  # inches
+FAR = 1e6  # how far from the origin a way is still drawn; Agg cannot draw to where those that diverge go
+
+
+def new_figure() -> Any:
+    return needed("matplotlib.figure").Figure(figsize=SIZE, layout="constrained")
+
+
+def draw_ground(figure: Any, race: Race) -> Any:
+    """The surface, with a legend of the ways; returns the axes to draw them in."""
+    surface, ground, axes = race.surface, relief(race.surface), figure.subplots()
+    axes.set_rasterization_zorder(0)  # what is below is pixels in an SVG too
+    axes.contourf(ground.x, ground.y, ground.shown, np.linspace(0, 1, LEVELS + 1), cmap="Greys", alpha=0.2, zorder=-1)
+    axes.contour(ground.x, ground.y, ground.shown, np.linspace(0, 1, LEVELS + 1), colors="#a0a0a0", linewidths=0.5)
+    axes.set(xlim=surface.region[0], ylim=surface.region[1], xlabel="x", ylabel="y", title=" ")
+    axes.plot(*surface.start, "o", color="black", markersize=8, markerfacecolor="none", label="start")
+    if surface.minima:
+        axes.plot(*np.transpose(surface.minima), "+", color="black", markersize=11, label="minimum")
+    for name, lr in race.rates.items():
+        style = STYLES[name]
+        axes.plot([], [], style.linestyle, color=style.color, marker=style.marker, label=f"{name}, lr {lr:.3g}")
+    figure.legend(loc="outside right upper", frameon=False)
+    return axes
+
+
+class Ways:
+    """The ways of all methods, which :meth:`show` takes to a step."""
+
+    def __init__(self, axes: Any, race: Race) -> None:
+        self._axes, self._race = axes, race
+        self._drawn: dict[str, tuple[Any, Any]] = {}
+        for name in race.trajectories:
+            style = STYLES[name]
+            (line,) = axes.plot([], [], style.linestyle, color=style.color, linewidth=style.width, zorder=3)
+            (head,) = axes.plot([], [], style.marker, color=style.color, markersize=9, markeredgecolor="white", zorder=4)
+            self._drawn[name] = line, head
+
+    def show(self, step: int) -> None:
+        for name, (line, head) in self._drawn.items():
+            way = self._race.trajectories[name].positions[: step + 1].T
+            x, y = np.where(np.abs(way) < FAR, way, np.nan)
+            line.set_data(x, y)
+            head.set_data(x[-1:], y[-1:])
+        self._axes.set_title(f"{self._race.surface.title}, step {step} of {self._race.steps}")
+
+
+def _shortened(svg: str) -> str:
+    """With coordinates of paths to a hundredth of a point, and not, as matplotlib writes them, to a millionth."""
+    return re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), svg)
+
+
+def write(races: Sequence[Race], path: Path) -> None:
+    """Write the picture of a race. An SVG has no background, and the same bytes whenever it is written."""
+    (race,) = races
+    figure = new_figure()
+    with needed("matplotlib").rc_context({"svg.hashsalt": path.name, "svg.fonttype": "path"}):
+        Ways(draw_ground(figure, race), race).show(race.steps)
+        if path.suffix.lower() == ".svg":
+            figure.savefig(path, transparent=True, metadata={"Date": None}, dpi=60)
+            path.write_text(_shortened(path.read_text(encoding="utf-8")), encoding="utf-8")
+        else:
+            figure.savefig(path, dpi=150)

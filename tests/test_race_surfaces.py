@@ -1,0 +1,131 @@
+"""The surfaces of the race: gradients against finite differences, minima, and that what is said of each is so."""
+
+import numpy as np
+import pytest
+
+from fastadam.viz import METHODS, SURFACES, race
+from fastadam.viz.trajectory import heights
+
+ALL = pytest.mark.parametrize("name", SURFACES)
+SCALING = ["AdaGrad", "RMSProp", "Adam", "AMSGrad", "AdamW"]  # methods that scale each parameter's gradient
+PLAIN = ["SGD", "momentum", "Nesterov"]
+
+
+def points_of(surface, count=200):
+    return np.random.default_rng(0).uniform(*np.transpose(surface.region), (count, 2))
+
+
+@pytest.fixture(scope="module")
+def ways():
+    """The ways over a surface, by its name."""
+    made = {name: race(name) for name in SURFACES}
+    return lambda name: made[name].trajectories
+
+
+@ALL
+def test_gradients_are_those_of_finite_differences(name):
+    surface, h = SURFACES[name], 1e-5
+    for x, y in points_of(surface):
+        found = surface.gradient(x, y)
+        by_x = (surface.value(x + h, y) - surface.value(x - h, y)) / (2 * h)
+        by_y = (surface.value(x, y + h) - surface.value(x, y - h)) / (2 * h)
+        scale = 1 + np.abs(found).max()
+        np.testing.assert_allclose(found, (by_x, by_y), rtol=0, atol=1e-6 * scale)
+
+
+@ALL
+def test_minima_are_minima(name):
+    surface = SURFACES[name]
+    assert surface.minima
+    lowest = heights(surface, surface.minima)
+    assert lowest.max() - lowest.min() < 1e-9
+    assert heights(surface, points_of(surface, 5000)).min() > lowest.max()
+    for minimum in surface.minima:
+        assert np.abs(surface.gradient(*minimum)).max() < 1e-3  # those of Himmelblau's have six digits
+
+
+@ALL
+def test_start_and_minima_are_in_the_region(name):
+    surface = SURFACES[name]
+    low, high = np.transpose(surface.region)
+    for point in (surface.start, *surface.minima):
+        assert (low < point).all()
+        assert (point < high).all()
+    assert surface.shows
+    assert surface.source
+
+
+@ALL
+def test_surfaces_take_arrays_and_numbers(name):
+    surface = SURFACES[name]
+    points = points_of(surface, 5)
+    for function in (surface.value, lambda x, y: surface.gradient(x, y)[0], lambda x, y: surface.gradient(x, y)[1]):
+        at_once = function(*points.T)
+        np.testing.assert_allclose(at_once, [function(x, y) for x, y in points], rtol=1e-12)
+
+
+def test_beale(ways):
+    """Methods with momentum make longer ways than those without."""
+
+    def length(name):
+        return np.linalg.norm(np.diff(ways("beale")[name].positions[:40], axis=0), axis=1).sum()
+
+    assert min(map(length, ["momentum", "Nesterov", "Adam", "AMSGrad", "AdamW"])) > max(length("AdaGrad"), length("RMSProp"))
+
+
+def test_himmelblau(ways):
+    def nearest(name):
+        minima = np.array(SURFACES["himmelblau"].minima)
+        return int(np.linalg.norm(minima - ways("himmelblau")[name].positions[-1], axis=1).argmin())
+
+    assert {nearest(name) for name in SCALING} == {0}
+    assert {nearest(name) for name in PLAIN} == {3}
+
+
+def test_rastrigin(ways):
+    ends = {name: way.positions[-1] for name, way in ways("rastrigin").items()}
+    assert all(np.linalg.norm(end) > 0.9 for end in ends.values())
+    assert len({tuple(np.rint(end)) for end in ends.values()}) > 1
+
+
+def test_rosenbrock(ways):
+    """Into the valley is quick, and nobody is at its end after 200 steps."""
+    for way in ways("rosenbrock").values():
+        assert way.values[60:].max() < 24.2 / 4
+        assert way.values[-1] > 0.01
+
+
+def test_saddle(ways):
+    assert abs(ways("saddle")["SGD"].positions[-1, 1]) < 0.1
+    for name in SCALING:
+        assert abs(ways("saddle")[name].positions[20, 1]) > 0.5
+        assert ways("saddle")[name].values[-1] < -0.24
+
+
+def test_bowl_and_ravine(ways):
+    """They are one bowl, straight and turned: what scales by parameter alone depends on that, SGD does not."""
+    bowl, ravine = ways("bowl"), ways("ravine")
+    assert bowl["SGD"].values[-1] > 0.5
+    for name in ("AdaGrad", "RMSProp"):
+        assert bowl[name].values[-1] < 1e-12
+        assert ravine[name].values[-1] > 0.01
+    across = np.array([-0.5, np.sqrt(0.75)])
+    side = ravine["momentum"].positions @ across
+    assert (np.diff(np.sign(side[:60])) != 0).sum() >= 10  # from wall to wall
+
+
+def test_plateau(ways):
+    """SGD at its best rate, and at the two beside it, does not end in the hole; Adam does with a wide range of rates."""
+    result = race("plateau")
+    assert all(result.trajectory("SGD", factor).values[-1] > 0.5 for factor in (0.1, 0.3, 1.0, 3.0))
+    assert all(result.trajectory("Adam", factor).values[-1] < 0.01 for factor in (0.3, 1.0))
+
+
+def test_noisy_bowl():
+    """At the end, the spread of each way is smaller with a third of the learning rate, and the way there is longer."""
+    result = race("noisy-bowl", steps=400)
+    for name in METHODS:
+        usual, smaller = result.trajectories[name], result.trajectory(name, 0.3)
+        if name != "AdaGrad":  # whose steps become smaller by themselves
+            assert smaller.values[200:].mean() < usual.values[200:].mean()
+        assert smaller.values[:10].mean() > usual.values[:10].mean()

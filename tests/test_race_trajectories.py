@@ -1,0 +1,184 @@
+"""Ways over surfaces: those of the public optimizers are those of the reference, bit for bit, and so is what happens inside."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from fastadam import reference
+from fastadam.viz import METHODS, SURFACES, race, uncorrected
+from fastadam.viz.trajectory import QUANTITIES, RATES, best_rate, gradient_at, heights, noise_of, trajectory
+
+STEPS = 120
+RATE = {"SGD": 1e-3, "momentum": 1e-3, "Nesterov": 1e-3}  # of others 0.1
+ADAM = ["Adam", "AMSGrad", "AdamW"]
+
+
+def reference_step(name, lr, bias_correction):
+    """The states of a method, and a function that takes its step with the reference: param, grad, step."""
+    param = np.zeros(2, np.float32)
+    zeros = [np.zeros_like(param) for _ in range(3)]
+    if name not in ADAM:
+        call, states, options = {
+            "SGD": (reference.sgd_step, [], {}),
+            "momentum": (reference.sgd_step, zeros[:1], {"momentum": 0.9}),
+            "Nesterov": (reference.sgd_step, zeros[:1], {"momentum": 0.9, "nesterov": True}),
+            "AdaGrad": (reference.adagrad_step, zeros[:1], {"eps": 1e-10}),
+            "RMSProp": (reference.rmsprop_step, zeros[:1], {"alpha": 0.99, "eps": 1e-8}),
+        }[name]
+        return states, lambda param, grad, step: call(param, grad, *states, step=step, lr=lr, **options)
+
+    states = zeros if name == "AMSGrad" else zeros[:2]
+    decay = {"weight_decay": 0.1, "decoupled_weight_decay": True} if name == "AdamW" else {}
+
+    def step(param, grad, step):
+        now = {"lr": lr, "eps": 1e-8}
+        if not bias_correction:
+            schedules = uncorrected(lr, decoupled_weight_decay=decay.get("weight_decay"))
+            now = {key: value(step - 1) for key, value in schedules.items() if key != "betas"}
+        reference.adam_step(param, grad, *states, step=step, **(decay | now))
+
+    return states, step
+
+
+@pytest.mark.parametrize("surface", SURFACES.values(), ids=lambda surface: surface.name)
+@pytest.mark.parametrize(("name", "bias_correction"), [*((name, True) for name in METHODS), *((name, False) for name in ADAM)])
+def test_ways_are_those_of_the_reference(surface, name, bias_correction):
+    lr = RATE.get(name, 0.1)
+    way = trajectory(surface, name, lr, steps=STEPS, seed=3, bias_correction=bias_correction)
+    states, step = reference_step(name, lr, bias_correction)
+    param = np.array(surface.start, np.float32)
+    noise = noise_of(surface, STEPS, 3)
+    kept = {"m": 0} if name in ("momentum", "Nesterov") else {"m": 0, "v": 1} if name in ADAM else {"v": 0} if states else {}
+    with np.errstate(all="ignore"):
+        for t in range(1, STEPS + 1):
+            grad = gradient_at(surface, param, noise[t - 1])
+            step(param, grad, t)
+            assert way.positions[t].tobytes() == param.tobytes()
+            assert way.inside["gradient"][t - 1].astype(np.float32).tobytes() == grad.tobytes()
+            for quantity, i in kept.items():
+                assert way.inside[quantity][t - 1].astype(np.float32).tobytes() == states[i].tobytes()
+    assert np.isfinite(way.positions).all()
+
+
+@pytest.mark.parametrize("bias_correction", [True, False])
+@pytest.mark.parametrize("name", METHODS)
+def test_a_step_is_the_effective_rate_times_the_corrected_m(name, bias_correction):
+    lr = RATE.get(name, 0.1)
+    way = trajectory(SURFACES["beale"], name, lr, steps=STEPS, bias_correction=bias_correction)
+    before = way.positions[:-1].astype(np.float64)
+    expected = -way.inside["effective lr"] * way.inside["corrected m"] - (0.1 * lr * before if name == "AdamW" else 0)
+    # A step is the difference of two rounded positions: an ulp of either, and the roundings within the rule.
+    error = np.abs(expected - way.inside["step"]) / (np.abs(before) * 2.0**-23 + np.abs(expected) * 2.0**-20 + 1e-30)
+    assert error.max() <= 1
+    assert tuple(way.inside) == QUANTITIES
+    assert all(values.shape == (STEPS, 2) for values in way.inside.values())
+
+
+def test_bias_correction_makes_moments_of_a_constant_gradient_that_gradient():
+    slope = dataclasses.replace(SURFACES["bowl"], value=lambda x, y: 2 * x - y, gradient=lambda x, y: (2.0, -1.0))
+    way = trajectory(slope, "Adam", 0.1, steps=50)
+    np.testing.assert_allclose(way.inside["corrected m"], np.tile([2, -1], (50, 1)), rtol=1e-5)
+    np.testing.assert_allclose(way.inside["corrected v"], np.tile([4, 1], (50, 1)), rtol=1e-5)
+    without = trajectory(slope, "Adam", 0.1, steps=50, bias_correction=False)
+    np.testing.assert_array_equal(without.inside["corrected m"], without.inside["m"])
+    assert abs(without.inside["step"][0, 0]) == pytest.approx(0.1 * 0.1 / math.sqrt(1e-3), rel=1e-3)  # 3.2 times as far
+
+
+def test_noise_is_the_same_for_all_and_follows_the_seed():
+    surface = SURFACES["noisy-bowl"]
+    first = [trajectory(surface, name, 0.01, steps=3, seed=1).inside["gradient"][0] for name in METHODS]
+    assert len({gradient.tobytes() for gradient in first}) == 1
+    assert trajectory(surface, "SGD", 0.01, steps=3, seed=2).inside["gradient"][0].tobytes() != first[0].tobytes()
+    again = trajectory(surface, "SGD", 0.01, steps=3, seed=1)
+    assert again.inside["gradient"][0].tobytes() == first[0].tobytes()
+
+
+def test_best_rate_has_the_lowest_mean_height():
+    surface = SURFACES["ravine"]
+    means = {lr: trajectory(surface, "momentum", lr, steps=60).values[1:].mean() for lr in RATES}
+    assert best_rate(surface, "momentum", steps=60) == min(means, key=lambda lr: means[lr] if means[lr] < 1e300 else math.inf)
+
+
+def test_a_way_that_diverges_ends_in_nan_and_is_no_error():
+    way = trajectory(SURFACES["rosenbrock"], "SGD", 1.0, steps=30)
+    assert np.isfinite(way.positions[1]).all()
+    assert not np.isfinite(way.positions[-1]).any()
+    assert not np.isfinite(way.values[-1])
+
+
+def test_functions_may_be_of_pythons_math():
+    """Which raises where NumPy returns infinity or NaN, and takes no arrays."""
+
+    def steep(x, y):
+        return math.exp(x * x) + math.sqrt(y)
+
+    def slope(x, y):
+        return 2 * x * math.exp(x * x), 0.5 / math.sqrt(y)
+
+    result = race(steep, slope, start=(2, 1), steps=20, optimizers=["SGD", "Adam"], lr={"SGD": 5.0})
+    assert not np.isfinite(result.trajectories["SGD"].values[-1])
+    assert result.trajectories["Adam"].values[5] < steep(2, 1)
+    assert result.surface.name == "steep"
+    assert np.isnan(heights(result.surface, [[100.0, 1.0], [0.0, -1.0]])).all()
+
+
+def test_race_finds_rates_and_keeps_those_that_are_given():
+    result = race("bowl", optimizers=["Adam", "sgd"], lr={"sgd": 0.007}, steps=40, start=(-9, 0.5))
+    assert list(result.trajectories) == ["Adam", "SGD"]
+    assert result.rates["SGD"] == 0.007
+    assert result.rates["Adam"] in RATES
+    assert result.trajectories["Adam"].positions[0].tolist() == [-9, 0.5]
+    (left, _), _ = result.surface.region
+    assert left < -9
+    assert race("bowl", lr=0.01, steps=1).rates == dict.fromkeys(METHODS, 0.01)
+
+
+def test_region_of_an_own_function_holds_the_ways_that_go_down():
+    result = race(lambda x, y: (x - 30) ** 2 + y**2, lambda x, y: (2 * (x - 30), 2 * y), minima=[(30, 0)], title="Far away")
+    (left, right), (bottom, top) = result.surface.region
+    assert left < 0
+    assert right > 30
+    assert bottom < 0 < top
+    assert result.surface.title == "Far away"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"function": "rosenbrok"}, ValueError, "function is 'rosenbrok'; expected one of rosenbrock, beale, .*noisy-bowl, or"),
+        ({"gradient": abs}, ValueError, "gradient is given with the function 'bowl'"),
+        ({"function": 3, "gradient": abs}, TypeError, r"function is 3; expected function\(x, y\)"),
+        ({"function": max}, TypeError, r"gradient is None; expected gradient\(x, y\) of your function"),
+        (
+            {"function": max, "gradient": max},
+            ValueError,
+            r"gradient returned .*0.0.* at \(0.0, 0.0\); expected a pair",
+        ),
+        ({"start": (0, math.nan)}, ValueError, r"start\[1\] is nan; expected a finite number"),
+        ({"start": 4}, TypeError, "start is 4; expected a pair of numbers"),
+        (
+            {"function": lambda x, y: math.inf, "gradient": lambda x, y: (0, 0)},
+            ValueError,
+            r"start is \(0.0, 0.0\), where the function is inf",
+        ),
+        ({"steps": 0}, ValueError, "steps is 0; expected at least 1"),
+        ({"steps": 1.5}, TypeError, "steps is 1.5; expected an integer"),
+        ({"optimizers": ["Adan"]}, ValueError, "optimizers has 'Adan'; expected names among SGD, .*AdamW"),
+        ({"optimizers": []}, ValueError, "optimizers is empty"),
+        ({"lr": 0}, ValueError, "lr is 0; expected a learning rate above 0"),
+        ({"lr": {"Adam": -1}}, ValueError, r"lr\['Adam'\] is -1; expected a learning rate above 0"),
+        ({"lr": {"Adam": 1}, "optimizers": "SGD"}, ValueError, "lr has 'Adam', which does not take part; expected .* SGD"),
+        ({"seed": -1}, ValueError, "seed is -1; expected an integer of at least 0"),
+        ({"bias_correction": 1}, TypeError, "bias_correction is 1; expected True or False"),
+        ({"noise": -1}, ValueError, "noise is -1; expected a finite number >= 0"),
+        ({"region": ((0, 1), (1, 0))}, ValueError, r"region is .*; expected \(\(least x, greatest x\)"),
+        ({"region": 1}, ValueError, "region is 1; expected"),
+        ({"minima": [1]}, TypeError, "minima is 1; expected a pair"),
+        ({"output": "race.txt"}, ValueError, "output is 'race.txt'; expected a name that ends in .html, .gif"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, error, message):
+    with pytest.raises(error, match=message):
+        race(**({"function": "bowl"} | arguments))
