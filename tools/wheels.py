@@ -92,7 +92,8 @@ def emulate(pytest_arguments: list[str]) -> None:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     os.environ["OPENBLAS_CORETYPE"] = "Nehalem"  # which OpenBLAS, NumPy's, does not see by itself
     with installed(version, Path(sys.executable), "test-wheel") as folder:
-        run_tests(folder, ["qemu-x86_64", "-cpu", "Nehalem"], pytest_arguments)
+        # In one process: workers are started without the emulator.
+        run_tests(folder, ["qemu-x86_64", "-cpu", "Nehalem"], [*pytest_arguments, "-n0"])
 
 
 @contextlib.contextmanager
