@@ -38,8 +38,14 @@ test-emulated:  ## the same for one wheel, on an emulated CPU without AVX (needs
 demo: .venv/demo/ready  ## train a network on handwritten digits
 	.venv/demo/bin/python examples/digits.py
 
-gallery: .venv/gallery/ready  ## the paper's experiments and where Adam fails: figures in build/gallery/
+gallery: .venv/gallery/ready  ## the race, the paper's experiments and where Adam fails: figures in build/gallery/
 	.venv/gallery/bin/python examples/gallery.py
+	@touch build/gallery/ready
+
+# For the site, those of the small versions will do, which take seconds.
+build/gallery/ready: .venv/docs/ready $(wildcard examples/*.py examples/lab/*.py)
+	.venv/docs/bin/python examples/gallery.py --small
+	@touch $@
 
 bench: .venv/bench/ready  ## measure beside the memory wall and every peer, and every rule; writes bench/results/
 	.venv/bench/bin/python bench
@@ -59,7 +65,7 @@ bench-deepspeed: .venv/bench/ready  ## the same with DeepSpeed's CPUAdam, which 
 bench-cuda: .venv/bench-cuda/ready  ## measure on a GPU beside its memory's speed and every peer; writes bench/results/
 	.venv/bench-cuda/bin/python bench/cuda
 
-docs: .venv/docs/ready  ## build the site, build/docs/html
+docs: .venv/docs/ready build/gallery/ready  ## build the site, build/docs/html
 	PATH="$(CURDIR)/.venv/docs/bin:$$PATH" sphinx-build -W -n --keep-going -d build/docs/doctrees docs build/docs/html
 
 lint: .venv/lint/ready  ## check style and types

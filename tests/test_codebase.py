@@ -27,7 +27,7 @@ def test_version_is_the_same_everywhere():
 
 def test_only_numpy_is_needed(run_python):
     """Importing the package imports nothing that a bare installation lacks."""
-    optional = ["torch", "cupy", "scipy", "jax", "threadpoolctl", "matplotlib"]
+    optional = ["torch", "cupy", "scipy", "jax", "threadpoolctl", "matplotlib", "plotly"]
     assert run_python(f"import sys, fastadam; print([name for name in {optional} if name in sys.modules])") == "[]"
     required = [r for r in importlib.metadata.requires("fastadam") if "extra ==" not in r]
     assert [r.split(">")[0] for r in required] == ["numpy"]
