@@ -76,17 +76,18 @@ def figure(trainings):
         smooth = np.convolve(losses, np.ones(10) / 10, "valid")
         right.semilogy(smooth, color=look["color"], label=name)
     left.loglog(
-        [1e-4, 0.1], [0.1 / 1e-2, 0.1 / 0.1**0.5], color="#555555", linewidth=0.8, label="(1 − β₁) / √(1 − β₂): one gradient"
+        [1e-4, 0.1], [0.1 / 1e-2, 0.1 / 0.1**0.5], color="#555555", linewidth=0.8, label="(1 - β₁) / √(1 - β₂): one gradient"
     )
-    left.set(title="Largest of the first 20 steps", xlabel="1 − β₂", ylabel="step / learning rate")
+    left.set(title="Largest of the first 20 steps", xlabel="1 - β₂", ylabel="step / learning rate")
     middle.set(title="Loss after training", xlabel="learning rate", ylabel="cross-entropy")
     right.set(title=f"β₂ = {LONG}, learning rate {TOO_FAR}", xlabel="step", ylabel="cross-entropy, mean of 10 batches")
     middle.axhline(np.log(2), color="#555555", linewidth=0.8)
-    middle.text(1.1e-4, np.log(2) * 1.1, "of a constant answer", color="#555555", fontsize=8)
-    middle.set_ylim(bottom=3e-5)
+    middle.text(1.1e-4, np.log(2) * 1.15, "of a constant answer", color="#555555", fontsize=8)
+    middle.set_ylim(3e-5, 3)
     left.set_ylim(top=300)
     for axes in (left, middle, right):
         axes.legend(frameon=False, fontsize=9)
+        axes.minorticks_off()
     drawing.supxlabel("a network on a synthetic corpus of sparse bags of words", fontsize="small", color="#555555")
     return drawing
 
