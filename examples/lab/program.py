@@ -44,9 +44,7 @@ def main(experiment: Experiment, path: str, description: str) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of all that is random (default: 0)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="a folder with the real data set (default: none is needed)")
     parser.add_argument("--gpu", action="store_true", help="compute with CuPy instead of NumPy")
-    parser.add_argument(
-        "--output", type=Path, default=Path(f"build/gallery/{Path(path).stem}.svg"), help="where the figure goes"
-    )
+    parser.add_argument("--output", type=Path, default=Path(f"build/gallery/{Path(path).stem}.svg"), help="where the figure goes")
     options = parser.parse_args()
     result = experiment.run(Settings(options.small, options.seed, options.data, _array_module(options.gpu)))
     save(experiment.figure(result), options.output)
