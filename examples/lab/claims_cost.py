@@ -88,7 +88,7 @@ class Efficient(Claim):
     title = "Time of a step"
 
     def measure(self, settings):
-        size = 1_000_000 if settings.small else 16_000_000
+        size = 1_000_000 if settings.small else 32_000_000
         param, grad = arrays(size)
         steps = {name: partial(make(param).step, grad, num_threads=1) for name, make in METHODS.items()}
         times = seconds({"negation": partial(np.negative, param, out=param), **steps}, 10)
@@ -116,7 +116,7 @@ class Efficient(Claim):
         axes.legend(frameon=False, fontsize=9, loc="upper right")
 
     def check(self):
-        assert self.passes["Adam"] < 4 * TRAFFIC["Adam"], self.passes
+        assert self.passes["Adam"] < 6 * TRAFFIC["Adam"], self.passes
 
 
 class Memory(Claim):
