@@ -34,9 +34,8 @@ METHODS = {
     AMSGRAD: partial(fastadam.Adam, betas=(0.9, 0.9), amsgrad=True),
     DECAYED: fastadam.Adam,
 }
-COLORS = dict(
-    zip(METHODS, (STYLES[name].color for name in ("Adam", "RMSProp", "SGD", "AdaGrad", "AMSGrad", "AdamW")), strict=True)
-)
+ADAM, DARK, BLACK = STYLES["Adam"].color, "#8a3d00", "#333333"
+COLORS = dict(zip(METHODS, (ADAM, DARK, BLACK, ADAM, STYLES["AMSGrad"].color, BLACK), strict=True))
 
 
 class Training(NamedTuple):
@@ -87,10 +86,10 @@ def figure(trainings):
     for i, (name, training) in enumerate(trainings.items()):
         axes = left if i < 3 else middle
         axes.semilogy(*peaks(training.losses), color=COLORS[name], linewidth=1.1, label=f"{name}: {training.spikes} spikes")
-    for name in (SHORT, WITH_EPS):
+    for name, color in ((SHORT, ADAM), (WITH_EPS, BLACK)):
         training = trainings[name]
-        right.semilogy(*peaks(training.steps), color=COLORS[name], label=f"step, {name}")
-        right.semilogy(*peaks(training.gradients), ":", color=COLORS[name], label=f"gradient, {name}")
+        right.semilogy(*peaks(training.steps), color=color, label=f"step, {name}")
+        right.semilogy(*peaks(training.gradients), ":", color=color, label=f"gradient, {name}")
     left.set(title="Short memory, or small eps", ylabel="loss", ylim=(1e-9, 1e6))
     middle.set(title="What helps")
     right.set(title="Largest element of each", ylim=(1e-9, 1e7))

@@ -29,7 +29,7 @@ METHODS = {
     LONG: partial(fastadam.Adam, betas=(0.9, 0.9999)),
     "AMSGrad": partial(fastadam.Adam, betas=(0.9, 0.99), amsgrad=True),
 }
-STYLE = {"Adam": STYLES["Adam"], "AMSGrad": STYLES["AMSGrad"], LONG: STYLES["RMSProp"]}
+STYLE = {"Adam": STYLES["Adam"], "AMSGrad": STYLES["AMSGrad"], LONG: STYLES["Adam"]._replace(linestyle="--")}
 
 
 class Game(NamedTuple):
@@ -87,6 +87,7 @@ def figure(games):
     axes[1].set(title="1010 at random, in 1 of 100", ylabel="x: mean, and 10 % to 90 % of players")
     axes[2].set(title="Regret a round (left case)")
     axes[2].set_yticks([0.2, 0.5, 1, 2], labels=["0.2", "0.5", "1", "2"])
+    axes[2].set_ylim(top=20)
     axes[2].legend(frameon=False)
     for each in axes[:2]:
         each.axhline(-1, color="#555555", linewidth=0.8)

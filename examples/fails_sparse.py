@@ -22,7 +22,7 @@ import fastadam
 from fastadam.viz import uncorrected
 from fastadam.viz.style import STYLES
 
-BETA1, BATCH, EPOCHS = 0.9, 50, 5
+BETA1, HIDDEN, BATCH, EPOCHS = 0.9, 32, 50, 5
 LONG, SHORT = 0.9999, 0.9
 TOO_FAR = 0.01  # a learning rate that is fine with the correction
 WORDS, LENGTH, TENDENCY = 2_000, 40, 0.15  # reviews that are hard to tell apart
@@ -34,11 +34,12 @@ class Training(NamedTuple):
     losses: np.ndarray  # of the batches
     largest: float  # how far an element moved in one of the first steps, at most, in learning rates
     final: float  # the loss on all training data
+    dead: int  # hidden units that are zero on all of it
 
 
 def train(beta2, lr, corrected, reviews, seed):
     hyperparameters = {"lr": lr, "betas": (BETA1, beta2)}
-    model = Classifier([Dense(WORDS, 32, scale=LENGTH**-0.5), ReLU(), Dense(32, 2)], seed)
+    model = Classifier([Dense(WORDS, HIDDEN, scale=LENGTH**-0.5), ReLU(), Dense(HIDDEN, 2)], seed)
     optimizer = fastadam.Adam(model.params, **(hyperparameters if corrected else uncorrected(**hyperparameters)))
     rng = np.random.default_rng(seed)
     losses, largest = [], 0.0
@@ -50,7 +51,8 @@ def train(beta2, lr, corrected, reviews, seed):
             optimizer.step(model.grads)
             if len(losses) <= 20:
                 largest = max(largest, float(np.abs(model.params - before).max()) / lr)
-    return Training(np.array(losses), largest, float(model.loss(reviews.inputs, reviews.labels)))
+    final = float(model.loss(reviews.inputs, reviews.labels))
+    return Training(np.array(losses), largest, final, int(np.sum(~model.layers[1].positive.any(axis=0))))
 
 
 def run(settings):
@@ -93,11 +95,13 @@ def figure(trainings):
 
 
 def summary(trainings):
-    lines = [f"{'beta2':>7}{'lr':>8}{'loss with correction':>22}{'without':>10}{'largest first steps / lr':>28}{'without':>10}"]
+    columns = "beta2", "lr", "loss with correction", "without", "largest first steps / lr", "without", "dead units", "without"
+    lines = ["  ".join(columns)]
     for beta2, lr, corrected in trainings:
         if corrected:
             yes, no = trainings[beta2, lr, True], trainings[beta2, lr, False]
-            lines.append(f"{beta2:>7}{lr:>8}{yes.final:>22.4f}{no.final:>10.4f}{yes.largest:>28.1f}{no.largest:>10.1f}")
+            row = beta2, lr, f"{yes.final:.4f}", f"{no.final:.4f}", f"{yes.largest:.1f}", f"{no.largest:.1f}", yes.dead, no.dead
+            lines.append("  ".join(f"{value:>{len(name)}}" for name, value in zip(columns, row, strict=True)))
     return "\n".join(lines)
 
 
@@ -106,6 +110,7 @@ def check(trainings):
     yes, no = trainings[LONG, TOO_FAR, True], trainings[LONG, TOO_FAR, False]
     assert yes.largest < 3 < 9 < no.largest, f"steps of {yes.largest:.1f} and {no.largest:.1f} learning rates"
     assert yes.final < 0.03 < 0.1 < no.final, f"losses of {yes.final:.3f} and {no.final:.3f}"
+    assert yes.dead == 0 < HIDDEN / 2 < no.dead, f"{yes.dead} and {no.dead} dead units"
     with_short = trainings[SHORT, TOO_FAR, False].final
     assert with_short < 0.03, f"without correction and with a short memory the loss is {with_short:.3f}"
 
