@@ -90,9 +90,9 @@ def figure(trainings):
         training = trainings[name]
         right.semilogy(*peaks(training.steps), color=color, label=f"step, {name}")
         right.semilogy(*peaks(training.gradients), ":", color=color, label=f"gradient, {name}")
-    left.set(title="Short memory, or small eps", ylabel="loss", ylim=(1e-9, 1e6))
+    left.set(title="Short memory, or small eps", ylabel="loss", ylim=(1e-9, 1e6), yticks=[1e-8, 1e-4, 1])
     middle.set(title="What helps")
-    right.set(title="Largest element of each", ylim=(1e-9, 1e7))
+    right.set(title="Largest element of each", ylim=(1e-9, 1e7), yticks=[1e-8, 1e-4, 1])
     for axes in (left, middle, right):
         axes.set_xlabel("step (largest of every 200)")
         axes.set_xticks(np.linspace(0, len(training.losses), 3).astype(int))
