@@ -19,7 +19,7 @@ def run(settings):
 
 
 def figure(claims):
-    drawing = Figure(figsize=(12.5, 6), layout="constrained")
+    drawing = Figure(figsize=(10.5, 5.4), layout="constrained")
     for claim, axes in zip(claims, drawing.subplots(2, 4).flat, strict=True):
         claim.draw(axes)
         axes.set_title(claim.title, fontsize=10)

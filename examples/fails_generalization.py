@@ -122,7 +122,7 @@ def figure(result):
         right.plot([percent.mean()] * 2, [row - 0.25, row + 0.25], color=style.color, linewidth=2)
     right.set_yticks(range(len(result.digits)), result.digits)
     right.set(title="Handwritten digits (scikit-learn)", xlabel="test error, %: each seed, and the mean")
-    right.set_xlim(left=0)
+    right.set_xlim(0, 110 * max(map(max, result.digits.values())))
     right.invert_yaxis()
     return drawing
 

@@ -92,7 +92,7 @@ def figure(trainings):
         right.semilogy(*peaks(training.gradients), ":", color=color, label=f"gradient, {name}")
     left.set(title="Short memory, or small eps", ylabel="loss", ylim=(1e-9, 1e6), yticks=[1e-8, 1e-4, 1])
     middle.set(title="What helps")
-    right.set(title="Largest element of each", ylim=(1e-9, 1e7), yticks=[1e-8, 1e-4, 1])
+    right.set(title="Largest element of each", ylim=(1e-9, 1e9), yticks=[1e-8, 1e-4, 1])
     for axes in (left, middle, right):
         axes.set_xlabel("step (largest of every 200)")
         axes.set_xticks(np.linspace(0, len(training.losses), 3).astype(int))

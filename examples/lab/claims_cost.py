@@ -75,7 +75,7 @@ class Simple(Claim):
     def draw(self, axes):
         axes.axis("off")
         body = "\n".join(line.strip() for line in self.code.splitlines()[1:])
-        axes.text(0.5, 0.55, body, fontsize=10, ha="center", va="center", linespacing=1.8, transform=axes.transAxes)
+        axes.text(0.5, 0.55, body, fontsize=8.5, ha="center", va="center", linespacing=1.8, transform=axes.transAxes)
 
     def check(self):
         assert self.statements <= 6, self.statements
@@ -110,7 +110,7 @@ class Efficient(Claim):
     def draw(self, axes):
         colors = [STYLES[name].color for name in METHODS]
         axes.barh(list(METHODS), list(self.passes.values()), color=colors)
-        axes.plot(list(TRAFFIC.values()), list(METHODS), "|", color="black", markersize=16, label="memory traffic")
+        axes.plot(list(TRAFFIC.values()), list(METHODS), "|", color="black", markersize=16, label="traffic")
         axes.set(xlabel="times that of a negation", xticks=[0, 2, 4], xlim=(0, 7))
         axes.invert_yaxis()
         axes.legend(frameon=False, fontsize=9, loc="upper right")

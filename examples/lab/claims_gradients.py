@@ -152,6 +152,7 @@ class NoisyOrSparse(Claim):
                 axes.semilogx(loss, i, style.marker, color=style.color, markersize=9, fillstyle=fill, label=label)
         axes.set_yticks(range(len(NOISY)), list(NOISY))
         axes.set(xlabel="loss", ylim=(3.5, -0.5))
+        axes.margins(x=0.12)
         axes.legend(frameon=False, fontsize=9, loc="upper left")
 
     def check(self):

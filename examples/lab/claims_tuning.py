@@ -58,8 +58,8 @@ class LittleTuning(Claim):
         for rate in self.everywhere["Adam"]:
             axes.axvline(rate, color="#555555", linewidth=0.7, linestyle=":")
         axes.set_yticks(range(len(works)), list(works))
-        axes.set(xlabel="learning rate", xticks=[1e-6, 1e-3, 1], ylim=(len(works) + 0.8, -0.6))
-        axes.legend(frameon=False, fontsize=9, loc="lower left", ncols=2)
+        axes.set(xlabel="learning rate", xticks=[1e-6, 1e-3, 1], ylim=(len(works) + 1.3, -0.6))
+        axes.legend(frameon=False, fontsize=9, loc="lower left")
 
     def check(self):
         assert self.everywhere["Adam"], self.works
