@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from gallery_programs import assert_gradient, gallery_module, in_float64
 
-layers = gallery_module("lab.layers")
+layers, convolution = gallery_module("lab.layers"), gallery_module("lab.convolution")
 
 IMAGES = np.random.default_rng(2).standard_normal((3, 4, 6, 2))
 ROWS = np.random.default_rng(3).standard_normal((5, 4))
@@ -13,10 +13,10 @@ EACH = {
     "relu": (layers.ReLU(), ROWS),
     "softplus": (layers.Softplus(), 10 * ROWS),
     "dropout": (layers.Dropout(0.5), ROWS),
-    "convolution": (layers.Convolution(2, 3, 3), IMAGES),
-    "wide convolution": (layers.Convolution(2, 1, 5), IMAGES),
-    "max-pooling": (layers.MaxPooling(), IMAGES),
-    "flatten": (layers.Flatten(), IMAGES),
+    "convolution": (convolution.Convolution(2, 3, 3), IMAGES),
+    "wide convolution": (convolution.Convolution(2, 1, 5), IMAGES),
+    "max-pooling": (convolution.MaxPooling(), IMAGES),
+    "flatten": (convolution.Flatten(), IMAGES),
 }
 
 
@@ -41,7 +41,7 @@ def test_layer(name):
 
 
 def test_convolution_is_the_sum_over_the_neighbourhood():
-    layer = layers.Convolution(2, 3, 3)
+    layer = convolution.Convolution(2, 3, 3)
     rng = np.random.default_rng(0)
     layer.params = [rng.standard_normal(initial.shape) for initial in layer.initial(rng)]
     padded, kernel = np.pad(IMAGES, ((0, 0), (1, 1), (1, 1), (0, 0))), layer.params[0].reshape(3, 3, 2, 3)
@@ -70,7 +70,7 @@ def test_sparse_dropout_drops_what_is_stored():
 
 
 def test_equal_maxima_share_the_gradient():
-    layer = layers.MaxPooling()
+    layer = convolution.MaxPooling()
     layer.forward(np.zeros((1, 2, 2, 1)))
     assert layer.propagate(np.ones((1, 1, 1, 1))).ravel().tolist() == [0.25] * 4
 

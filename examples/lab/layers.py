@@ -1,7 +1,7 @@
 """Layers of networks with their gradients by hand, in NumPy or CuPy, and models that keep all parameters in one flat buffer.
 
 A layer computes `forward`; after it, from the gradient of the loss by its output, `gradients` leaves those by its parameters in
-`grads`, and `propagate` returns the one by its input. Images are (batch, height, width, channels).
+`grads`, and `propagate` returns the one by its input.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ class Layer:
 
 
 class Dense(Layer):
-    """``x @ weight + bias``; `x` may be a sparse matrix. `scale` is the weights' standard deviation (default: He et al. 2015)."""
+    """``x @ weight + bias``; `x` may be sparse. The weights start with standard deviation `scale` (default: He et al. 2015)."""
 
     def __init__(self, inputs, outputs, scale=None):
         self.shape, self.scale = (inputs, outputs), np.sqrt(2 / inputs) if scale is None else scale
@@ -72,7 +72,7 @@ class Softplus(Layer):
 
 
 class Dropout(Layer):
-    """Zero each element with probability `rate`, and scale the others so that the expectation stays (Srivastava et al. 2014)."""
+    """Zero each element with probability `rate`, and scale the others: the expectation stays (Srivastava et al. 2014)."""
 
     def __init__(self, rate):
         self.rate = rate
@@ -96,70 +96,6 @@ class SparseDropout(Dropout):
             x = x.copy()
             x.data *= self._mask(x.data, rng)
         return x
-
-
-class Convolution(Layer):
-    """`outputs` filters of `size` x `size` (odd), with stride 1 and zeros around the image: the output is as high and wide.
-
-    All patches become rows of one matrix ("im2col"), so that the work is done by one matrix product.
-    """
-
-    def __init__(self, inputs, outputs, size):
-        self.inputs, self.outputs, self.size = inputs, outputs, size
-
-    def initial(self, rng):
-        fan_in = self.size**2 * self.inputs
-        return rng.standard_normal((fan_in, self.outputs)) * np.sqrt(2 / fan_in), np.zeros(self.outputs)
-
-    def forward(self, x, rng=None):
-        batch, height, width, _ = x.shape
-        border = self.size // 2
-        padded = self.xp.pad(x, ((0, 0), (border, border), (border, border), (0, 0)))
-        patches = self.xp.empty((batch, height, width, self.size, self.size, self.inputs), x.dtype)
-        for i, j in np.ndindex(self.size, self.size):
-            patches[:, :, :, i, j] = padded[:, i : i + height, j : j + width]
-        self.image, self.rows = x.shape, patches.reshape(batch * height * width, -1)
-        return (self.rows @ self.params[0] + self.params[1]).reshape(batch, height, width, self.outputs)
-
-    def gradients(self, error):
-        error = error.reshape(-1, self.outputs)
-        self.grads[0][...] = self.rows.T @ error
-        self.grads[1][...] = error.sum(axis=0)
-
-    def propagate(self, error):
-        batch, height, width, channels = self.image
-        patches = (error.reshape(-1, self.outputs) @ self.params[0].T).reshape(
-            batch, height, width, self.size, self.size, channels
-        )
-        border = self.size // 2
-        padded = self.xp.zeros((batch, height + 2 * border, width + 2 * border, channels), error.dtype)
-        for i, j in np.ndindex(self.size, self.size):
-            padded[:, i : i + height, j : j + width] += patches[:, :, :, i, j]
-        return padded[:, border : border + height, border : border + width]
-
-
-class MaxPooling(Layer):
-    """The largest of each 2 x 2 square; the height and width have to be even. Equal ones share the gradient."""
-
-    def forward(self, x, rng=None):
-        batch, height, width, channels = self.image = x.shape
-        squares = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
-        largest = squares.max(axis=(2, 4), keepdims=True)
-        winners = (squares == largest).astype(x.dtype)
-        self.shares = winners / winners.sum(axis=(2, 4), keepdims=True)
-        return largest[:, :, 0, :, 0]
-
-    def propagate(self, error):
-        return (self.shares * error[:, :, None, :, None]).reshape(self.image)
-
-
-class Flatten(Layer):
-    def forward(self, x, rng=None):
-        self.image = x.shape
-        return x.reshape(len(x), -1)
-
-    def propagate(self, error):
-        return error.reshape(self.image)
 
 
 def forward(layers, x, rng=None):
