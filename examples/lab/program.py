@@ -1,6 +1,7 @@
 """The command line of a program of the gallery: run an experiment, draw what came out, and assert what it is to show."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,8 +28,8 @@ class Settings:
 class Experiment:
     """A program of the gallery.
 
-    `run` does the work, showing a progress bar; `figure` draws what it returns; `check` raises AssertionError, with the numbers,
-    if that does not have the order that the experiment is to show; `summary` says in lines what came out.
+    `run` does the work, showing a progress bar; `figure` draws what it returns; `check` raises AssertionError, with numbers, if
+    that does not have the order that the experiment is to show; `summary` says in lines what came out.
     """
 
     run: Callable[[Settings], Any]
@@ -44,7 +45,9 @@ def main(experiment: Experiment, path: str, description: str) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of all that is random (default: 0)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="a folder with the real data set (default: none is needed)")
     parser.add_argument("--gpu", action="store_true", help="compute with CuPy instead of NumPy")
-    parser.add_argument("--output", type=Path, default=Path(f"build/gallery/{Path(path).stem}.svg"), help="where the figure goes")
+    parser.add_argument(
+        "--output", type=Path, default=Path(f"build/gallery/{Path(path).stem}.svg"), help="where the figure goes"
+    )
     options = parser.parse_args()
     result = experiment.run(Settings(options.small, options.seed, options.data, _array_module(options.gpu)))
     save(experiment.figure(result), options.output)
@@ -62,6 +65,7 @@ def save(figure: Figure, path: Path) -> None:
     with rc_context({"svg.hashsalt": path.name, "svg.fonttype": "path"}):
         if path.suffix == ".svg":
             figure.savefig(path, transparent=True, metadata={"Date": None})
+            path.write_text(re.sub(r"^ +|<!--.*?-->", "", path.read_text(), flags=re.MULTILINE))  # indentation is a sixth of it
         else:
             figure.savefig(path, dpi=150)
 

@@ -1,0 +1,40 @@
+"""Eight properties that Kingma & Ba (2015) claim of Adam in their abstract, each measured with this library."""
+
+from lab.claims_cost import Efficient, Large, Memory, Simple
+from lab.claims_gradients import Invariant, NoisyOrSparse, NonStationary
+from lab.claims_tuning import LittleTuning
+from lab.program import Experiment, main
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+CLAIMS = (Simple, Efficient, Memory, Invariant, Large, NonStationary, NoisyOrSparse, LittleTuning)  # in the paper's order
+
+
+def run(settings):
+    claims = [claim() for claim in CLAIMS]
+    for claim in (progress := tqdm(claims, unit="claim")):
+        progress.set_postfix_str(type(claim).__name__)
+        claim.measure(settings)
+    return claims
+
+
+def figure(claims):
+    drawing = Figure(figsize=(10.5, 5.4), layout="constrained")
+    for claim, axes in zip(claims, drawing.subplots(2, 4).flat, strict=True):
+        claim.draw(axes)
+        axes.set_title(claim.title, fontsize=10)
+        axes.minorticks_off()
+    return drawing
+
+
+def summary(claims):
+    return "\n".join(f"{i}. {claim.words}: {claim.verdict}\n   {claim.line()}" for i, claim in enumerate(claims, 1))
+
+
+def check(claims):
+    for claim in claims:
+        claim.check()
+
+
+if __name__ == "__main__":
+    main(Experiment(run, figure, check, summary), __file__, __doc__)
