@@ -111,7 +111,7 @@ class Efficient(Claim):
         colors = [STYLES[name].color for name in METHODS]
         axes.barh(list(METHODS), list(self.passes.values()), color=colors)
         axes.plot(list(TRAFFIC.values()), list(METHODS), "|", color="black", markersize=16, label="traffic")
-        axes.set(xlabel="times that of a negation", xticks=[0, 2, 4], xlim=(0, 7))
+        axes.set(xlabel="negations", xticks=[0, 2, 4], xlim=(0, 7))
         axes.invert_yaxis()
         axes.legend(frameon=False, fontsize=9, loc="upper right")
 
@@ -145,7 +145,7 @@ class Memory(Claim):
 
     def draw(self, axes):
         axes.barh(list(METHODS), list(self.bytes.values()), color=[STYLES[name].color for name in METHODS])
-        axes.set(xlabel="bytes a parameter", xticks=[0, 4, 8, 12])
+        axes.set(xlabel="bytes a parameter", xticks=[0, 4, 8, 12], yticks=[])  # the names are in the panel to the left
         axes.invert_yaxis()
 
     def check(self):
@@ -156,7 +156,7 @@ class Memory(Claim):
 class Large(Claim):
     words = "well suited for problems that are large in terms of data and/or parameters"
     verdict = "holds"
-    title = "Time of a step, a parameter"
+    title = "Time a parameter"
 
     def measure(self, settings):
         self.sizes = [10**4, 10**5, 10**6, *([] if settings.small else [10**7, 3 * 10**7, 10**8])]

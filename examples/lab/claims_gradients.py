@@ -59,7 +59,7 @@ class Invariant(Claim):
     def draw(self, axes):
         for (eps, distances), line in zip(self.by_eps.items(), "-:", strict=True):
             axes.loglog(self.scales, np.maximum(distances, 1e-9), line, color=STYLES["Adam"].color, label=f"eps = {eps:g}")
-        axes.set(xlabel="factor", ylabel="change of the end", xticks=[1e-12, 1, 1e12])
+        axes.set(xlabel="factor", ylabel="change", xticks=[1e-12, 1, 1e12])
         axes.set(yticks=[1e-8, 1e-4, 1], ylim=(5e-10, 1e3))
         axes.legend(frameon=False, fontsize=9)
 
@@ -114,7 +114,7 @@ class NonStationary(Claim):
 class NoisyOrSparse(Claim):
     words = "appropriate for problems with very noisy and/or sparse gradients"
     verdict = "holds"
-    title = "Noisy or sparse gradients"
+    title = "Noisy or sparse"
 
     def measure(self, settings):
         images, labels = load_digits(return_X_y=True)
