@@ -64,6 +64,14 @@ def search(grid, make_model, data, epochs, batch, seed, schedule=constant, note=
     return runs
 
 
+def mean_over_seeds(searches):
+    """The runs of equal searches with several seeds as one, with the geometric means of their losses."""
+    return [
+        same[0]._replace(losses=np.exp(np.mean([np.log(run.losses) for run in same], axis=0)))
+        for same in zip(*searches, strict=True)
+    ]
+
+
 def best(runs):
     """The run with each method that ended with the lowest loss, by label."""
     chosen = {}
