@@ -58,7 +58,7 @@ def summary(result):
     return table(result[0])
 
 
-EXPERIMENT = Experiment(run, figure, check, summary)
+EXPERIMENT = Experiment(run, figure, check, summary, trains_model=True)
 
 if __name__ == "__main__":
     main(EXPERIMENT, __file__, __doc__)

@@ -76,7 +76,7 @@ def summary(result):
     return "\n".join(f"{title}\n{table(runs)}" for title, runs in result[0].items())
 
 
-EXPERIMENT = Experiment(run, figure, check, summary)
+EXPERIMENT = Experiment(run, figure, check, summary, trains_model=True)
 
 if __name__ == "__main__":
     main(EXPERIMENT, __file__, __doc__)

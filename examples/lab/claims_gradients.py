@@ -4,11 +4,12 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 import fastadam
+from fastadam.viz import METHODS
 from fastadam.viz.style import STYLES
 from lab.claim import Claim
 from lab.data import synthetic_reviews
 from lab.figures import draw
-from lab.grid import METHODS, best, search
+from lab.grid import best, search
 from lab.layers import Classifier, Dense, Dropout, ReLU
 
 MOVING = {"SGD": (0.01, 0.03, 0.1, 0.3), "AdaGrad": (0.3, 1, 3, 10), "Adam": (0.003, 0.01, 0.03, 0.1)}
@@ -86,7 +87,7 @@ class NonStationary(Claim):
     def follow(self, method, lr, periods, seed):
         rng = np.random.default_rng(seed)
         x, phase = np.zeros(20, np.float32), rng.uniform(0, 2 * np.pi, 20)
-        optimizer = METHODS[method](x, lr=lr)
+        optimizer = METHODS[method].make(x, lr)
         squares = np.empty((periods, self.period))
         for step in range(squares.size):
             slope = x - 5 * np.sin(2 * np.pi * step / self.period + phase)

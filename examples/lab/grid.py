@@ -1,25 +1,12 @@
 """Train a model with each method and each learning rate of a grid, and keep each method's best, as the paper does."""
 
 import math
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-import fastadam
-
-# The names of fastadam.viz.style.STYLES. The momentum of 0.9 is what the paper's authors, and most, use.
-METHODS = {
-    "SGD": fastadam.SGD,
-    "momentum": partial(fastadam.SGD, momentum=0.9),
-    "Nesterov": partial(fastadam.SGD, momentum=0.9, nesterov=True),
-    "AdaGrad": fastadam.Adagrad,
-    "RMSProp": fastadam.RMSprop,
-    "Adam": fastadam.Adam,
-    "AMSGrad": partial(fastadam.Adam, amsgrad=True),
-    "AdamW": fastadam.AdamW,
-}
+from fastadam.viz import METHODS
 
 
 class Run(NamedTuple):
@@ -58,7 +45,7 @@ def search(grid, make_model, data, epochs, batch, seed, schedule=constant, note=
             for lr in rates:
                 bar.set_postfix_str(f"{method}{note}, lr {lr:g}")
                 model = make_model()
-                optimizer = METHODS[method](model.params, lr=schedule(lr))
+                optimizer = METHODS[method].make(model.params, schedule(lr))
                 losses = train(model, optimizer, data, epochs, batch, seed, bar.update)
                 runs.append(Run(method, lr, losses, lr in (min(rates), max(rates)), note))
     return runs

@@ -13,6 +13,8 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from lab.figures import CAPTION
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -36,6 +38,7 @@ class Experiment:
     figure: Callable[[Any], Figure]
     check: Callable[[Any], None]
     summary: Callable[[Any], str]
+    trains_model: bool = False  # on data and on a device that the user may choose
 
 
 def main(experiment: Experiment, path: str, description: str) -> None:
@@ -43,14 +46,21 @@ def main(experiment: Experiment, path: str, description: str) -> None:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true", help="a version of a few seconds, as in the tests")
     parser.add_argument("--seed", type=int, default=0, help="of all that is random (default: 0)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="a folder with the real data set (default: none is needed)")
-    parser.add_argument("--gpu", action="store_true", help="compute with CuPy instead of NumPy")
+    parser.set_defaults(data=None, gpu=False)
+    if experiment.trains_model:
+        parser.add_argument(
+            "--data", type=Path, metavar="DIR", help="a folder with the real data set (default: none is needed)"
+        )
+        parser.add_argument("--gpu", action="store_true", help="compute with CuPy instead of NumPy")
     parser.add_argument(
         "--output", type=Path, default=Path(f"build/gallery/{Path(path).stem}.svg"), help="where the figure goes"
     )
     options = parser.parse_args()
     result = experiment.run(Settings(options.small, options.seed, options.data, _array_module(options.gpu)))
-    save(experiment.figure(result), options.output)
+    figure = experiment.figure(result)
+    if options.small:
+        figure.text(1, 0, "small version ", ha="right", va="bottom", **CAPTION)
+    save(figure, options.output)
     print(experiment.summary(result))
     print(f"figure: {options.output}")
     try:

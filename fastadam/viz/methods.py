@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastadam
+from fastadam.hyperparameters import Scheduled
 from fastadam.optimizer import Optimizer
 from fastadam.viz.uncorrected import uncorrected
 
@@ -47,7 +48,7 @@ class Method:
         """Whether a step adds its momentum to the gradient once more."""
         return bool(self.options.get("nesterov"))
 
-    def make(self, param: NDArray[np.float32], lr: float, bias_correction: bool = True) -> Optimizer:
+    def make(self, param: NDArray[np.float32], lr: Scheduled[float], bias_correction: bool = True) -> Optimizer:
         """The optimizer of an array, with or without bias correction if it is one that has it."""
         hyperparameters: dict[str, Any] = {**self.options, "lr": lr}
         if self.corrects_bias and not bias_correction:
