@@ -28,11 +28,18 @@ class Group(NamedTuple):
 
     def at(self, count: int) -> "Group":
         """The group after `count` steps, for which its schedules are asked."""
-        return self.changed({}, count) if self.is_scheduled else self
+        kind, present = type(self.options), vars(self.options)
+        values = {name: _at(kind, name, value, count) for name, value in self.given.items() if callable(value)}
+        if all(present[name] == value for name, value in values.items()):
+            return self
+        return self._with(self._replace(options=self.options.changed(values)), values)
 
     def changed(self, changes: Hyperparameters, count: int) -> "Group":
         """With other hyperparameters, unless those would take another state."""
-        other = self.make(type(self.options), self.size, self.given | changes, count)
+        return self._with(self.make(type(self.options), self.size, self.given | changes, count), changes)
+
+    def _with(self, other: "Group", changes: Hyperparameters) -> "Group":
+        """`other`, which came of `changes`, unless it would take another state."""
         after, before = other.options.initial_state, self.options.initial_state
         if after != before:
             names = changes or [name for name, value in self.given.items() if callable(value)]

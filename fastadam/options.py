@@ -3,7 +3,7 @@
 import abc
 import functools
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, Self
 
 from fastadam import _native
 from fastadam.hyperparameters import flag, optional_decay_rate
@@ -34,6 +34,17 @@ class Options(abc.ABC):
         if given.keys() != set(self.fields):
             raise TypeError(f"{type(self).__name__} got {[*given]}; expected {[*self.fields]}")
         vars(self).update({name: self.check(name, given[name]) for name in self.fields})
+        self._check_together()
+
+    def changed(self, values: Mapping[str, Any]) -> Self:
+        """A copy in which some fields have other values, which :meth:`check` has returned."""
+        other = object.__new__(type(self))
+        vars(other).update({name: values.get(name, value) for name, value in vars(self).items() if name != "rule"})
+        other._check_together()
+        return other
+
+    def _check_together(self) -> None:  # noqa: B027, most rules need none
+        """Raise an error if fields, each of which is good, do not go together."""
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} cannot be changed; make another")

@@ -22,8 +22,7 @@ class SGDOptions(Options):
     rule_name = "sgd"
     checks = MappingProxyType({"lr": non_negative, "momentum": non_negative, "dampening": real, "weight_decay": non_negative})
 
-    def __init__(self, **hyperparameters: Any) -> None:
-        super().__init__(**hyperparameters)
+    def _check_together(self) -> None:
         if self.nesterov and (self.momentum == 0 or self.dampening != 0):
             raise ValueError(
                 f"nesterov is True with momentum {self.momentum} and dampening {self.dampening}; expected a momentum above 0 "
