@@ -20,7 +20,10 @@ MIDDLE = (1 << 33) // CHUNK  # chunks before element 2**31
 TAIL = 1000  # elements after it
 MAP_FIXED = 0x10
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="maps memory by Linux's rules")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="maps memory by Linux's rules"),
+    pytest.mark.skipif(bool(os.environ.get("FASTADAM_TEST_EMULATOR")), reason="takes hours on an emulated CPU"),
+]
 
 
 class HugeArray:
