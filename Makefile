@@ -1,5 +1,6 @@
 # Every target sets up what it needs in a virtual environment of its own under .venv/, from nothing.
 PYTHON ?= python3
+WHEELS ?= 3.11,3.12,3.13
 .DEFAULT_GOAL := help
 
 # A virtual environment with dependency group $*.
@@ -26,11 +27,11 @@ test: .venv/test/ready  ## run every test
 test-gpu: .venv/test-gpu/ready  ## run the tests that need a GPU
 	PATH="$(CURDIR)/.venv/test-gpu/bin:$$PATH" pytest tests/gpu $(PYTEST_FLAGS)
 
-wheel: .venv/wheel/tools  ## build an sdist, and from it a wheel for each CPython from 3.11 to 3.13 that is there, in dist/
-	PATH="$(CURDIR)/.venv/wheel/bin:$$PATH" python tools/wheels.py build
+wheel: .venv/wheel/tools  ## build an sdist, and from it wheels for CPython 3.11 to 3.13, as far as they are there, in dist/
+	PATH="$(CURDIR)/.venv/wheel/bin:$$PATH" python tools/wheels.py build --pythons $(WHEELS)
 
 test-wheel:  ## run the tests against the wheels in dist/, in new environments without a compiler
-	$(PYTHON) tools/wheels.py test $(PYTEST_FLAGS)
+	$(PYTHON) tools/wheels.py test --pythons $(WHEELS) $(PYTEST_FLAGS)
 
 test-emulated:  ## the same for one wheel, on an emulated CPU without AVX (needs qemu-user)
 	$(PYTHON) tools/wheels.py emulate $(PYTEST_FLAGS)

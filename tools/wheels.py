@@ -1,6 +1,7 @@
 """Builds wheels for this machine's CPython versions from a source distribution, and tests each as a user would install it.
 
-`python tools/wheels.py build` fills dist/; `test` and `emulate` take pytest's arguments.
+`python tools/wheels.py build` fills dist/; `test` and `emulate` take pytest's arguments. `--pythons 3.11,3.12` are the versions
+to build and test for; by default all that there are.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -37,15 +38,15 @@ def find_interpreter(version: str) -> Path | None:
     return None
 
 
-def interpreters() -> dict[str, Path]:
-    """Those of TEST_GROUPS that this machine has; the others are named."""
-    found = {version: find_interpreter(version) for version in TEST_GROUPS}
+def interpreters(wanted: Iterable[str]) -> dict[str, Path]:
+    """Those that this machine has; the others are named."""
+    found = {version: find_interpreter(version) for version in wanted}
     if missing := [version for version, path in found.items() if path is None]:
         print(f"No CPython {', '.join(missing)} on this machine: no wheel for it.", flush=True)
     return {version: path for version, path in found.items() if path}
 
 
-def build() -> None:
+def build(wanted: Iterable[str]) -> None:
     """A source distribution, and a manylinux wheel made from it for each interpreter."""
     for folder in (DIST, BUILD):
         shutil.rmtree(folder, ignore_errors=True)
@@ -54,7 +55,7 @@ def build() -> None:
     with tempfile.TemporaryDirectory() as unpacked:
         with tarfile.open(sdist) as archive:
             archive.extractall(unpacked, filter="data")
-        for version, python in interpreters().items():
+        for version, python in interpreters(wanted).items():
             raw = BUILD / version
             run(python, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", raw, Path(unpacked, sdist.name[: -len(".tar.gz")]))
             (wheel,) = raw.glob("*.whl")
@@ -77,9 +78,9 @@ def check_contents(wheel: Path) -> None:
     assert size <= MOST_BYTES, f"{wheel.name} has {size:,} bytes; expected at most {MOST_BYTES:,}"
 
 
-def test(pytest_arguments: list[str]) -> None:
+def test(wanted: Iterable[str], pytest_arguments: list[str]) -> None:
     """Runs the tests against each wheel, by turns on each instruction set of this machine."""
-    for k, (version, python) in enumerate(interpreters().items()):
+    for k, (version, python) in enumerate(interpreters(wanted).items()):
         with installed(version, python, TEST_GROUPS[version]) as folder:
             info = subprocess.check_output([folder / "venv/bin/python", "-P", "-m", "fastadam", "info", "--json"], cwd=folder)
             isas = json.loads(info)["available_isas"]
@@ -125,12 +126,15 @@ def run_tests(folder: Path, emulator: list[str], pytest_arguments: list[str]) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["build", "test", "emulate"])
+    parser.add_argument("--pythons", type=lambda text: text.split(","), default=[*TEST_GROUPS])
     arguments, pytest_arguments = parser.parse_known_args()
+    if unknown := [version for version in arguments.pythons if version not in TEST_GROUPS]:
+        parser.error(f"argument --pythons: found {unknown}; expected versions among {[*TEST_GROUPS]}, with commas between them")
     match arguments.command:
         case "build":
-            build()
+            build(arguments.pythons)
         case "test":
-            test(pytest_arguments)
+            test(arguments.pythons, pytest_arguments)
         case "emulate":
             emulate(pytest_arguments)
 
