@@ -130,6 +130,17 @@ def test_a_schedule_cannot_take_another_state():
     assert_same_bits(param, before)
 
 
+def test_values_of_schedules_have_to_go_together():
+    param = np.ones(3, np.float32)
+    optimizer = fastadam.SGD(param, momentum=0.5, nesterov=True, dampening=lambda step: 0.0 if step == 0 else 0.5)
+    optimizer.step(np.ones_like(param))
+    expected = param.copy()
+    with pytest.raises(ValueError, match=r"nesterov is True with momentum 0\.5 and dampening 0\.5"):
+        optimizer.step(np.ones_like(param))
+    np.testing.assert_array_equal(param, expected)
+    assert optimizer.step_count == 1
+
+
 def test_a_stateless_step_takes_no_schedule():
     with pytest.raises(TypeError, match=r"lr is <function.*expected a real number"):
         fastadam.adam_step(*np.ones((4, 3), F32), step=1, lr=lambda t: 0.1)

@@ -1,4 +1,7 @@
-"""The paper's claims on what Adam costs: simple to implement, efficient, little memory, suited to large problems."""
+"""The paper's claims on what Adam costs: simple to implement, efficient, little memory, suited to large problems.
+
+Small versions measure times and do not judge them: they are for tests, which may run on a machine that is busy.
+"""
 
 import ast
 import inspect
@@ -9,17 +12,11 @@ from functools import partial
 import numpy as np
 
 import fastadam
+from fastadam.viz import METHODS
 from fastadam.viz.style import STYLES
 from lab.claim import Claim
 from lab.layers import Classifier, Dense, ReLU
 
-METHODS = {
-    "SGD": fastadam.SGD,
-    "momentum": partial(fastadam.SGD, momentum=0.9),
-    "AdaGrad": fastadam.Adagrad,
-    "Adam": fastadam.Adam,
-    "AMSGrad": partial(fastadam.Adam, amsgrad=True),
-}
 # How many arrays a step reads or writes, beside the two that negating the parameters in place does.
 TRAFFIC = {"SGD": 3 / 2, "momentum": 5 / 2, "AdaGrad": 5 / 2, "Adam": 7 / 2, "AMSGrad": 9 / 2}
 
@@ -88,11 +85,12 @@ class Efficient(Claim):
     title = "Time of a step"
 
     def measure(self, settings):
+        self.is_judged = not settings.small
         size = 1_000_000 if settings.small else 32_000_000
         param, grad = arrays(size)
-        steps = {name: partial(make(param).step, grad, num_threads=1) for name, make in METHODS.items()}
+        steps = {name: partial(METHODS[name].make(param, 1e-3).step, grad, num_threads=1) for name in TRAFFIC}
         times = seconds({"negation": partial(np.negative, param, out=param), **steps}, 10)
-        self.passes = {name: times[name] / times["negation"] for name in METHODS}
+        self.passes = {name: times[name] / times["negation"] for name in TRAFFIC}
         model = Classifier([Dense(784, 256), ReLU(), Dense(256, 10)], 0)
         images = np.random.default_rng(0).random((128, 784), np.float32)
         optimizer = fastadam.Adam(model.params)
@@ -108,15 +106,15 @@ class Efficient(Claim):
         )
 
     def draw(self, axes):
-        colors = [STYLES[name].color for name in METHODS]
-        axes.barh(list(METHODS), list(self.passes.values()), color=colors)
-        axes.plot(list(TRAFFIC.values()), list(METHODS), "|", color="black", markersize=16, label="traffic")
+        colors = [STYLES[name].color for name in TRAFFIC]
+        axes.barh(list(TRAFFIC), list(self.passes.values()), color=colors)
+        axes.plot(list(TRAFFIC.values()), list(TRAFFIC), "|", color="black", markersize=16, label="traffic")
         axes.set(xlabel="negations", xticks=[0, 2, 4], xlim=(0, 7))
         axes.invert_yaxis()
         axes.legend(frameon=False, fontsize=9, loc="upper right")
 
     def check(self):
-        assert self.passes["Adam"] < 6 * TRAFFIC["Adam"], self.passes
+        assert not self.is_judged or self.passes["Adam"] < 6 * TRAFFIC["Adam"], self.passes
 
 
 class Memory(Claim):
@@ -128,9 +126,9 @@ class Memory(Claim):
         size = 1_000_000
         param, grad = arrays(size)
         self.bytes, self.step_bytes = {}, {}
-        for name, make in METHODS.items():
+        for name in TRAFFIC:
             tracemalloc.start()  # which sees NumPy's arrays
-            optimizer = make(param)
+            optimizer = METHODS[name].make(param, 1e-3)
             self.bytes[name] = round(tracemalloc.get_traced_memory()[0] / size, 2)
             tracemalloc.reset_peak()
             optimizer.step(grad)
@@ -144,7 +142,7 @@ class Memory(Claim):
         )
 
     def draw(self, axes):
-        axes.barh(list(METHODS), list(self.bytes.values()), color=[STYLES[name].color for name in METHODS])
+        axes.barh(list(TRAFFIC), list(self.bytes.values()), color=[STYLES[name].color for name in TRAFFIC])
         axes.set(xlabel="bytes a parameter", xticks=[0, 4, 8, 12], yticks=[])  # the names are in the panel to the left
         axes.invert_yaxis()
 
@@ -159,6 +157,7 @@ class Large(Claim):
     title = "Time a parameter"
 
     def measure(self, settings):
+        self.is_judged = not settings.small
         self.sizes = [10**4, 10**5, 10**6, *([] if settings.small else [10**7, 3 * 10**7, 10**8])]
         self.nanoseconds = []
         for size in self.sizes:
@@ -179,4 +178,4 @@ class Large(Claim):
         axes.set(xlabel="parameters", ylabel="ns", xticks=[1e4, 1e6, 1e8][: len(self.sizes) // 2], yticks=[0, 0.5, 1])
 
     def check(self):
-        assert max(self.nanoseconds) < 30 * min(self.nanoseconds), self.nanoseconds
+        assert not self.is_judged or max(self.nanoseconds) < 30 * min(self.nanoseconds), self.nanoseconds
