@@ -14,11 +14,11 @@ from fastadam.cuda.gpu import gpu
 pytestmark = pytest.mark.gpu
 
 STEP = """
+import functools
 from pathlib import Path
 import cupy, fastadam
 from fastadam.cuda import source
-text = source.text(Path({headers!r}))
-source.text = lambda: text
+source.text = functools.partial(source.text, folder=Path({headers!r}))
 param = cupy.ones(5, "float32")
 fastadam.Adam(param, lr=0.5).step(cupy.ones(5, "float32"))
 print(float(param[0]))
