@@ -19,7 +19,7 @@ from machine import describe
 from report import report
 from results import Results
 
-from fastadam.cpus import usable_cpus
+from fastadam.cpu_count import usable_cpus
 
 HERE = Path(__file__).parent
 

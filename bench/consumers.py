@@ -19,7 +19,7 @@ from report import table
 
 import fastadam
 from fastadam.commands.timing import interleave
-from fastadam.cpus import usable_cpus
+from fastadam.cpu_count import usable_cpus
 
 CONSUMERS = Path(__file__).parents[1] / "tests" / "consumers"
 SIZE, STEPS, SECONDS = 1000, 100, 10.0

@@ -13,9 +13,9 @@ from buffers import ADAM_STATES, CHECKED, TIMED, Array, Buffers, Data, roles
 
 import fastadam
 from fastadam import _native
-from fastadam.members import Members
-from fastadam.optimizer import Optimizer
-from fastadam.options import Options
+from fastadam.optimizers.members import Members
+from fastadam.optimizers.optimizer import Optimizer
+from fastadam.optimizers.options import Options
 
 
 class Contender:

@@ -15,7 +15,7 @@ from targets import DRAM_ELEMENTS
 
 import fastadam
 from fastadam import reference
-from fastadam.optimizer import Optimizer
+from fastadam.optimizers.optimizer import Optimizer
 
 SHORT_ELEMENTS = 70_001  # on two threads, and odd
 CACHE_LINE = (16,)

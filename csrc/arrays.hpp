@@ -15,7 +15,7 @@ class ArrayTensors {
  public:
   ArrayTensors(const pybind11::sequence& params, const pybind11::sequence& states, const std::vector<size_t>& group_sizes);
 
-  // See fastadam.backend.Tensors. Releases the GIL while the kernels run.
+  // See fastadam.backends.protocol.Tensors. Releases the GIL while the kernels run.
   std::optional<double> step(const pybind11::sequence& rules, const pybind11::sequence& grads, pybind11::array& steps,
                              pybind11::array& skips, const pybind11::tuple& gradient_options, int threads) const;
 

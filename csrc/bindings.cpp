@@ -64,7 +64,7 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
   m.attr("__version__") = FASTADAM_VERSION;
   m.attr("c_api") = py::capsule(fastadam_get_api(), "fastadam.c_api");
 
-  // Raised with (reason, (role, tensor), (other role, other tensor), detail); fastadam.refusals words it.
+  // Raised with (reason, (role, tensor), (other role, other tensor), detail); fastadam.backends.refusals words it.
   static PyObject* const refused = PyErr_NewException("fastadam._native.Refused", PyExc_Exception, nullptr);
   m.attr("Refused") = py::handle(refused);
   py::register_local_exception_translator([](std::exception_ptr error) {

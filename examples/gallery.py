@@ -8,7 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from fastadam.cpus import usable_cpus
+from fastadam.cpu_count import usable_cpus
 
 HERE = Path(__file__).parent
 PROGRAMS = sorted([*HERE.glob("paper_*.py"), *HERE.glob("fails_*.py"), HERE / "claims.py"])

@@ -11,16 +11,17 @@ except ImportError as error:
     ) from error
 
 from fastadam._native import c_api
-from fastadam.adagrad import Adagrad
-from fastadam.adam import Adam, AdamW, adam_step
-from fastadam.adamax import Adamax
-from fastadam.cuda import warmup
+from fastadam.backends.cuda import warmup
 from fastadam.flat import flatten
-from fastadam.lion import Lion
-from fastadam.nadam import NAdam
 from fastadam.norm import global_norm
-from fastadam.radam import RAdam
-from fastadam.rmsprop import RMSprop
+from fastadam.optimizers.adagrad import Adagrad
+from fastadam.optimizers.adam import Adam, AdamW, adam_step
+from fastadam.optimizers.adamax import Adamax
+from fastadam.optimizers.lion import Lion
+from fastadam.optimizers.nadam import NAdam
+from fastadam.optimizers.radam import RAdam
+from fastadam.optimizers.rmsprop import RMSprop
+from fastadam.optimizers.sgd import SGD
 from fastadam.runtime import (
     active_isa,
     available_isas,
@@ -29,7 +30,6 @@ from fastadam.runtime import (
     get_num_threads,
     set_num_threads,
 )
-from fastadam.sgd import SGD
 
 __all__ = [
     "SGD",

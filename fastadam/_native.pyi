@@ -10,7 +10,7 @@ __version__: str
 c_api: object  # a PyCapsule with the address of the C interface's table (fastadam.h)
 
 class Refused(Exception):
-    """Raised with (reason, (role, tensor), (other role, other tensor), detail); see fastadam.refusals."""
+    """Raised with (reason, (role, tensor), (other role, other tensor), detail); see fastadam.backends.refusals."""
 
     def __init__(self, reason: str, place: tuple[int, int], other: tuple[int, int], detail: str) -> None: ...
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fastadam import state_dicts
-from fastadam.optimizer import Optimizer
+from fastadam.optimizers.optimizer import Optimizer
+from fastadam.state import state_dicts
 
 _ALWAYS_HAS_STATE = ("Adagrad",)  # torch's others make a parameter's state in its first step
 _HAS_NO_STEP = ("SGD",)

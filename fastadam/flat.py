@@ -5,8 +5,8 @@ import math
 from typing import Any
 
 from fastadam._native import Refused
-from fastadam.devices import backend_of
-from fastadam.refusals import explain
+from fastadam.backends.dispatch import backend_of
+from fastadam.backends.refusals import explain
 from fastadam.structure import Structure, listed
 
 

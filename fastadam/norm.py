@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any, SupportsIndex
 
 from fastadam import _native
-from fastadam.devices import backend_of
-from fastadam.refusals import PARAM, explain
+from fastadam.backends.dispatch import backend_of
+from fastadam.backends.refusals import explain
+from fastadam.backends.roles import PARAM
 from fastadam.runtime import thread_count
 from fastadam.structure import Structure, is_sequence
 

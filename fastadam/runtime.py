@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, SupportsIndex
 
 from fastadam import _native
-from fastadam.cpus import usable_cpus
+from fastadam.cpu_count import usable_cpus
 
 
 def thread_count(name: str, value: SupportsIndex) -> int:

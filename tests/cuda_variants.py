@@ -4,11 +4,11 @@ import functools
 
 import numpy as np
 
-from fastadam.backend import GradientOptions
-from fastadam.cuda import source
-from fastadam.cuda.kernels import Kernels
-from fastadam.cuda.launch import COEFFICIENT_BYTES, Argument, Gradients, coefficients
-from fastadam.cuda.source import Shape
+from fastadam.backends.cuda import source
+from fastadam.backends.cuda.kernels import Kernels
+from fastadam.backends.cuda.launch import COEFFICIENT_BYTES, Argument, Gradients, coefficients
+from fastadam.backends.cuda.source import Shape
+from fastadam.backends.protocol import GradientOptions
 
 SMALL = Shape(block=32, vectors=2, chunk=512)  # many chunks, and two rounds in each
 DEFAULT = Shape()
@@ -46,7 +46,7 @@ def argument_of(variant, integers, step):
 
 
 class List:
-    """The struct List over tables in NumPy's memory, laid out as fastadam.cuda.launch.Tables does on a device.
+    """The struct List over tables in NumPy's memory, laid out as fastadam.backends.cuda.launch.Tables does on a device.
 
     `skipped` are the places of tensors that are to be left alone.
     """

@@ -9,8 +9,9 @@ import numpy as np
 from buffers import Guarded, assert_same_bits, random_inputs
 from refusals import F32
 
-from fastadam import cpu, reference
-from fastadam.backend import GradientOptions
+from fastadam import reference
+from fastadam.backends import cpu
+from fastadam.backends.protocol import GradientOptions
 
 PLAIN = GradientOptions()
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import fastadam
-from fastadam.__main__ import main
 from fastadam.commands import bench, cases
+from fastadam.commands.parser import main
 from fastadam.commands.timing import FEWEST_ROUNDS, Times, interleave
 from fastadam.commands.wall import memory_wall
 

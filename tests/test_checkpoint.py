@@ -13,7 +13,7 @@ import zlib
 import numpy as np
 import pytest
 
-from fastadam import checkpoint
+from fastadam.state import checkpoint
 
 HEADER = {"optimizer": "Adam", "lr": 0.1, "betas": [0.9, 0.999], "nothing": None}
 ARRAYS = {
@@ -151,7 +151,7 @@ def test_pickles_are_neither_written_nor_read(tmp_path):
 
 WRITER = """
 import sys, numpy as np
-from fastadam import checkpoint
+from fastadam.state import checkpoint
 for generation in range(int(sys.argv[2]), 10**9):
     arrays = ((f"{i}", np.full(20_000, generation)) for i in range(5))
     checkpoint.write(sys.argv[1], {"generation": generation}, arrays)
@@ -177,7 +177,7 @@ def test_a_killed_process_leaves_the_old_file_or_the_new(tmp_path):
 
 FULL_DISK = """
 import resource, sys, numpy as np
-from fastadam import checkpoint
+from fastadam.state import checkpoint
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
     checkpoint.write(sys.argv[1], {}, [("a", np.zeros(100_000))])

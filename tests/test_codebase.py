@@ -37,7 +37,7 @@ def test_import_is_quick(run_python):
     """It imports next to nothing that NumPy has not imported, and leaves what few programs need for when it is asked for."""
     avoided = ["argparse", "copy", "dataclasses", "importlib.metadata", "inspect", "json", "pathlib", "pickle", "secrets"]
     avoided += ["statistics", "subprocess", "tempfile", "threading", "urllib", "zipfile"]
-    avoided += ["fastadam.checkpoint", "fastadam.convert", "fastadam.reference", "fastadam.cuda.backend"]
+    avoided += ["fastadam.state.checkpoint", "fastadam.convert", "fastadam.reference", "fastadam.backends.cuda.backend"]
     program = f"import sys, numpy; old = {{*sys.modules}}; import fastadam; print({{*{avoided}}} & ({{*sys.modules}} - old))"
     assert run_python(program) == "set()"
 

@@ -6,8 +6,8 @@ import re
 import pytest
 
 import fastadam
-from fastadam.__main__ import main
 from fastadam.commands import bench
+from fastadam.commands.parser import main
 from fastadam.commands.text import duration, table
 
 COMMANDS = ["info", "demo", "bench", "race"]
@@ -97,7 +97,7 @@ def test_wrong_arguments_are_refused(capsys, arguments, message):
 
 
 def test_parser_imports_no_command(run_python):
-    program = "import sys, fastadam.__main__ as m; m.parser(); print('fastadam.commands' in sys.modules)"
+    program = "import sys, fastadam.commands.parser as m; m.parser(); print('fastadam.commands.bench' in sys.modules)"
     assert run_python(program) == "False"
 
 

@@ -10,8 +10,9 @@ from refusals import F32
 from stepping import PLAIN, Group, all_tensors, assert_parity, assert_same, rule_of, step
 from variants import Variant
 
-from fastadam import _native, cpu, reference
-from fastadam.backend import GradientOptions
+from fastadam import _native, reference
+from fastadam.backends import cpu
+from fastadam.backends.protocol import GradientOptions
 
 THREADS = [1, 2, 3, 8]
 EVERYTHING = GradientOptions(1 / 3, 0.01, 0.7, True)

@@ -10,9 +10,9 @@ from buffers import Guarded, assert_same_bits, random_inputs
 from cuda_variants import AS_GIVEN, DEFAULT, SMALL, List, kernels, list_argument, step_argument
 from variants import ONE_OF_EACH, VARIANTS, Variant
 
-from fastadam.cuda import launch
-from fastadam.cuda.launch import AVERAGE_BYTES, Argument, coefficients
-from fastadam.cuda.source import WORDS
+from fastadam.backends.cuda import launch
+from fastadam.backends.cuda.launch import AVERAGE_BYTES, Argument, coefficients
+from fastadam.backends.cuda.source import WORDS
 
 cuda_host = pytest.importorskip("cuda_host", reason="needs CuPy (but no GPU): pip install cupy-cuda13x")
 

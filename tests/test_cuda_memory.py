@@ -16,11 +16,11 @@ from buffers import assert_same_bits, random_inputs
 from cuda_variants import AS_GIVEN, DEFAULT, SMALL, List, argument_of, kernels, list_argument, step_argument
 from variants import ONE_OF_EACH, VARIANTS
 
-from fastadam.cuda import source
-from fastadam.cuda.kernels import NormKernels
-from fastadam.cuda.launch import MOST_BLOCKS, Argument, coefficients
-from fastadam.cuda.norm import CHUNK
-from fastadam.cuda.source import WORDS, Shape
+from fastadam.backends.cuda import source
+from fastadam.backends.cuda.device_norm import CHUNK
+from fastadam.backends.cuda.kernels import NormKernels
+from fastadam.backends.cuda.launch import MOST_BLOCKS, Argument, coefficients
+from fastadam.backends.cuda.source import WORDS, Shape
 
 cuda_host = pytest.importorskip("cuda_host", reason="needs CuPy (but no GPU): pip install cupy-cuda13x")
 

@@ -8,12 +8,12 @@ from buffers import Guarded, random_values
 
 import fastadam
 from fastadam import reference
-from fastadam.backend import GradientOptions
-from fastadam.cuda import source
-from fastadam.cuda.kernels import NormKernels
-from fastadam.cuda.launch import Argument
-from fastadam.cuda.norm import CHUNK, LANES, Norm
-from fastadam.cuda.source import Shape
+from fastadam.backends.cuda import source
+from fastadam.backends.cuda.device_norm import CHUNK, LANES, Norm
+from fastadam.backends.cuda.kernels import NormKernels
+from fastadam.backends.cuda.launch import Argument
+from fastadam.backends.cuda.source import Shape
+from fastadam.backends.protocol import GradientOptions
 
 pytest.importorskip("cupy", reason="needs CuPy, though no GPU: pip install cupy-cuda13x")
 from cuda_host import compile_for_host, on_cpu, on_gpu

@@ -6,9 +6,9 @@ from buffers import assert_same_bits, random_inputs
 from variants import ONE_OF_EACH, VARIANTS, hyperparameters
 
 import fastadam
-from fastadam.cuda.source import SHAPE, WORDS
-from fastadam.cuda.tensors import Tensors
-from fastadam.optimizer import AS_GIVEN
+from fastadam.backends.cuda.source import SHAPE, WORDS
+from fastadam.backends.cuda.tensors import Tensors
+from fastadam.optimizers.optimizer import AS_GIVEN
 
 pytest.importorskip("cupy", reason="needs CuPy, though no GPU: pip install cupy-cuda13x")
 from cuda_host import on_cpu, on_gpu

@@ -12,9 +12,9 @@ from cuda_variants import NAMES
 from variants import ONE_OF_EACH, VARIANTS
 
 from fastadam import _native
-from fastadam.cuda import source
-from fastadam.cuda.kernels import NormKernels
-from fastadam.cuda.source import Shape
+from fastadam.backends.cuda import source
+from fastadam.backends.cuda.kernels import NormKernels
+from fastadam.backends.cuda.source import Shape
 
 WHEELS = {12: "nvidia-cuda-nvrtc-cu12", 13: "nvidia-cuda-nvrtc"}
 ARCHITECTURES = [75, 80, 86, 89, 90, 100, 120]

@@ -11,8 +11,9 @@ from buffers import assert_same_bits
 from stepping import PLAIN, Group, all_tensors, assert_parity, assert_same, reference_step, rule_of, step
 from variants import ONE_OF_EACH, VARIANTS, Variant
 
-from fastadam import _native, cpu
-from fastadam.backend import GradientOptions
+from fastadam import _native
+from fastadam.backends import cpu
+from fastadam.backends.protocol import GradientOptions
 
 THREADS = [1, 2, 3, 8]
 SERIAL_BELOW = 2 * _native.grain()

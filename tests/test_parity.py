@@ -8,8 +8,9 @@ from buffers import Guarded, assert_same_bits, random_inputs
 from variants import VARIANTS, hyperparameters
 
 import fastadam
-from fastadam import _native, cpu
-from fastadam.backend import GradientOptions
+from fastadam import _native
+from fastadam.backends import cpu
+from fastadam.backends.protocol import GradientOptions
 
 THREADS = [1, 2, 3, 8]
 THOROUGH = ("adam", "adamw")  # rules for which every case is run with every thread count

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from fastadam.__main__ import main, parser
+from fastadam.commands.parser import main, parser
 from fastadam.viz import METHODS, SURFACES
 
 
@@ -103,6 +103,8 @@ def test_what_does_not_go_together_is_refused(words, message):
 
 
 def test_parser_does_not_import_what_draws(run_python):
-    program = "import sys, fastadam.__main__ as m; m.parser(); print([n for n in sys.modules if n.startswith('fastadam.viz')])"
+    program = (
+        "import sys, fastadam.commands.parser as m; m.parser(); print([n for n in sys.modules if n.startswith('fastadam.viz')])"
+    )
     assert run_python(program) == "[]"
     assert parser().parse_args(["race"]).output == "race.html"

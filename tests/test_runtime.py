@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import fastadam
-from fastadam import cpus, runtime
+from fastadam import cpu_count as cpus
+from fastadam import runtime
 
 PRINT_ISA = "import fastadam; print(fastadam.active_isa())"
 PRINT_THREADS = "import fastadam; print(fastadam.get_num_threads())"

@@ -8,7 +8,7 @@ from typing import Any
 import cupy
 from contenders import Contender
 
-from fastadam.cuda import kernels
+from fastadam.backends.cuda import kernels
 
 
 class OnGpu(Contender):

@@ -6,7 +6,7 @@ from gpu_targets import COPY, judge
 from measurements import GpuResults
 from report import duration, missing, sections, table, targets_table, versions
 
-from fastadam.cuda.source import SHAPE
+from fastadam.backends.cuda.source import SHAPE
 
 
 def report(results: GpuResults, with_targets: bool = True) -> str:

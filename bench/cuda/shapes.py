@@ -1,6 +1,6 @@
 """The shapes of a kernel that are measured, and their table."""
 
-from fastadam.cuda.source import SHAPE, Shape
+from fastadam.backends.cuda.source import SHAPE, Shape
 
 BLOCKS, VECTORS = (128, 256, 512), (1, 2, 4)
 CHUNKS = (2048, 4096, 16_384, 32_768, 65_536)

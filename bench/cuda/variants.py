@@ -11,10 +11,10 @@ from buffers import TIMED, Buffers
 from clock import OnGpu
 
 from fastadam import _native
-from fastadam.backend import GradientOptions
-from fastadam.cuda import launch, source
-from fastadam.cuda.gpu import gpu
-from fastadam.cuda.source import SHAPE, Shape
+from fastadam.backends.cuda import launch, source
+from fastadam.backends.cuda.gpu import gpu
+from fastadam.backends.cuda.source import SHAPE, Shape
+from fastadam.backends.protocol import GradientOptions
 
 WALLS = Path(__file__).parents[1] / "walls.hpp"
 STRICT = re.compile(r"(?<=// cuda/real.hpp\n).*?(?=\n#else\n)", re.DOTALL)

@@ -11,7 +11,7 @@
 
 namespace fastadam {
 
-// What a step does to gradients before its rules see them, as in fastadam/backend.py.
+// What a step does to gradients before its rules see them, as in fastadam/backends/protocol.py.
 struct GradientOptions {
   double grad_scale = 1, clip_value = std::numeric_limits<double>::infinity();
   std::optional<double> max_norm = {};

@@ -1,5 +1,5 @@
 // The CUDA kernels of one rule with one combination of its flags: launches and lists of tensors. tensor.hpp has what a block
-// does, and vector.hpp what a memory instruction does. fastadam/cuda/source.py defines the rule, its flags, whether parameters
+// does, and vector.hpp what a memory instruction does. fastadam/backends/cuda/source.py defines the rule, its flags, whether parameters
 // are averaged, and the shape of a block. Nothing here reads a header of CUDA's or uses a feature of it beyond the built-in
 // indices, so that a C++ compiler can run it too (tests/cuda_host.hpp).
 #include "../rules/norm.hpp"

@@ -1,4 +1,5 @@
-"""The commands of ``python -m fastadam``: a module each, with `run`, whose result JSON can have, and `text`, which words it.
+"""The command line, ``python -m fastadam``: its parser, and a module for each command.
 
-Only results go to the standard output. Progress goes to the standard error.
+A command has `run`, which returns what JSON can hold, and `text`, which words that. Only results go to the standard output;
+progress goes to the standard error.
 """

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastadam.hyperparameters import flag, non_negative, real, step_number
+from fastadam.optimizers.checks import flag, non_negative, real, step_number
 from fastadam.viz.methods import METHODS
 from fastadam.viz.races import Race, check_output
 from fastadam.viz.region import visited, with_start

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fastadam.hyperparameters import Scheduled
+from fastadam.optimizers.checks import Scheduled
 
 
 def uncorrected(

@@ -8,8 +8,8 @@ from gpu.arrays import to_gpu
 
 import fastadam
 from fastadam import _native
-from fastadam.cuda import kernels, source
-from fastadam.cuda.gpu import gpu
+from fastadam.backends.cuda import kernels, source
+from fastadam.backends.cuda.gpu import gpu
 
 pytestmark = pytest.mark.gpu
 
@@ -17,7 +17,7 @@ STEP = """
 import functools
 from pathlib import Path
 import cupy, fastadam
-from fastadam.cuda import source
+from fastadam.backends.cuda import source
 source.text = functools.partial(source.text, folder=Path({headers!r}))
 param = cupy.ones(5, "float32")
 fastadam.Adam(param, lr=0.5).step(cupy.ones(5, "float32"))

@@ -8,9 +8,9 @@ from variants import VARIANTS, hyperparameters
 
 import fastadam
 from fastadam import _native
-from fastadam.cuda.source import SHAPE
-from fastadam.cuda.tensors import Tensors
-from fastadam.optimizer import AS_GIVEN
+from fastadam.backends.cuda.source import SHAPE
+from fastadam.backends.cuda.tensors import Tensors
+from fastadam.optimizers.optimizer import AS_GIVEN
 
 pytestmark = pytest.mark.gpu
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from fastadam.backend import GradientOptions
-from fastadam.cuda import arrays, kernels
-from fastadam.cuda.gpu import gpu
-from fastadam.cuda.launch import Argument, launch, write
-from fastadam.cuda.source import SHAPE
-from fastadam.refusals import GRAD
+from fastadam.backends.cuda import arrays, kernels
+from fastadam.backends.cuda.gpu import gpu
+from fastadam.backends.cuda.launch import Argument, launch, write
+from fastadam.backends.cuda.source import SHAPE
+from fastadam.backends.protocol import GradientOptions
+from fastadam.backends.roles import GRAD
 
 CHUNK, LANES = 2048, 32  # norm_chunk and norm_lanes of csrc/rules/norm.hpp
 TEAMS = SHAPE.block // LANES  # of a block; each takes a chunk at a time
@@ -58,7 +58,7 @@ class Norm:
 
 
 def global_norm(grads: Sequence[Any], threads: int) -> Any:
-    """See :class:`fastadam.backend.Backend`."""
+    """See :class:`fastadam.backends.protocol.Backend`."""
     views = [arrays.view(grad, (GRAD, i), False) if grad is not None else None for i, grad in enumerate(grads)]
     present = [(i, view) for i, view in enumerate(views) if view is not None]
     device = present[0][1].data.device_id

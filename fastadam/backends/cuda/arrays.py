@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 
 from fastadam._native import Refused
-from fastadam.cuda.gpu import gpu
-from fastadam.devices import is_on_gpu
-
-Place = tuple[int, int]  # role and index of an array, as in fastadam.refusals
+from fastadam.backends.cuda.gpu import gpu
+from fastadam.backends.devices import is_on_gpu
+from fastadam.backends.roles import PARAM, Place
 
 _FLOAT32 = np.dtype(np.float32)
 
@@ -38,13 +37,13 @@ def view(array: Any, place: Place, writeable: bool) -> Any:
 
 def expect_usable(array: Any, place: Place, shape: tuple[int, ...], device: int) -> None:
     """Refused unless a kernel on `device` may work on a cupy.ndarray in place."""
-    param = (0, place[1])
+    param = (PARAM, place[1])
     if array.dtype != _FLOAT32:
         raise Refused("dtype", place, place, "")
     if not array.flags.c_contiguous:
         raise Refused("layout", place, place, "")
     if array.data.device_id != device:
-        raise Refused("device", place, (0, 0), "")
+        raise Refused("device", place, (PARAM, 0), "")
     if array.data.ptr % 4:
         raise Refused("alignment", place, place, "")
     if array.shape != shape:

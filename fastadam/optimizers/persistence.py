@@ -4,11 +4,11 @@ import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from fastadam import state_dicts
-from fastadam.groups import Group
-from fastadam.hyperparameters import flag
-from fastadam.members import Members
-from fastadam.options import Options
+from fastadam.optimizers.checks import flag
+from fastadam.optimizers.members import Members
+from fastadam.optimizers.options import Options
+from fastadam.optimizers.param_groups import Group
+from fastadam.state import state_dicts
 
 
 class Persistent(state_dicts.Stateful):
@@ -72,7 +72,7 @@ class Persistent(state_dicts.Stateful):
         OSError
             If it cannot be written. Then the file that was there is as it was.
         """
-        from fastadam import checkpoint  # here, since importing it takes a third of the package's time
+        from fastadam.state import checkpoint  # here, since importing it takes a third of the package's time
 
         named = ((f"state/{i}/{name}", array) for i, name, array in state_dicts.arrays(self))
         checkpoint.write(path, state_dicts.encode(state_dicts.describe(self)), named)
@@ -95,7 +95,7 @@ class Persistent(state_dicts.Stateful):
         TypeError, ValueError
             If a byte of the file is not what was written, or what it holds does not fit. Then nothing has been changed.
         """
-        from fastadam import checkpoint
+        from fastadam.state import checkpoint
 
         header, arrays = checkpoint.read(path)
         state_dict = state_dicts.decode(header)

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastadam.groups import Group
-from fastadam.members import Members
+from fastadam.optimizers.members import Members
+from fastadam.optimizers.param_groups import Group
 
 SCHEDULE = {"schedule": True}  # in a file, in place of a schedule
 

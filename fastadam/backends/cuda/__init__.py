@@ -21,6 +21,6 @@ def warmup(*optimizers: Any) -> None:
     ValueError
         If an optimizer's parameters are not on a GPU.
     """
-    from fastadam.cuda import kernels
+    from fastadam.backends.cuda import kernels
 
     kernels.warmup(*optimizers)

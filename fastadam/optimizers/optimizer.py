@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, SupportsIndex
 
-from fastadam.backend import GradientOptions
-from fastadam.groups import Group, Hyperparameter, Hyperparameters, ParamGroup, parse, parse_group
-from fastadam.hyperparameters import flag, positive, real
-from fastadam.members import Members, new_states
-from fastadam.options import Options
-from fastadam.persistence import Persistent
+from fastadam.backends.protocol import GradientOptions
+from fastadam.optimizers.checks import flag, positive, real
+from fastadam.optimizers.members import Members, new_states
+from fastadam.optimizers.options import Options
+from fastadam.optimizers.param_groups import Group, Hyperparameter, Hyperparameters, ParamGroup, parse, parse_group
+from fastadam.optimizers.persistence import Persistent
 from fastadam.runtime import thread_count
 
 AS_GIVEN = GradientOptions()  # gradients are taken as they are

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastadam import _native
-from fastadam.backend import GradientOptions
-from fastadam.cuda.gpu import Kernel, gpu
-from fastadam.cuda.source import SHAPE, WORDS
+from fastadam.backends.cuda.gpu import Kernel, gpu
+from fastadam.backends.cuda.source import SHAPE, WORDS
+from fastadam.backends.protocol import GradientOptions
 
 AVERAGE_BYTES = 8  # the struct ParamAverage
 COEFFICIENT_BYTES = AVERAGE_BYTES + 64  # room for the coefficients of a step of any rule

@@ -5,10 +5,11 @@ from types import MappingProxyType
 from typing import Any
 
 from fastadam import _native
-from fastadam.backend import GradientOptions
-from fastadam.devices import backend_of
-from fastadam.groups import Group
-from fastadam.refusals import GRAD, PARAM, STATE, explain
+from fastadam.backends.dispatch import backend_of
+from fastadam.backends.protocol import GradientOptions
+from fastadam.backends.refusals import explain
+from fastadam.backends.roles import GRAD, PARAM, STATE
+from fastadam.optimizers.param_groups import Group
 from fastadam.structure import Structure
 
 
@@ -42,7 +43,7 @@ class Members:
         self.rules = rules
 
     def step(self, grads: Any, gradient_options: GradientOptions, threads: int) -> Any:
-        """See :meth:`fastadam.backend.Tensors.step`."""
+        """See :meth:`fastadam.backends.protocol.Tensors.step`."""
         members = self.structure.flatten("grads", grads)
         try:
             return self.tensors.step(self.rules, members, self.steps, self._skips, gradient_options, threads)

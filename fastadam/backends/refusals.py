@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from fastadam._native import Refused
-from fastadam.devices import is_array, is_on_gpu, place_of
-
-PARAM, GRAD, STATE = 0, 1, 2  # roles of arrays in a refusal; STATE + k is state k
+from fastadam.backends.devices import is_array, is_on_gpu, place_of
+from fastadam.backends.roles import PARAM
 
 # A refusal names an array by its role and the index of its tensor; a lookup gives the user's name for it and the array.
 Lookup = Callable[[int, int], tuple[str, Any]]

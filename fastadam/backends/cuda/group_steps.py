@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from fastadam import _native
-from fastadam.cuda.gpu import gpu
-from fastadam.cuda.kernels import Kernels
-from fastadam.cuda.launch import COEFFICIENT_BYTES, Argument, Gradients, Tables, coefficients, launch, write
-from fastadam.cuda.source import SHAPE
+from fastadam.backends.cuda.gpu import gpu
+from fastadam.backends.cuda.kernels import Kernels
+from fastadam.backends.cuda.launch import COEFFICIENT_BYTES, Argument, Gradients, Tables, coefficients, launch, write
+from fastadam.backends.cuda.source import SHAPE
 
 MAX_OPTIONS = 16
 

@@ -1,4 +1,4 @@
-"""The functions of :class:`fastadam.backend.Backend` for arrays on a GPU."""
+"""The functions of :class:`fastadam.backends.protocol.Backend` for arrays on a GPU."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from fastadam._native import Refused
-from fastadam.cuda import arrays
-from fastadam.cuda.gpu import gpu
-from fastadam.cuda.norm import global_norm
-from fastadam.cuda.tensors import CapturableTensors, Tensors
-from fastadam.refusals import PARAM
+from fastadam.backends.cuda import arrays
+from fastadam.backends.cuda.device_norm import global_norm
+from fastadam.backends.cuda.gpu import gpu
+from fastadam.backends.cuda.tensors import CapturableTensors, Tensors
+from fastadam.backends.roles import PARAM
 
 __all__ = ["assign", "full_like", "global_norm", "pack", "step_counts", "tensors", "to_host"]
 
@@ -20,18 +20,18 @@ VECTOR = 16 // 4  # floats that a kernel moves at once
 def tensors(
     params: Sequence[Any], states: Sequence[Sequence[Any]], group_sizes: Sequence[int], capturable: bool = False
 ) -> Tensors:
-    """See :class:`fastadam.backend.Backend`."""
+    """See :class:`fastadam.backends.protocol.Backend`."""
     return (CapturableTensors if capturable else Tensors)(params, states, group_sizes)
 
 
 def full_like(param: Any, values: Sequence[float]) -> list[Any]:
-    """See :class:`fastadam.backend.Backend`.
+    """See :class:`fastadam.backends.protocol.Backend`.
 
     Each array lies relative to 16 bytes as the parameter does, so that a kernel which starts at such a boundary of one does
     so for all.
     """
     try:
-        param = arrays.view(param, (0, 0), True)
+        param = arrays.view(param, (PARAM, 0), True)
     except Refused:
         return []
     with gpu().on(param.data.device_id):
@@ -41,7 +41,7 @@ def full_like(param: Any, values: Sequence[float]) -> list[Any]:
 
 
 def step_counts(param: Any, count: int, capturable: bool = False) -> Any:
-    """See :class:`fastadam.backend.Backend`."""
+    """See :class:`fastadam.backends.protocol.Backend`."""
     if not capturable:
         return np.zeros(count, np.int64)
     with gpu().on(arrays.view(param, (PARAM, 0), True).data.device_id):
@@ -49,12 +49,12 @@ def step_counts(param: Any, count: int, capturable: bool = False) -> Any:
 
 
 def to_host(array: Any) -> Any:
-    """See :class:`fastadam.backend.Backend`."""
+    """See :class:`fastadam.backends.protocol.Backend`."""
     return array if isinstance(array, np.ndarray) else gpu().to_host(arrays.view(array, (PARAM, 0), False))
 
 
 def assign(array: Any, values: Any) -> None:
-    """See :class:`fastadam.backend.Backend`."""
+    """See :class:`fastadam.backends.protocol.Backend`."""
     if isinstance(array, np.ndarray):
         array[...] = values
     else:
@@ -62,7 +62,7 @@ def assign(array: Any, values: Any) -> None:
 
 
 def pack(members: Sequence[Any]) -> Any:
-    """See :class:`fastadam.backend.Backend`."""
+    """See :class:`fastadam.backends.protocol.Backend`."""
     views = [arrays.view(member, (PARAM, i), False) for i, member in enumerate(members)]
     device = views[0].data.device_id
     for i, view in enumerate(views):

@@ -1,4 +1,4 @@
-"""What a backend offers: fastadam/cpu.py and fastadam/cuda/backend.py are the ones there are."""
+"""What a backend offers: fastadam/backends/cpu.py and fastadam/backends/cuda/backend.py are the ones there are."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from fastadam import _native
 
 
 class GradientOptions(NamedTuple):
-    """What a step does to gradients before its rule sees them; see :meth:`fastadam.optimizer.Optimizer.step`."""
+    """What a step does to gradients before its rule sees them; see :meth:`fastadam.optimizers.optimizer.Optimizer.step`."""
 
     grad_scale: float = 1.0
     clip_value: float = math.inf

@@ -10,13 +10,13 @@ import numpy as np
 
 from fastadam import _native
 from fastadam._native import Refused
-from fastadam.backend import GradientOptions
-from fastadam.cuda import arrays, kernels
-from fastadam.cuda.gpu import gpu
-from fastadam.cuda.groups import CapturableGroup, Group
-from fastadam.cuda.launch import Gradients
-from fastadam.cuda.norm import Norm
-from fastadam.refusals import GRAD, PARAM, STATE
+from fastadam.backends.cuda import arrays, kernels
+from fastadam.backends.cuda.device_norm import Norm
+from fastadam.backends.cuda.gpu import gpu
+from fastadam.backends.cuda.group_steps import CapturableGroup, Group
+from fastadam.backends.cuda.launch import Gradients
+from fastadam.backends.protocol import GradientOptions
+from fastadam.backends.roles import GRAD, PARAM, STATE
 
 MAX_STATES = 4  # the rule's, and the average of the parameter
 MOST_STEPS = 2**63 - 2
@@ -77,7 +77,7 @@ class Tensors:
         gradient_options: GradientOptions,
         threads: int = 0,
     ) -> Any:
-        """See :class:`fastadam.backend.Tensors`. `threads` is for CPUs."""
+        """See :class:`fastadam.backends.protocol.Tensors`. `threads` is for CPUs."""
         if gradient_options.skip_nonfinite:
             raise ValueError(
                 "skip_nonfinite is True, but only the GPU would know whether the step was skipped, and the step counts are in "

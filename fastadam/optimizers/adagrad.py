@@ -3,10 +3,10 @@
 from types import MappingProxyType
 from typing import Any
 
-from fastadam.groups import Hyperparameter
-from fastadam.hyperparameters import Scheduled, non_negative
-from fastadam.optimizer import Optimizer
-from fastadam.options import Options
+from fastadam.optimizers.checks import Scheduled, non_negative
+from fastadam.optimizers.optimizer import Optimizer
+from fastadam.optimizers.options import Options
+from fastadam.optimizers.param_groups import Hyperparameter
 
 
 class AdagradOptions(Options):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple
 
-from fastadam.options import Options
+from fastadam.optimizers.options import Options
 from fastadam.structure import Structure, is_sequence, listed
 
 Hyperparameters = dict[str, Any]  # by name; values may be schedules

@@ -1,12 +1,9 @@
-"""Where an array lives, and which backend serves it: NumPy arrays the CPU's, arrays on a GPU that of CUDA."""
+"""Where an array lives: in the CPU's memory or on a GPU."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from fastadam.backend import Backend
 
 _DLPACK_CUDA = (2, 13)  # DLPack's device types of CUDA: its own memory, and managed memory
 
@@ -26,17 +23,6 @@ def is_on_gpu(array: Any) -> bool:
     if hasattr(array, "__dlpack_device__"):
         return array.__dlpack_device__()[0] in _DLPACK_CUDA
     return hasattr(array, "__cuda_array_interface__")
-
-
-def backend_of(array: Any) -> "Backend":
-    """The backend for parameters like `array`; for what is no array the CPU's, which will say so."""
-    if is_on_gpu(array):
-        from fastadam.cuda import backend as cuda
-
-        return cuda
-    from fastadam import cpu
-
-    return cpu
 
 
 def place_of(array: Any) -> str:

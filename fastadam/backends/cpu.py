@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fastadam import _native
 from fastadam._native import Refused
-from fastadam.refusals import PARAM
+from fastadam.backends.roles import PARAM
 
 CACHE_LINE = 64 // 4  # floats
 
@@ -16,14 +16,14 @@ CACHE_LINE = 64 // 4  # floats
 def tensors(
     params: Sequence[Any], states: Sequence[Sequence[Any]], group_sizes: Sequence[int], capturable: bool = False
 ) -> _native.Tensors:
-    """See :class:`fastadam.backend.Backend`."""
+    """See :class:`fastadam.backends.protocol.Backend`."""
     if capturable:
         raise ValueError("capturable is True, which is for CUDA graphs, but the parameters are not on a GPU; leave it out")
     return _native.Tensors(params, states, group_sizes)
 
 
 def full_like(param: Any, values: Sequence[float]) -> list[NDArray[np.float32]]:
-    """See :class:`fastadam.backend.Backend`.
+    """See :class:`fastadam.backends.protocol.Backend`.
 
     Each array lies relative to cache lines as the parameter does, so that a kernel which starts at a cache line of one does
     so for all.
@@ -42,7 +42,7 @@ def full_like(param: Any, values: Sequence[float]) -> list[NDArray[np.float32]]:
 
 
 def pack(arrays: Sequence[Any]) -> NDArray[np.float32]:
-    """See :class:`fastadam.backend.Backend`."""
+    """See :class:`fastadam.backends.protocol.Backend`."""
     members = []
     for i, array in enumerate(arrays):
         place = (PARAM, i)
@@ -62,20 +62,20 @@ def pack(arrays: Sequence[Any]) -> NDArray[np.float32]:
 
 
 def step_counts(param: Any, count: int, capturable: bool = False) -> NDArray[np.int64]:
-    """See :class:`fastadam.backend.Backend`."""
+    """See :class:`fastadam.backends.protocol.Backend`."""
     return np.zeros(count, np.int64)
 
 
 def global_norm(grads: Sequence[Any], threads: int) -> float:
-    """See :class:`fastadam.backend.Backend`."""
+    """See :class:`fastadam.backends.protocol.Backend`."""
     return _native.global_norm(grads, threads)
 
 
 def to_host(array: Any) -> NDArray[Any]:
-    """See :class:`fastadam.backend.Backend`."""
+    """See :class:`fastadam.backends.protocol.Backend`."""
     return array if isinstance(array, np.ndarray) else np.from_dlpack(array)
 
 
 def assign(array: Any, values: NDArray[Any]) -> None:
-    """See :class:`fastadam.backend.Backend`."""
+    """See :class:`fastadam.backends.protocol.Backend`."""
     to_host(array)[...] = values

@@ -4,9 +4,9 @@ import functools
 from typing import Any, NamedTuple
 
 from fastadam import _native
-from fastadam.cuda import source
-from fastadam.cuda.gpu import Kernel, gpu
-from fastadam.devices import is_on_gpu
+from fastadam.backends.cuda import source
+from fastadam.backends.cuda.gpu import Kernel, gpu
+from fastadam.backends.devices import is_on_gpu
 
 
 class Kernels(NamedTuple):
@@ -43,7 +43,7 @@ def _compile(kind: Any, name: str, options: tuple[str, ...]) -> list[Kernel]:
 
 
 def warmup(*optimizers: Any) -> None:
-    """See :func:`fastadam.cuda.warmup`."""
+    """See :func:`fastadam.backends.cuda.warmup`."""
     for optimizer in optimizers:
         members = optimizer._members
         if not is_on_gpu(members.params[0]):

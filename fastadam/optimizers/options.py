@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, NoReturn, Self
 
 from fastadam import _native
-from fastadam.hyperparameters import flag, optional_decay_rate
+from fastadam.optimizers.checks import flag, optional_decay_rate
 
 
 class Options(abc.ABC):

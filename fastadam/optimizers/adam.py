@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastadam import _native
-from fastadam.devices import backend_of
-from fastadam.groups import Hyperparameter
-from fastadam.hyperparameters import Scheduled, beta_pair, non_negative, step_number
-from fastadam.optimizer import AS_GIVEN, Optimizer
-from fastadam.options import Options
-from fastadam.refusals import GRAD, explain
+from fastadam.backends.dispatch import backend_of
+from fastadam.backends.refusals import explain
+from fastadam.backends.roles import GRAD
+from fastadam.optimizers.checks import Scheduled, beta_pair, non_negative, step_number
+from fastadam.optimizers.optimizer import AS_GIVEN, Optimizer
+from fastadam.optimizers.options import Options
+from fastadam.optimizers.param_groups import Hyperparameter
 from fastadam.runtime import thread_count
 
 _ARRAY_NAMES = ("param", "grad", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
