@@ -12,10 +12,9 @@ from answers import BETAS, EPS, LR, WEIGHT_DECAY, Answer, Bounds, adamw, memory_
 from buffers import ADAM_STATES, CHECKED, TIMED, Array, Buffers, Data, roles
 
 import fastadam
-from fastadam import _native
+from fastadam.optimizers.checks import flag, real
+from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
 from fastadam.optimizers.members import Members
-from fastadam.optimizers.optimizer import Optimizer
-from fastadam.optimizers.options import Options
 
 
 class Contender:
@@ -72,15 +71,15 @@ class Native(Contender):
         optimizer = self._optimizer(as_given(params))
         # In place of the state that it has allocated, the memory that everybody uses.
         groups, members = optimizer._groups, optimizer._members
-        names = groups[0].options.initial_state
+        names = groups[0].hyperparameters.initial_state
         shared = [dict(zip(names, arrays, strict=True)) for arrays in zip(*states, strict=True)] or [{}] * len(params)
         optimizer._members = Members(members.structure, members.params, shared, groups, members.capturable)
         if threads is not None:
             fastadam.set_num_threads(threads)
         self.step = functools.partial(optimizer.step, as_given(grads), **self.step_options)
-        self._options = groups[0].options
+        self._hyperparameters = groups[0].hyperparameters
 
-    def _optimizer(self, params: Any) -> Optimizer:
+    def _optimizer(self, params: Any) -> fastadam.Optimizer:
         raise NotImplementedError
 
 
@@ -89,30 +88,24 @@ class Fastadam(Native):
     kind = "ours"
     answer = staticmethod(reference_adamw)
 
-    def _optimizer(self, params: Any) -> Optimizer:
+    def _optimizer(self, params: Any) -> fastadam.Optimizer:
         return fastadam.AdamW(params, lr=LR, betas=BETAS, eps=EPS, weight_decay=WEIGHT_DECAY)
 
 
-class WallOptions(Options):
-    """Options of the rules in walls.hpp, so that a wall pays for the same Python and native calls as Adam."""
+class Wall(fastadam.Optimizer):
+    """Steps by a rule in walls.hpp, so that a wall pays for the same Python and native calls as Adam."""
 
-    states: int
-    divide: bool
-    checks = MappingProxyType({"states": lambda name, value: value})
+    states: ClassVar[int]
 
-    @property
-    def rule_state(self) -> dict[str, float]:
-        return dict.fromkeys(roles(self.states)[2:], 0.0)
+    unused = Hyperparameter(real, 0.0, "A rule has an option at least.")
+    divide = Hyperparameter(flag, False, "Whether there is a division for each element.")
 
-    @functools.cached_property
-    def rule(self) -> _native.Rule:
-        return _native.Rule(f"wall{self.states}", {"unused": 0.0, "divide": self.divide})
+    def __init__(self, params: Any, divide: bool) -> None:
+        self._make(params, {"unused": 0.0, "divide": divide, "ema_decay": None}, capturable=False)
 
-
-class Wall(Optimizer):
-    """What steps by them."""
-
-    _options_type = WallOptions
+    @classmethod
+    def _rule_state(cls, values: Hyperparameters) -> dict[str, float]:
+        return dict.fromkeys(roles(cls.states)[2:], 0.0)
 
 
 class MemoryWall(Native):
@@ -126,8 +119,9 @@ class MemoryWall(Native):
     def answer(self, data: Data, steps: int) -> Bounds:
         return memory_wall(data, steps, states=self.states, divide=self.divide)
 
-    def _optimizer(self, params: Any) -> Optimizer:
-        return Wall(params, {"states": self.states, "divide": self.divide}, capturable=False)
+    def _optimizer(self, params: Any) -> fastadam.Optimizer:
+        wall = type("Wall", (Wall,), {"_rule_name": f"wall{self.states}", "states": self.states})
+        return wall(params, self.divide)
 
 
 class DividerWall(MemoryWall):

@@ -15,7 +15,6 @@ from targets import DRAM_ELEMENTS
 
 import fastadam
 from fastadam import reference
-from fastadam.optimizers.optimizer import Optimizer
 
 SHORT_ELEMENTS = 70_001  # on two threads, and odd
 CACHE_LINE = (16,)
@@ -26,21 +25,21 @@ class Rule(Native):
 
     kind = "ours"
     checked = TIMED  # in which any state may be a sum of squares
-    optimizer: ClassVar[type[Optimizer]]
+    optimizer: ClassVar[type[fastadam.Optimizer]]
     reference: ClassVar[Callable[..., None]]
     hyperparameters: ClassVar[Mapping[str, Any]]
 
-    def _optimizer(self, params: Any) -> Optimizer:
+    def _optimizer(self, params: Any) -> fastadam.Optimizer:
         return self.optimizer(params, **self.hyperparameters)
 
     def answer(self, data: Data, steps: int) -> Bounds:
         """The bits of the specification."""
         written = {role: data[role].copy() for role in roles(self.states) if role != "grad"}
         param, *arrays = written.values()
-        states = dict(zip(self._options.initial_state, arrays, strict=True))
+        states = dict(zip(self._hyperparameters.initial_state, arrays, strict=True))
         ema = states.pop("ema", None)
         known = inspect.signature(self.reference).parameters
-        given = {name: getattr(self._options, name) for name in self._options.fields if name in known}
+        given = {name: value for name, value in vars(self._hyperparameters).items() if name in known}
         grad = reference.transform_gradient(data["grad"], self._scale(), self.step_options.get("clip_value", math.inf))
         for t in range(1, steps + 1):
             self.reference(param, grad, **states, step=t, **given)
@@ -55,8 +54,8 @@ class Rule(Native):
         return reference.clipping_scale(norm, grad_scale, max_norm)
 
 
-def rule(name: str, kind: type[Optimizer], step: Callable[..., None], **hyperparameters: Any) -> type[Rule]:
-    states = len(kind(np.ones(1, np.float32), **hyperparameters)._groups[0].options.initial_state)
+def rule(name: str, kind: type[fastadam.Optimizer], step: Callable[..., None], **hyperparameters: Any) -> type[Rule]:
+    states = len(kind(np.ones(1, np.float32), **hyperparameters)._groups[0].hyperparameters.initial_state)
     members = {"name": name, "optimizer": kind, "reference": staticmethod(step), "hyperparameters": hyperparameters}
     return type("AnyRule", (Rule,), members | {"states": states})
 

@@ -15,10 +15,12 @@ from fastadam.backends.cuda import warmup
 from fastadam.flat import flatten
 from fastadam.norm import global_norm
 from fastadam.optimizers.adagrad import Adagrad
-from fastadam.optimizers.adam import Adam, AdamW, adam_step
+from fastadam.optimizers.adam import Adam, AdamW
+from fastadam.optimizers.adam_step import adam_step
 from fastadam.optimizers.adamax import Adamax
 from fastadam.optimizers.lion import Lion
 from fastadam.optimizers.nadam import NAdam
+from fastadam.optimizers.optimizer import Optimizer
 from fastadam.optimizers.radam import RAdam
 from fastadam.optimizers.rmsprop import RMSprop
 from fastadam.optimizers.sgd import SGD
@@ -39,6 +41,7 @@ __all__ = [
     "Adamax",
     "Lion",
     "NAdam",
+    "Optimizer",
     "RAdam",
     "RMSprop",
     "__version__",
@@ -54,15 +57,22 @@ __all__ = [
     "global_norm",
     "reference",
     "set_num_threads",
+    "viz",
     "warmup",
 ]
 
+# A pickle, a message or a page of documentation shall name what is public as users do, not where the source is today.
+for _name in __all__:
+    if callable(_value := globals().get(_name)):
+        _value.__module__ = "fastadam"
+del _name, _value
+
 if TYPE_CHECKING:
-    from fastadam import convert, reference
+    from fastadam import convert, reference, typing, viz
 else:
-    # Few programs need these two. They are imported when they are asked for, so that `import fastadam` is quick.
+    # Few programs need these. They are imported when they are asked for, so that `import fastadam` is quick.
     def __getattr__(name):
-        if name not in ("convert", "reference"):
+        if name not in ("convert", "reference", "viz"):
             raise AttributeError(f"module 'fastadam' has no attribute {name!r}")
         from importlib import import_module
 

@@ -43,6 +43,16 @@ class Structure:
         structure._key_set = frozenset(keys) if is_mapping else frozenset()
         return structure
 
+    def plain(self) -> dict[str, Any]:
+        """All of it as plain values, for a pickle; :meth:`from_plain` makes an equal one of them."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> "Structure":
+        structure = cls.__new__(cls)
+        vars(structure).update(plain)
+        return structure
+
     @property
     def param_names(self) -> list[str] | None:
         """The keys of a mapping, as text."""

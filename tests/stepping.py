@@ -18,7 +18,7 @@ PLAIN = GradientOptions()
 
 @functools.cache
 def rule_of(variant, ema_decay):
-    return variant.make(np.zeros(1, F32), ema_decay=ema_decay)._groups[0].options.rule
+    return variant.make(np.zeros(1, F32), ema_decay=ema_decay)._groups[0].hyperparameters.rule
 
 
 @dataclass

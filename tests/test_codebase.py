@@ -55,21 +55,43 @@ def test_unknown_name_is_an_attribute_error():
         getattr(fastadam, "Adan")  # noqa: B009
 
 
-def test_options_are_values():
-    def options(**hyperparameters):
-        return fastadam.Adam(np.zeros(1, np.float32), **hyperparameters)._groups[0].options
+def test_hyperparameters_are_values():
+    def values(cls=fastadam.Adam, **given):
+        return cls(np.zeros(1, np.float32), **given)._groups[0].hyperparameters
 
-    assert options(lr=0.5) == options(lr=0.5) != options(lr=0.25)
-    assert hash(options(betas=[0.5, 0.5])) == hash(options(betas=(0.5, 0.5)))
-    assert options() != fastadam.AdamW(np.zeros(1, np.float32), weight_decay=0.0)._groups[0].options
-    assert options() != fastadam.RAdam(np.zeros(1, np.float32))._groups[0].options
-    assert repr(options()).startswith("AdamOptions(ema_decay=None, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0,")
-    with pytest.raises(AttributeError, match="AdamOptions cannot be changed"):
-        options().lr = 0.5
-    with pytest.raises(AttributeError, match="AdamOptions cannot be changed"):
-        del options().lr
-    with pytest.raises(TypeError, match=r"AdamOptions got .*, 'lr', 'beta'\]; expected .*, 'lr', 'betas'"):
-        type(options())(lr=0.5, beta=0.5)
+    assert values(lr=0.5) == values(lr=0.5) != values(lr=0.25)
+    assert hash(values(betas=[0.5, 0.5])) == hash(values(betas=(0.5, 0.5)))
+    assert values() != values(fastadam.AdamW, weight_decay=0.0)
+    assert values() != values(fastadam.RAdam)
+    assert repr(values()).startswith("Hyperparameters(lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0,")
+    with pytest.raises(AttributeError, match="cannot be changed; make others"):
+        values().lr = 0.5
+    with pytest.raises(AttributeError, match="cannot be changed; make others"):
+        del values().lr
+    with pytest.raises(TypeError, match=r"Adam got hyperparameters \['lr', 'beta'\]; expected \['lr', 'betas', "):
+        type(values())(fastadam.Adam, {"lr": 0.5, "beta": 0.5})
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_hyperparameters_are_declared_as_the_constructor_has_them(name):
+    """Names, order and defaults: the signature is for editors and type checkers, the declarations are what counts."""
+    cls = KINDS[name].cls
+    _, *arguments, capturable = inspect.signature(cls).parameters.values()
+    assert capturable.name == "capturable"
+    assert [argument.name for argument in arguments] == [*cls._chosen]
+    for argument in arguments:
+        declared = cls._declared[argument.name]
+        assert repr(argument.default) == repr(declared.default)
+        assert declared.check(argument.name, declared.default) == declared.default
+        assert inspect.getdoc(declared).endswith((".", "None"))
+        assert getattr(cls, argument.name) is declared
+
+
+def test_what_a_class_stands_for_cannot_be_set():
+    optimizer = fastadam.AdamW(np.zeros(1, np.float32))
+    assert optimizer.decoupled_weight_decay is True
+    with pytest.raises(AttributeError, match="decoupled_weight_decay cannot be set: AdamW stands for True"):
+        optimizer.decoupled_weight_decay = False
 
 
 @pytest.mark.parametrize("name", fastadam.__all__)

@@ -101,7 +101,7 @@ class Variant:
 
     @functools.cached_property
     def _first_group(self):
-        return self.make(np.zeros(1, np.float32))._groups[0].options
+        return self.make(np.zeros(1, np.float32))._groups[0].hyperparameters
 
     @functools.cached_property
     def rule(self):

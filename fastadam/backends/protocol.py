@@ -8,7 +8,7 @@ from fastadam import _native
 
 
 class GradientOptions(NamedTuple):
-    """What a step does to gradients before its rule sees them; see :meth:`fastadam.optimizers.optimizer.Optimizer.step`."""
+    """What a step does to gradients before its rule sees them; see :meth:`fastadam.Optimizer.step`."""
 
     grad_scale: float = 1.0
     clip_value: float = math.inf

@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     (points, labels), (test_points, test_labels) = spirals(POINTS, rng), spirals(TEST_POINTS, rng)
     networks = [Network(HIDDEN, np.random.default_rng(SEED)) for _ in range(2)]
     ours, other = networks
-    steps = [fastadam.Adam(ours.params, lr=LEARNING_RATE).step, reference_step(other.params)]
+    steps: list[Callable[[Any], object]] = [fastadam.Adam(ours.params, lr=LEARNING_RATE).step, reference_step(other.params)]
     seconds: list[list[float]] = [[], []]
     progress(f"{ours.params.size:,} parameters learn to tell {POINTS:,} points of two spirals apart:")
     for t in range(1, STEPS + 1):

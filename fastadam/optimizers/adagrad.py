@@ -1,36 +1,12 @@
 """AdaGrad."""
 
-from types import MappingProxyType
-from typing import Any
-
-from fastadam.optimizers.checks import Scheduled, non_negative
+from fastadam.optimizers.checks import Scheduled, flag, non_negative
+from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
 from fastadam.optimizers.optimizer import Optimizer
-from fastadam.optimizers.options import Options
-from fastadam.optimizers.param_groups import Hyperparameter
+from fastadam.typing import Params_co
 
 
-class AdagradOptions(Options):
-    """Hyperparameters of AdaGrad."""
-
-    lr: float
-    lr_decay: float
-    weight_decay: float
-    initial_accumulator_value: float
-    eps: float
-    maximize: bool
-
-    rule_name = "adagrad"
-    initial = ("initial_accumulator_value",)
-    checks = MappingProxyType(
-        dict.fromkeys(("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps"), non_negative)
-    )
-
-    @property
-    def rule_state(self) -> dict[str, float]:
-        return {"sum": self.initial_accumulator_value}
-
-
-class Adagrad(Optimizer):
+class Adagrad(Optimizer[Params_co]):
     r"""AdaGrad (Duchi, Hazan & Singer 2011), in its diagonal form.
 
     .. math::
@@ -73,17 +49,20 @@ class Adagrad(Optimizer):
     array([0.5, 1.5], dtype=float32)
     """
 
-    _options_type = AdagradOptions
+    _rule_name = "adagrad"
 
-    lr = Hyperparameter()
-    lr_decay = Hyperparameter()
-    weight_decay = Hyperparameter()
-    eps = Hyperparameter()
-    maximize = Hyperparameter()
+    lr = Hyperparameter(non_negative, 1e-2, "Learning rate, at least 0.")
+    lr_decay = Hyperparameter(non_negative, 0.0, "How fast the learning rate falls, at least 0.")
+    weight_decay = Hyperparameter(non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.")
+    initial_accumulator_value = Hyperparameter(
+        non_negative, 0.0, "What the sum of squares starts from, at least 0.", initial=True
+    )
+    eps = Hyperparameter(non_negative, 1e-10, "Added to the denominator, at least 0.")
+    maximize = Hyperparameter(flag, False, "Negate the gradient.")
 
     def __init__(
         self,
-        params: Any,
+        params: Params_co,
         lr: Scheduled[float] = 1e-2,
         lr_decay: Scheduled[float] = 0.0,
         weight_decay: Scheduled[float] = 0.0,
@@ -94,13 +73,8 @@ class Adagrad(Optimizer):
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
     ) -> None:
-        hyperparameters = {
-            "lr": lr,
-            "lr_decay": lr_decay,
-            "weight_decay": weight_decay,
-            "initial_accumulator_value": initial_accumulator_value,
-            "eps": eps,
-            "maximize": maximize,
-            "ema_decay": ema_decay,
-        }
-        super().__init__(params, hyperparameters, capturable)
+        self._make(params, locals(), capturable)
+
+    @staticmethod
+    def _rule_state(values: Hyperparameters) -> dict[str, float]:
+        return {"sum": values.initial_accumulator_value}

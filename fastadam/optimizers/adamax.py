@@ -1,32 +1,12 @@
 """AdaMax."""
 
-from types import MappingProxyType
-from typing import Any
-
-from fastadam.optimizers.checks import Scheduled, beta_pair, non_negative
+from fastadam.optimizers.checks import Scheduled, beta_pair, flag, non_negative
+from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
 from fastadam.optimizers.optimizer import Optimizer
-from fastadam.optimizers.options import Options
-from fastadam.optimizers.param_groups import Hyperparameter
+from fastadam.typing import Params_co
 
 
-class AdamaxOptions(Options):
-    """Hyperparameters of AdaMax."""
-
-    lr: float
-    betas: tuple[float, float]
-    eps: float
-    weight_decay: float
-    maximize: bool
-
-    rule_name = "adamax"
-    checks = MappingProxyType({"lr": non_negative, "betas": beta_pair, "eps": non_negative, "weight_decay": non_negative})
-
-    @property
-    def rule_state(self) -> dict[str, float]:
-        return {"exp_avg": 0.0, "exp_inf": 0.0}
-
-
-class Adamax(Optimizer):
+class Adamax(Optimizer[Params_co]):
     r"""AdaMax: Adam with the infinity norm of past gradients (Kingma & Ba 2015, Algorithm 2).
 
     .. math::
@@ -67,17 +47,17 @@ class Adamax(Optimizer):
     array([0.5, 1.5], dtype=float32)
     """
 
-    _options_type = AdamaxOptions
+    _rule_name = "adamax"
 
-    lr = Hyperparameter()
-    betas = Hyperparameter()
-    eps = Hyperparameter()
-    weight_decay = Hyperparameter()
-    maximize = Hyperparameter()
+    lr = Hyperparameter(non_negative, 2e-3, "Learning rate, at least 0.")
+    betas = Hyperparameter(beta_pair, (0.9, 0.999), "Decay rates of the moments, in [0, 1).")
+    eps = Hyperparameter(non_negative, 1e-8, "Added to the denominator, at least 0.")
+    weight_decay = Hyperparameter(non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.")
+    maximize = Hyperparameter(flag, False, "Negate the gradient.")
 
     def __init__(
         self,
-        params: Any,
+        params: Params_co,
         lr: Scheduled[float] = 2e-3,
         betas: Scheduled[tuple[float, float]] = (0.9, 0.999),
         eps: Scheduled[float] = 1e-8,
@@ -87,12 +67,8 @@ class Adamax(Optimizer):
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
     ) -> None:
-        hyperparameters = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "maximize": maximize,
-            "ema_decay": ema_decay,
-        }
-        super().__init__(params, hyperparameters, capturable)
+        self._make(params, locals(), capturable)
+
+    @staticmethod
+    def _rule_state(values: Hyperparameters) -> dict[str, float]:
+        return {"exp_avg": 0.0, "exp_inf": 0.0}

@@ -1,31 +1,12 @@
 """Lion."""
 
-from types import MappingProxyType
-from typing import Any
-
-from fastadam.optimizers.checks import Scheduled, beta_pair, non_negative
+from fastadam.optimizers.checks import Scheduled, beta_pair, flag, non_negative
+from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
 from fastadam.optimizers.optimizer import Optimizer
-from fastadam.optimizers.options import Options
-from fastadam.optimizers.param_groups import Hyperparameter
+from fastadam.typing import Params_co
 
 
-class LionOptions(Options):
-    """Hyperparameters of Lion."""
-
-    lr: float
-    betas: tuple[float, float]
-    weight_decay: float
-    maximize: bool
-
-    rule_name = "lion"
-    checks = MappingProxyType({"lr": non_negative, "betas": beta_pair, "weight_decay": non_negative})
-
-    @property
-    def rule_state(self) -> dict[str, float]:
-        return {"exp_avg": 0.0}
-
-
-class Lion(Optimizer):
+class Lion(Optimizer[Params_co]):
     r"""Lion: steps of one size, in the direction of the momentum's sign (Chen et al. 2023).
 
     .. math::
@@ -63,16 +44,18 @@ class Lion(Optimizer):
     array([0.5, 1.5], dtype=float32)
     """
 
-    _options_type = LionOptions
+    _rule_name = "lion"
 
-    lr = Hyperparameter()
-    betas = Hyperparameter()
-    weight_decay = Hyperparameter()
-    maximize = Hyperparameter()
+    lr = Hyperparameter(non_negative, 1e-4, "Learning rate, at least 0.")
+    betas = Hyperparameter(beta_pair, (0.9, 0.99), "The moment's share in the direction, and its decay rate, in [0, 1).")
+    weight_decay = Hyperparameter(
+        non_negative, 0.0, "At least 0; decoupled: the parameters are multiplied by ``1 - lr * weight_decay``."
+    )
+    maximize = Hyperparameter(flag, False, "Negate the gradient.")
 
     def __init__(
         self,
-        params: Any,
+        params: Params_co,
         lr: Scheduled[float] = 1e-4,
         betas: Scheduled[tuple[float, float]] = (0.9, 0.99),
         weight_decay: Scheduled[float] = 0.0,
@@ -81,11 +64,8 @@ class Lion(Optimizer):
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
     ) -> None:
-        hyperparameters = {
-            "lr": lr,
-            "betas": betas,
-            "weight_decay": weight_decay,
-            "maximize": maximize,
-            "ema_decay": ema_decay,
-        }
-        super().__init__(params, hyperparameters, capturable)
+        self._make(params, locals(), capturable)
+
+    @staticmethod
+    def _rule_state(values: Hyperparameters) -> dict[str, float]:
+        return {"exp_avg": 0.0}

@@ -37,7 +37,7 @@ class Members:
 
     def use(self, groups: Sequence[Group]) -> None:
         """Step by the hyperparameters that `groups` have at present."""
-        rules = [group.options.rule for group in groups]
+        rules = [group.hyperparameters.rule for group in groups]
         if self.capturable:
             self.tensors.set_options(rules)
         self.rules = rules
@@ -81,7 +81,7 @@ class Members:
 
 def new_states(params: Sequence[Any], groups: Sequence[Group]) -> list[dict[str, Any]]:
     """The initial state of each parameter; none of one that is not usable, which :class:`Members` will refuse."""
-    initial = [group.options.initial_state for group in groups for _ in range(group.size)]
+    initial = [group.hyperparameters.initial_state for group in groups for _ in range(group.size)]
     backend = backend_of(params[0])
     arrays = [backend.full_like(param, [*values.values()]) for param, values in zip(params, initial, strict=True)]
     return [dict(zip(values, state, strict=False)) for values, state in zip(initial, arrays, strict=True)]

@@ -1,36 +1,12 @@
 """NAdam."""
 
-from types import MappingProxyType
-from typing import Any
-
-from fastadam.optimizers.checks import Scheduled, beta_pair, non_negative
+from fastadam.optimizers.checks import Scheduled, beta_pair, flag, non_negative
+from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
 from fastadam.optimizers.optimizer import Optimizer
-from fastadam.optimizers.options import Options
-from fastadam.optimizers.param_groups import Hyperparameter
+from fastadam.typing import Params_co
 
 
-class NAdamOptions(Options):
-    """Hyperparameters of NAdam."""
-
-    lr: float
-    betas: tuple[float, float]
-    eps: float
-    weight_decay: float
-    momentum_decay: float
-    decoupled_weight_decay: bool
-    maximize: bool
-
-    rule_name = "nadam"
-    checks = MappingProxyType(
-        {"betas": beta_pair, **dict.fromkeys(("lr", "eps", "weight_decay", "momentum_decay"), non_negative)}
-    )
-
-    @property
-    def rule_state(self) -> dict[str, float]:
-        return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
-
-
-class NAdam(Optimizer):
+class NAdam(Optimizer[Params_co]):
     r"""NAdam: Adam with Nesterov's momentum (Dozat 2016).
 
     .. math::
@@ -79,19 +55,19 @@ class NAdam(Optimizer):
     array([0.8944, 1.1056], dtype=float32)
     """
 
-    _options_type = NAdamOptions
+    _rule_name = "nadam"
 
-    lr = Hyperparameter()
-    betas = Hyperparameter()
-    eps = Hyperparameter()
-    weight_decay = Hyperparameter()
-    momentum_decay = Hyperparameter()
-    decoupled_weight_decay = Hyperparameter()
-    maximize = Hyperparameter()
+    lr = Hyperparameter(non_negative, 2e-3, "Learning rate, at least 0.")
+    betas = Hyperparameter(beta_pair, (0.9, 0.999), "Decay rates of the moments, in [0, 1).")
+    eps = Hyperparameter(non_negative, 1e-8, "Added to the denominator, at least 0.")
+    weight_decay = Hyperparameter(non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.")
+    momentum_decay = Hyperparameter(non_negative, 4e-3, "How fast the momentum approaches `betas[0]`, at least 0.")
+    decoupled_weight_decay = Hyperparameter(flag, False, "Multiply the parameters by ``1 - lr * weight_decay`` instead.")
+    maximize = Hyperparameter(flag, False, "Negate the gradient.")
 
     def __init__(
         self,
-        params: Any,
+        params: Params_co,
         lr: Scheduled[float] = 2e-3,
         betas: Scheduled[tuple[float, float]] = (0.9, 0.999),
         eps: Scheduled[float] = 1e-8,
@@ -103,14 +79,8 @@ class NAdam(Optimizer):
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
     ) -> None:
-        hyperparameters = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "momentum_decay": momentum_decay,
-            "decoupled_weight_decay": decoupled_weight_decay,
-            "maximize": maximize,
-            "ema_decay": ema_decay,
-        }
-        super().__init__(params, hyperparameters, capturable)
+        self._make(params, locals(), capturable)
+
+    @staticmethod
+    def _rule_state(values: Hyperparameters) -> dict[str, float]:
+        return {"exp_avg": 0.0, "exp_avg_sq": 0.0}

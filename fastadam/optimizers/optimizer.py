@@ -1,34 +1,63 @@
 """What all optimizers share: groups of parameters, schedules, and the one native call of a step."""
 
+from __future__ import annotations
+
 import functools
 import itertools
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, SupportsIndex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
 
 from fastadam.backends.protocol import GradientOptions
-from fastadam.optimizers.checks import flag, positive, real
+from fastadam.optimizers.checks import flag, optional_decay_rate, positive, real
+from fastadam.optimizers.hyperparameters import Hyperparameter
 from fastadam.optimizers.members import Members, new_states
-from fastadam.optimizers.options import Options
-from fastadam.optimizers.param_groups import Group, Hyperparameter, Hyperparameters, ParamGroup, parse, parse_group
+from fastadam.optimizers.param_groups import Given, Group, ParamGroup, parse, parse_group
 from fastadam.optimizers.persistence import Persistent
 from fastadam.runtime import thread_count
+from fastadam.typing import Array, Norm, Params_co, State, StepOptions
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 AS_GIVEN = GradientOptions()  # gradients are taken as they are
 
 
-class Optimizer(Persistent):
-    """Base class; a subclass names the options of its rule and shows them as attributes."""
+_Key = TypeVar("_Key")
 
-    _options_type: ClassVar[type[Options]]
 
-    ema_decay = Hyperparameter()
+class _StateOf:
+    """What type checkers take :attr:`Optimizer.state` for: it has the structure of `params`."""
 
-    def __init__(self, params: Any, hyperparameters: Hyperparameters, capturable: bool) -> None:
-        kind = self._options_type
+    @overload
+    def __get__(self, optimizer: Optimizer[Array], owner: type | None = None) -> State: ...
+    @overload
+    def __get__(self, optimizer: Optimizer[Mapping[_Key, Array]], owner: type | None = None) -> dict[_Key, State]: ...
+    @overload
+    def __get__(self, optimizer: Optimizer[Any], owner: type | None = None) -> tuple[State, ...]: ...
+    def __get__(self, optimizer: Any, owner: type | None = None) -> Any: ...
+
+
+class Optimizer(Persistent, Generic[Params_co]):
+    """What all optimizers have in common. It cannot be made itself: it is for annotations and ``isinstance``."""
+
+    _attributes = frozenset({"_defaults", "_groups", "_is_scheduled", "_members", "_step_count"})
+
+    ema_decay = Hyperparameter(optional_decay_rate, None, "Decay rate of an average of the parameters, in [0, 1), or None.")
+
+    def __init__(self, params: Params_co) -> None:
+        raise TypeError("Optimizer cannot be made itself; make one of its subclasses, such as fastadam.Adam")
+
+    def _make(self, params: Any, arguments: Mapping[str, Any], capturable: bool) -> None:
+        """Initialize it with a constructor's arguments, of which the declared names are picked: `locals()` will do.
+
+        A constructor that lists them all, for editors and type checkers, need not list them again to pass them on.
+        """
         flag("capturable", capturable)
+        kind = type(self)
+        given = {name: one.default if one.implied else arguments[name] for name, one in kind._declared.items()}
         self._step_count = 0
-        self._defaults = Group.make(kind, 0, hyperparameters, 0).given
+        self._defaults = Group.make(kind, 0, given, 0).given
         structure, arrays, parts = parse(params, kind)
         groups = [Group.make(kind, size, self._defaults | given, 0) for size, given in parts]
         self._take(groups, Members(structure, arrays, new_states(arrays, groups), groups, capturable))
@@ -53,7 +82,7 @@ class Optimizer(Persistent):
     def _group(self, i: int) -> Group:
         return self._groups[i]
 
-    def _change(self, which: Sequence[int], changes: Hyperparameters) -> list[Group]:
+    def _change(self, which: Sequence[int], changes: Given) -> list[Group]:
         """Give some of the groups other hyperparameters."""
         return self._use([g.changed(changes, self._step_count) if i in which else g for i, g in enumerate(self._groups)])
 
@@ -75,13 +104,13 @@ class Optimizer(Persistent):
         Raises
         ------
         TypeError, ValueError
-            As when an optimizer is made, also if an array is in a group already. Then nothing has been changed.
+            As when an optimizer is made, and if an array is in a group already. A call that raises changes nothing.
 
         Notes
         -----
-        Take `state` anew afterwards: step counts that were taken from it before do not advance any more.
+        Re-read `state` afterwards: step counts read from it before no longer advance.
         """
-        kind, old = self._options_type, self._members
+        kind, old = type(self), self._members
         structure, arrays, given = parse_group(param_group, kind, "param_group")
         group = Group.make(kind, len(arrays), self._defaults | given, self._step_count)
         groups, states = [*self._groups, group], [*old.states, *new_states(arrays, [group])]
@@ -90,15 +119,19 @@ class Optimizer(Persistent):
         members.counts = [*steps, *[0] * len(arrays)], skipped
         self._take(groups, members)
 
-    @property
-    def state(self) -> Any:
-        """The state, in the structure of `params`.
+    if TYPE_CHECKING:
+        state = _StateOf()
+    else:
 
-        Each parameter's is a read-only mapping from ``"step"`` (a 0-d int64 array, the number of steps taken) and the names
-        of the moments (float32, of the parameter's shape, on its device) to arrays that may be written to; with `ema_decay`
-        ``"ema"`` is the average of the parameter. The step count is a NumPy array, or with `capturable` one on the device.
-        """
-        return self._members.state
+        @property
+        def state(self) -> Any:
+            """The state, in the structure of `params`.
+
+            Each parameter's is a read-only mapping from ``"step"`` (a 0-d int64 array, the number of steps taken) and the names
+            of the moments (float32, of the parameter's shape, on its device) to arrays that may be written to; with `ema_decay`
+            ``"ema"`` is the average of the parameter. The step count is a NumPy array, or with `capturable` one on the device.
+            """
+            return self._members.state
 
     @property
     def step_count(self) -> int:
@@ -110,6 +143,16 @@ class Optimizer(Persistent):
         """How many steps `skip_nonfinite` left out. With `capturable`, reading it waits for the GPU."""
         return self._members.counts[1]
 
+    @overload
+    def step(self: Optimizer[Array], grads: Array, **options: Unpack[StepOptions]) -> Norm: ...
+    @overload
+    def step(
+        self: Optimizer[Mapping[_Key, Array]], grads: Mapping[_Key, Array | None], **options: Unpack[StepOptions]
+    ) -> Norm: ...
+    @overload
+    def step(
+        self: Optimizer[Sequence[Any] | Iterator[Any]], grads: Sequence[Array | None], **options: Unpack[StepOptions]
+    ) -> Norm: ...
     def step(
         self,
         grads: Any,
@@ -119,7 +162,7 @@ class Optimizer(Persistent):
         max_norm: float | None = None,
         skip_nonfinite: bool = False,
         num_threads: SupportsIndex | None = None,
-    ) -> Any:
+    ) -> Norm:
         """Take one step: update every parameter and its state in place, in one native call that releases the GIL.
 
         On a GPU the step is queued on CuPy's current stream of the parameters' device, and nothing waits for it.
@@ -153,9 +196,8 @@ class Optimizer(Persistent):
         Raises
         ------
         TypeError, ValueError
-            If an argument, a gradient or the structure does not fit, if a gradient shares memory with a parameter or with
-            state, if a parameter's memory was replaced, or if a schedule returns what is not a value of its hyperparameter.
-            Then nothing has been changed.
+            If an argument, a gradient or the structure does not fit, if a gradient overlaps a parameter or state, if a
+            parameter's memory was replaced, or if a schedule returns a bad value. A call that raises changes nothing.
         RuntimeError
             If a kernel cannot be compiled for the GPU, or a CUDA graph is being captured without `capturable`.
         """
@@ -171,12 +213,12 @@ class Optimizer(Persistent):
         if self._is_scheduled:
             self._use([group.at(self._step_count) for group in self._groups])
         norm = self._members.step(grads, options, threads)
-        self._step_count += 1
+        vars(self)["_step_count"] += 1  # past __setattr__, which takes as long as the step of a small array
         return norm
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
         for i, group in enumerate(self._groups):
             lines.append(f"Parameter Group {i}")
-            lines += [f"    {name}: {group.given[name]!r}" for name in sorted(group.options.names())]
+            lines += [f"    {name}: {group.given[name]!r}" for name in sorted(self._chosen)]
         return "\n".join([*lines, ")"])

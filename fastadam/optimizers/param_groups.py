@@ -1,26 +1,26 @@
 """Groups of parameters that share hyperparameters: what users pass for them, what they see, and schedules."""
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-from fastadam.optimizers.options import Options
+from fastadam.optimizers.hyperparameters import Declaring, Hyperparameters
 from fastadam.structure import Structure, is_sequence, listed
 
-Hyperparameters = dict[str, Any]  # by name; values may be schedules
+Given: TypeAlias = dict[str, Any]  # hyperparameters by name, as a user gave them: some may be schedules
 
 
 class Group(NamedTuple):
     """The hyperparameters of some neighbours among the parameters."""
 
     size: int  # parameters
-    given: dict[str, Any]  # hyperparameters as the user gave them, some of which may be schedules
-    options: Options  # and what they are at present
+    given: Given
+    hyperparameters: Hyperparameters  # what they are at present
 
     @classmethod
-    def make(cls, kind: type[Options], size: int, given: Hyperparameters, count: int) -> "Group":
-        options = kind(**{name: _at(kind, name, value, count) for name, value in given.items()})
-        kept = {name: value if callable(value) else getattr(options, name) for name, value in given.items()}
-        return cls(size, kept, options)
+    def make(cls, kind: type[Declaring], size: int, given: Given, count: int) -> "Group":
+        present = Hyperparameters(kind, {name: _at(kind, name, value, count) for name, value in given.items()})
+        kept = {name: value if callable(value) else getattr(present, name) for name, value in given.items()}
+        return cls(size, kept, present)
 
     @property
     def is_scheduled(self) -> bool:
@@ -28,22 +28,22 @@ class Group(NamedTuple):
 
     def at(self, count: int) -> "Group":
         """The group after `count` steps, for which its schedules are asked."""
-        kind, present = type(self.options), vars(self.options)
+        kind, present = self.hyperparameters.kind, vars(self.hyperparameters)
         values = {name: _at(kind, name, value, count) for name, value in self.given.items() if callable(value)}
         if all(present[name] == value for name, value in values.items()):
             return self
-        return self._with(self._replace(options=self.options.changed(values)), values)
+        return self._with(self._replace(hyperparameters=self.hyperparameters.changed(values)), values)
 
-    def changed(self, changes: Hyperparameters, count: int) -> "Group":
+    def changed(self, changes: Given, count: int) -> "Group":
         """With other hyperparameters, unless those would take another state."""
-        return self._with(self.make(type(self.options), self.size, self.given | changes, count), changes)
+        return self._with(self.make(self.hyperparameters.kind, self.size, self.given | changes, count), changes)
 
-    def _with(self, other: "Group", changes: Hyperparameters) -> "Group":
+    def _with(self, other: "Group", changes: Given) -> "Group":
         """`other`, which came of `changes`, unless it would take another state."""
-        after, before = other.options.initial_state, self.options.initial_state
+        after, before = other.hyperparameters.initial_state, self.hyperparameters.initial_state
         if after != before:
             names = changes or [name for name, value in self.given.items() if callable(value)]
-            cause = ", ".join(f"{name} is {getattr(other.options, name)!r}" for name in names)
+            cause = ", ".join(f"{name} is {getattr(other.hyperparameters, name)!r}" for name in names)
             raise ValueError(
                 f"{cause}, with which the state would be {_words(after)}; it is {_words(before)} since the optimizer was made; "
                 "make a new optimizer"
@@ -55,12 +55,12 @@ def _words(initial_state: dict[str, float]) -> str:
     return ", ".join(name + (f" from {value}" if value else "") for name, value in initial_state.items()) or "none"
 
 
-def _at(kind: type[Options], name: str, value: Any, count: int) -> Any:
+def _at(kind: type[Declaring], name: str, value: Any, count: int) -> Any:
     """A hyperparameter after `count` steps."""
-    return kind.check(name, value(count), f"{name}({count})") if callable(value) else value
+    return kind._declared[name].check(f"{name}({count})", value(count)) if callable(value) else value
 
 
-def parse(params: Any, kind: type[Options]) -> tuple[Structure, list[Any], list[tuple[int, Hyperparameters]]]:
+def parse(params: Any, kind: type[Declaring]) -> tuple[Structure, list[Any], list[tuple[int, Given]]]:
     """The structure and members of `params`, and each group's size and the hyperparameters that it names."""
     params = listed(params)
     if not is_sequence(params) or not any(isinstance(member, Mapping) for member in params):
@@ -74,43 +74,21 @@ def parse(params: Any, kind: type[Options]) -> tuple[Structure, list[Any], list[
     return structure, [m for _, members, _ in parts for m in members], [(len(members), given) for _, members, given in parts]
 
 
-def parse_group(group: Any, kind: type[Options], argument: str) -> tuple[Structure, list[Any], Hyperparameters]:
+def parse_group(group: Any, kind: type[Declaring], argument: str) -> tuple[Structure, list[Any], Given]:
     """The same for one group, which a user has passed as `argument`."""
     if not isinstance(group, Mapping) or "params" not in group:
         raise TypeError(
             f"{argument} is a {type(group).__name__} without 'params'; expected a group, {{'params': ..., 'lr': ...}}"
         )
     given = {name: value for name, value in group.items() if name != "params"}
-    if unknown := [name for name in given if name not in kind.names()]:
-        raise TypeError(f"{argument} has {unknown}; expected 'params' and hyperparameters among {kind.names()}")
+    if unknown := [name for name in given if name not in kind._chosen]:
+        raise TypeError(f"{argument} has {unknown}; expected 'params' and hyperparameters among {[*kind._chosen]}")
     for name, value in given.items():
         if not callable(value):
-            kind.check(name, value, f"{argument}[{name!r}]")
+            kind._declared[name].check(f"{argument}[{name!r}]", value)
     params = listed(group["params"])
     structure = Structure(params, f"{argument}['params']")
     return structure, list(structure.flatten("params", params)), given
-
-
-class Hyperparameter:
-    """An attribute of an optimizer that may be changed between steps, unless that would take another state.
-
-    It is that of all groups; reading it is an error if they differ. A value that is refused changes nothing.
-    """
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, optimizer: Any, owner: type | None = None) -> Any:
-        if optimizer is None:
-            return self
-        first, *others = [group.given[self._name] for group in optimizer._groups]
-        if any(value != first for value in others):
-            raise ValueError(f"{self._name} differs between groups: {[first, *others]}; read it in param_groups[i]")
-        return first
-
-    def __set__(self, optimizer: Any, value: Any) -> None:
-        groups = optimizer._change(range(len(optimizer._groups)), {self._name: value})
-        optimizer._defaults[self._name] = groups[0].given[self._name]
 
 
 class ParamGroup(MutableMapping[str, Any]):
@@ -119,7 +97,7 @@ class ParamGroup(MutableMapping[str, Any]):
     A value that is refused changes nothing.
     """
 
-    def __init__(self, params: Sequence[Any], get: Callable[[], Group], change: Callable[[Hyperparameters], Any]) -> None:
+    def __init__(self, params: Sequence[Any], get: Callable[[], Group], change: Callable[[Given], Any]) -> None:
         self._params, self._get, self._change = params, get, change
 
     def __getitem__(self, name: str) -> Any:
@@ -144,7 +122,7 @@ class ParamGroup(MutableMapping[str, Any]):
         return 1 + len(self._names())
 
     def _names(self) -> list[str]:
-        return self._get().options.names()
+        return [*self._get().hyperparameters.kind._chosen]
 
     def __repr__(self) -> str:
         return repr(dict(self))

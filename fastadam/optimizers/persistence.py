@@ -2,19 +2,19 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from fastadam.optimizers.checks import flag
+from fastadam.optimizers.hyperparameters import Declaring
 from fastadam.optimizers.members import Members
-from fastadam.optimizers.options import Options
 from fastadam.optimizers.param_groups import Group
 from fastadam.state import state_dicts
+from fastadam.structure import Structure
 
 
-class Persistent(state_dicts.Stateful):
+class Persistent(Declaring, state_dicts.Stateful):
     """The part of an optimizer that saves and restores its state."""
 
-    _options_type: ClassVar[type[Options]]
     _step_count: int
     _defaults: dict[str, Any]
 
@@ -74,8 +74,7 @@ class Persistent(state_dicts.Stateful):
         """
         from fastadam.state import checkpoint  # here, since importing it takes a third of the package's time
 
-        named = ((f"state/{i}/{name}", array) for i, name, array in state_dicts.arrays(self))
-        checkpoint.write(path, state_dicts.encode(state_dicts.describe(self)), named)
+        checkpoint.write(path, *state_dicts.to_file(self))
 
     def load(self, path: str | os.PathLike[str], *, strict: bool = True) -> None:
         """Take over what :meth:`save` wrote, from whatever device.
@@ -97,17 +96,16 @@ class Persistent(state_dicts.Stateful):
         """
         from fastadam.state import checkpoint
 
-        header, arrays = checkpoint.read(path)
-        state_dict = state_dicts.decode(header)
-        for name, array in arrays.items():
-            _, i, state = name.split("/")
-            state_dict["state"][int(i)][state] = array
+        state_dict = state_dicts.from_file(*checkpoint.read(path))
         state_dicts.restore(self, state_dict, flag("strict", strict), os.fspath(path))
 
+    # Of this package, a pickle names nothing but the optimizer's class; the rest of it is arrays and plain values.
+
     def __getstate__(self) -> dict[str, Any]:
-        members = self._members
+        members, everything = self._members, object.__getstate__(self)
+        attributes, slots = everything if isinstance(everything, tuple) else (everything, {})  # slots of a subclass
         return {
-            "structure": members.structure,
+            "structure": members.structure.plain(),
             "params": members.params,
             "states": members.states,
             "groups": [(group.size, group.given) for group in self._groups],
@@ -115,11 +113,15 @@ class Persistent(state_dicts.Stateful):
             "counts": members.counts,
             "step_count": self._step_count,
             "capturable": members.capturable,
+            "own": {name: value for name, value in (attributes | slots).items() if name not in self._attributes},
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._step_count, self._defaults = state["step_count"], state["defaults"]
-        groups = [Group.make(self._options_type, size, given, self._step_count) for size, given in state["groups"]]
-        members = Members(state["structure"], state["params"], state["states"], groups, state["capturable"])
+        groups = [Group.make(type(self), size, given, self._step_count) for size, given in state["groups"]]
+        structure = Structure.from_plain(state["structure"])
+        members = Members(structure, state["params"], state["states"], groups, state["capturable"])
         members.counts = state["counts"]
         self._take(groups, members)
+        for name, value in state["own"].items():
+            object.__setattr__(self, name, value)

@@ -1,35 +1,12 @@
 """RMSProp."""
 
-from types import MappingProxyType
-from typing import Any
-
-from fastadam.optimizers.checks import Scheduled, decay_rate, non_negative
+from fastadam.optimizers.checks import Scheduled, decay_rate, flag, non_negative
+from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
 from fastadam.optimizers.optimizer import Optimizer
-from fastadam.optimizers.options import Options
-from fastadam.optimizers.param_groups import Hyperparameter
+from fastadam.typing import Params_co
 
 
-class RMSpropOptions(Options):
-    """Hyperparameters of RMSProp."""
-
-    lr: float
-    alpha: float
-    eps: float
-    weight_decay: float
-    momentum: float
-    centered: bool
-    maximize: bool
-
-    rule_name = "rmsprop"
-    checks = MappingProxyType({"alpha": decay_rate, **dict.fromkeys(("lr", "eps", "weight_decay", "momentum"), non_negative)})
-
-    @property
-    def rule_state(self) -> dict[str, float]:
-        names = ["square_avg", *(["grad_avg"] if self.centered else []), *(["momentum_buffer"] if self.momentum else [])]
-        return dict.fromkeys(names, 0.0)
-
-
-class RMSprop(Optimizer):
+class RMSprop(Optimizer[Params_co]):
     r"""RMSProp (Tieleman & Hinton 2012), with centering (Graves 2013) and momentum as options.
 
     .. math::
@@ -77,19 +54,19 @@ class RMSprop(Optimizer):
     array([0.8, 1.2], dtype=float32)
     """
 
-    _options_type = RMSpropOptions
+    _rule_name = "rmsprop"
 
-    lr = Hyperparameter()
-    alpha = Hyperparameter()
-    eps = Hyperparameter()
-    weight_decay = Hyperparameter()
-    momentum = Hyperparameter()
-    centered = Hyperparameter()
-    maximize = Hyperparameter()
+    lr = Hyperparameter(non_negative, 1e-2, "Learning rate, at least 0.")
+    alpha = Hyperparameter(decay_rate, 0.99, "Decay rate of the averages, in [0, 1).")
+    eps = Hyperparameter(non_negative, 1e-8, "Added to the denominator, at least 0.")
+    weight_decay = Hyperparameter(non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.")
+    momentum = Hyperparameter(non_negative, 0.0, "At least 0; without momentum (0) there is no ``momentum_buffer``.")
+    centered = Hyperparameter(flag, False, "Divide by an estimate of the gradient's standard deviation.")
+    maximize = Hyperparameter(flag, False, "Negate the gradient.")
 
     def __init__(
         self,
-        params: Any,
+        params: Params_co,
         lr: Scheduled[float] = 1e-2,
         alpha: Scheduled[float] = 0.99,
         eps: Scheduled[float] = 1e-8,
@@ -101,14 +78,9 @@ class RMSprop(Optimizer):
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
     ) -> None:
-        hyperparameters = {
-            "lr": lr,
-            "alpha": alpha,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "momentum": momentum,
-            "centered": centered,
-            "maximize": maximize,
-            "ema_decay": ema_decay,
-        }
-        super().__init__(params, hyperparameters, capturable)
+        self._make(params, locals(), capturable)
+
+    @staticmethod
+    def _rule_state(values: Hyperparameters) -> dict[str, float]:
+        names = ["square_avg", *(["grad_avg"] if values.centered else []), *(["momentum_buffer"] if values.momentum else [])]
+        return dict.fromkeys(names, 0.0)

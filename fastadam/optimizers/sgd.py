@@ -1,40 +1,12 @@
 """Stochastic gradient descent."""
 
-from types import MappingProxyType
-from typing import Any
-
-from fastadam.optimizers.checks import Scheduled, non_negative, real
+from fastadam.optimizers.checks import Scheduled, flag, non_negative, real
+from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
 from fastadam.optimizers.optimizer import Optimizer
-from fastadam.optimizers.options import Options
-from fastadam.optimizers.param_groups import Hyperparameter
+from fastadam.typing import Params_co
 
 
-class SGDOptions(Options):
-    """Hyperparameters of SGD."""
-
-    lr: float
-    momentum: float
-    dampening: float
-    weight_decay: float
-    nesterov: bool
-    maximize: bool
-
-    rule_name = "sgd"
-    checks = MappingProxyType({"lr": non_negative, "momentum": non_negative, "dampening": real, "weight_decay": non_negative})
-
-    def _check_together(self) -> None:
-        if self.nesterov and (self.momentum == 0 or self.dampening != 0):
-            raise ValueError(
-                f"nesterov is True with momentum {self.momentum} and dampening {self.dampening}; expected a momentum above 0 "
-                "and no dampening"
-            )
-
-    @property
-    def rule_state(self) -> dict[str, float]:
-        return {"momentum_buffer": 0.0} if self.momentum else {}
-
-
-class SGD(Optimizer):
+class SGD(Optimizer[Params_co]):
     r"""Stochastic gradient descent, with momentum (Polyak 1964) or Nesterov's variant (Sutskever et al. 2013) as options.
 
     .. math::
@@ -79,18 +51,18 @@ class SGD(Optimizer):
     array([0.5, 1.5], dtype=float32)
     """
 
-    _options_type = SGDOptions
+    _rule_name = "sgd"
 
-    lr = Hyperparameter()
-    momentum = Hyperparameter()
-    dampening = Hyperparameter()
-    weight_decay = Hyperparameter()
-    nesterov = Hyperparameter()
-    maximize = Hyperparameter()
+    lr = Hyperparameter(non_negative, 1e-3, "Learning rate, at least 0.")
+    momentum = Hyperparameter(non_negative, 0.0, "At least 0; without momentum (0) there is no ``momentum_buffer``.")
+    dampening = Hyperparameter(real, 0.0, "Takes from the gradient's share in the momentum.")
+    weight_decay = Hyperparameter(non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.")
+    nesterov = Hyperparameter(flag, False, "Look ahead by the momentum. Takes a momentum, and no dampening.")
+    maximize = Hyperparameter(flag, False, "Negate the gradient.")
 
     def __init__(
         self,
-        params: Any,
+        params: Params_co,
         lr: Scheduled[float] = 1e-3,
         momentum: Scheduled[float] = 0.0,
         dampening: Scheduled[float] = 0.0,
@@ -101,13 +73,16 @@ class SGD(Optimizer):
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
     ) -> None:
-        hyperparameters = {
-            "lr": lr,
-            "momentum": momentum,
-            "dampening": dampening,
-            "weight_decay": weight_decay,
-            "nesterov": nesterov,
-            "maximize": maximize,
-            "ema_decay": ema_decay,
-        }
-        super().__init__(params, hyperparameters, capturable)
+        self._make(params, locals(), capturable)
+
+    @staticmethod
+    def _check_together(values: Hyperparameters) -> None:
+        if values.nesterov and (values.momentum == 0 or values.dampening != 0):
+            raise ValueError(
+                f"nesterov is True with momentum {values.momentum} and dampening {values.dampening}; expected a momentum above "
+                "0 and no dampening"
+            )
+
+    @staticmethod
+    def _rule_state(values: Hyperparameters) -> dict[str, float]:
+        return {"momentum_buffer": 0.0} if values.momentum else {}

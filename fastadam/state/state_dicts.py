@@ -32,7 +32,7 @@ def describe(optimizer: Stateful) -> dict[str, Any]:
     groups, start = [], 0
     for group in optimizer._groups:
         numbers = range(start, start + group.size)
-        described = {name: group.given[name] for name in group.options.names()}
+        described = {name: group.given[name] for name in group.hyperparameters.kind._chosen}
         described |= {"params": list(numbers), "param_shapes": [tuple(members.params[i].shape) for i in numbers]}
         groups.append(described | ({"param_names": [names[i] for i in numbers]} if names else {}))
         start += group.size
@@ -53,15 +53,22 @@ def arrays(optimizer: Stateful) -> Iterator[tuple[int, str, NDArray[np.float32]]
             yield i, name, members.backend.to_host(array)
 
 
-def encode(description: dict[str, Any]) -> dict[str, Any]:
-    """What :func:`describe` gives as JSON can have it."""
-    groups = [{k: SCHEDULE if callable(v) else v for k, v in group.items()} for group in description["param_groups"]]
-    return description | {"param_groups": groups}
+def to_file(optimizer: Stateful) -> tuple[dict[str, Any], Iterator[tuple[str, NDArray[np.float32]]]]:
+    """What a file keeps of an optimizer: a header, of which JSON is made, and named arrays, one at a time."""
+    header = describe(optimizer)
+    header["param_groups"] = [
+        {name: SCHEDULE if callable(value) else value for name, value in group.items()} for group in header["param_groups"]
+    ]
+    return header, ((f"state/{i}/{name}", array) for i, name, array in arrays(optimizer))
 
 
-def decode(header: dict[str, Any]) -> dict[str, Any]:
-    """What :func:`encode` made a file's header of."""
-    return header | {"state": {int(i): dict(state) for i, state in header["state"].items()}}
+def from_file(header: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, Any]:
+    """The state dict of which :func:`to_file` made these."""
+    state_dict = {**header, "state": {int(i): dict(state) for i, state in header["state"].items()}}
+    for path, array in arrays.items():
+        _, i, name = path.split("/")
+        state_dict["state"][int(i)][name] = array
+    return state_dict
 
 
 def restore(optimizer: Stateful, state_dict: Mapping[str, Any], strict: bool, source: str) -> None:
@@ -86,7 +93,7 @@ def restore(optimizer: Stateful, state_dict: Mapping[str, Any], strict: bool, so
 
 def _hyperparameters(group: Group, described: Mapping[str, Any]) -> dict[str, Any]:
     """What a state dict gives a group, which keeps its schedules if the state dict comes from a file."""
-    return {name: described[name] for name in group.options.names() if described[name] != SCHEDULE}
+    return {name: described[name] for name in group.hyperparameters.kind._chosen if described[name] != SCHEDULE}
 
 
 def _misfits(optimizer: Stateful, here: dict[str, Any], there: Mapping[str, Any], strict: bool) -> Iterator[str]:
@@ -123,7 +130,7 @@ def _group_misfits(group: Group, here: dict[str, Any], there: Mapping[str, Any],
             yield f" has no {name!r}; expected {expected!r}"
             continue
         found = there[name]
-        if name in group.options.names():
+        if name in group.hyperparameters.kind._chosen:
             is_schedule = callable(expected), callable(found) or found == SCHEDULE
             same = all(is_schedule) or (not any(is_schedule) and _plain(found) == expected)
             # Whatever the mode, a schedule that is not in the file has to be here.

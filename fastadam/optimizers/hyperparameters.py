@@ -1,0 +1,176 @@
+"""Hyperparameters: how an optimizer's class declares each of them, once, and the checked values of all of them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, overload
+
+from fastadam import _native
+from fastadam.optimizers.checks import Scheduled
+from fastadam.optimizers.unknown_names import hint, hinting, meant, slip
+
+_Value = TypeVar("_Value")
+
+
+class Hyperparameter(Generic[_Value]):
+    """A hyperparameter, declared on its optimizer's class: its check, its default and what it is.
+
+    It is also the attribute by which users read and set it in all groups at once. Reading it is an error if the groups differ.
+    A value that is refused changes nothing, and so does one that would take another state.
+    """
+
+    def __init__(
+        self,
+        check: Callable[[str, Any], _Value],
+        default: _Value,
+        doc: str,
+        *,
+        implied: bool = False,  # the class itself says it, not a user
+        initial: bool = False,  # it matters only when the state is made; the rule does not know it
+    ) -> None:
+        self.check, self.default, self.implied, self.initial = check, default, implied, initial
+        self.__doc__ = doc
+
+    def with_default(self, default: _Value) -> Hyperparameter[_Value]:
+        """The same for a subclass that has another default."""
+        return Hyperparameter(self.check, default, self.__doc__ or "", implied=self.implied, initial=self.initial)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, optimizer: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, optimizer: object, owner: type | None = None) -> _Value | Any: ...  # Any: it may be a schedule
+    def __get__(self, optimizer: Any, owner: type | None = None) -> Any:
+        if optimizer is None:
+            return self
+        first, *others = [group.given[self._name] for group in optimizer._groups]
+        if any(value != first for value in others):
+            raise ValueError(f"{self._name} differs between groups: {[first, *others]}; read it in param_groups[i]")
+        return first
+
+    def __set__(self, optimizer: Any, value: Scheduled[_Value]) -> None:
+        if self.implied:
+            raise AttributeError(f"{self._name} cannot be set: {type(optimizer).__name__} stands for {self.default}")
+        groups = optimizer._change(range(len(optimizer._groups)), {self._name: value})
+        optimizer._defaults[self._name] = groups[0].given[self._name]
+
+
+class Declaring:
+    """Base of what declares hyperparameters. It collects them, and refuses attributes that are none.
+
+    A class's own come before those it inherits.
+    """
+
+    _attributes: ClassVar[frozenset[str]] = frozenset()  # what instances have besides
+    _rule_name: ClassVar[str]  # the native rule
+    _declared: ClassVar[Mapping[str, Hyperparameter[Any]]] = MappingProxyType({})  # by name, in the order of the signature
+    _chosen: ClassVar[tuple[str, ...]] = ()  # the names of those that users choose
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        own, inherited = {k: v for k, v in vars(cls).items() if isinstance(v, Hyperparameter)}, cls._declared
+        new = {name: value for name, value in own.items() if name not in inherited}
+        cls._declared = MappingProxyType(new | {name: own.get(name, value) for name, value in inherited.items()})
+        cls._chosen = tuple(name for name, value in cls._declared.items() if not value.implied)
+        if "__init__" in vars(cls) and _is_ours(cls):
+            cls.__init__ = hinting(cls.__init__, cls._chosen)  # type: ignore[method-assign]
+
+    if not TYPE_CHECKING:  # type checkers would take any name for good
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            cls = type(self)
+            if name not in self._attributes and not hasattr(cls, name):
+                # A user's subclass may have attributes of its own, but hardly one that is a hyperparameter misspelt.
+                likely = (meant if _is_ours(cls) else slip)(name, cls._chosen)
+                if _is_ours(cls) or (likely and not name.startswith("_")):
+                    raise AttributeError(f"{cls.__name__} has no attribute {name!r}{hint(likely)}")
+            object.__setattr__(self, name, value)
+
+    @staticmethod
+    def _check_together(values: Hyperparameters) -> None:
+        """Raise an error if values, each of which is good, do not go together."""
+
+    @staticmethod
+    def _rule_state(values: Hyperparameters) -> dict[str, float]:
+        """The names of the rule's states, in the native rule's order, and what each is filled with at first."""
+        raise NotImplementedError
+
+
+def _is_ours(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == "fastadam"
+
+
+class Hyperparameters:
+    """The checked values of all hyperparameters of an optimizer, each an attribute: immutable, and equal if all are."""
+
+    # A data class for each optimizer would be the same, but compiles its methods when it is imported, which takes longer than
+    # the rest of the package.
+
+    _kind: type[Declaring]
+
+    def __init__(self, kind: type[Declaring], given: Mapping[str, Any]) -> None:
+        if given.keys() != kind._declared.keys():
+            raise TypeError(f"{kind.__name__} got hyperparameters {[*given]}; expected {[*kind._declared]}")
+        vars(self).update({name: one.check(name, given[name]) for name, one in kind._declared.items()}, _kind=kind)
+        kind._check_together(self)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def changed(self, values: Mapping[str, Any]) -> Hyperparameters:
+        """A copy in which some have other values, which were checked."""
+        other = object.__new__(Hyperparameters)
+        vars(other).update({name: values.get(name, value) for name, value in vars(self).items() if name != "rule"})
+        self._kind._check_together(other)
+        return other
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError("these hyperparameters cannot be changed; make others")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("these hyperparameters cannot be changed; make others")
+
+    def __eq__(self, other: object) -> bool:
+        return self._all == other._all if isinstance(other, Hyperparameters) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._all)
+
+    def __repr__(self) -> str:
+        return f"Hyperparameters({', '.join(f'{name}={getattr(self, name)!r}' for name in self._kind._chosen)})"
+
+    @property
+    def _all(self) -> tuple[Any, ...]:
+        return self._kind._rule_name, *(getattr(self, name) for name in self._kind._declared)
+
+    @property
+    def kind(self) -> type[Declaring]:
+        """The optimizer's class."""
+        return self._kind
+
+    @property
+    def rule_state(self) -> dict[str, float]:
+        """The names of the rule's states, in the native rule's order, and what each is filled with at first."""
+        return self._kind._rule_state(self)
+
+    @property
+    def initial_state(self) -> dict[str, float]:
+        """The names of all of a parameter's states, and what each is filled with at first."""
+        return self.rule_state | ({} if self.ema_decay is None else {"ema": 0.0})
+
+    @functools.cached_property
+    def rule(self) -> _native.Rule:
+        """The native rule."""
+        options: dict[str, float] = {}
+        for name, declared in self._kind._declared.items():
+            value = getattr(self, name)
+            if name == "betas":
+                options["beta1"], options["beta2"] = value
+            elif name != "ema_decay" and not declared.initial:
+                options[name] = value
+        return _native.Rule(self._kind._rule_name, options, self.ema_decay)
