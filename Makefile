@@ -74,6 +74,7 @@ lint: .venv/lint/ready  ## check style and types
 	.venv/lint/bin/ruff format --check .
 	.venv/lint/bin/clang-format --dry-run --Werror $$(git ls-files '*.cpp' '*.hpp' '*.h' '*.cu')
 	.venv/lint/bin/mypy
+	.venv/lint/bin/pyright --pythonpath .venv/lint/bin/python
 	.venv/lint/bin/python -P -m mypy.stubtest fastadam._native --allowlist tests/stubtest-allowlist.txt
 
 clean:  ## remove virtual environments and builds

@@ -61,14 +61,19 @@ __all__ = [
     "warmup",
 ]
 
-# A pickle, a message or a page of documentation shall name what is public as users do, not where the source is today.
-for _name in __all__:
-    if callable(_value := globals().get(_name)):
-        _value.__module__ = "fastadam"
-del _name, _value
+
+def _name_what_is_public() -> None:
+    """Have a pickle or a page of documentation name it as users do, not by where its source is today."""
+    for name in __all__:
+        if callable(value := globals().get(name)):
+            value.__module__ = "fastadam"
+
+
+_name_what_is_public()
 
 if TYPE_CHECKING:
-    from fastadam import convert, reference, typing, viz
+    from fastadam import convert, reference, viz
+    from fastadam import typing as typing
 else:
     # Few programs need these. They are imported when they are asked for, so that `import fastadam` is quick.
     def __getattr__(name):

@@ -2,14 +2,24 @@
 
 import itertools
 import math
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar, overload
 
 from fastadam._native import Refused
 from fastadam.backends.dispatch import backend_of
 from fastadam.backends.refusals import explain
 from fastadam.structure import Structure, listed
+from fastadam.typing import Array, HostOrDevice
+
+_Key = TypeVar("_Key")
 
 
+@overload
+def flatten(arrays: Array) -> tuple[HostOrDevice, HostOrDevice]: ...
+@overload
+def flatten(arrays: Mapping[_Key, Array]) -> tuple[HostOrDevice, dict[_Key, HostOrDevice]]: ...
+@overload
+def flatten(arrays: Sequence[Array] | Iterator[Array]) -> tuple[HostOrDevice, tuple[HostOrDevice, ...]]: ...
 def flatten(arrays: Any) -> tuple[Any, Any]:
     """Pack arrays into one flat buffer: the fastest way to step many small ones.
 

@@ -1,6 +1,6 @@
 """The global norm of gradients, on the CPU and on a GPU."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, SupportsIndex
 
 from fastadam import _native
@@ -9,9 +9,12 @@ from fastadam.backends.refusals import explain
 from fastadam.backends.roles import PARAM
 from fastadam.runtime import thread_count
 from fastadam.structure import Structure, is_sequence
+from fastadam.typing import Array
 
 
-def global_norm(grads: Any, *, num_threads: SupportsIndex | None = None) -> Any:
+def global_norm(
+    grads: Array | Mapping[Any, Array | None] | Sequence[Array | None], *, num_threads: SupportsIndex | None = None
+) -> float | Any:
     r"""The Euclidean norm of all elements of all gradients together, in float64.
 
     .. math:: \sqrt{\sum_i \sum_j g_{ij}^2}

@@ -47,9 +47,11 @@ class Backend(Protocol):
         self, params: Sequence[Any], states: Sequence[Sequence[Any]], group_sizes: Sequence[int], capturable: bool = False
     ) -> Tensors:
         """`group_sizes` are how many tensors, in their order, each group has."""
+        ...
 
     def full_like(self, param: Any, values: Sequence[float]) -> list[Any]:
         """An array like `param` for each value, full of it; none if `param` is not usable, which :meth:`tensors` refuses."""
+        ...
 
     def step_counts(self, param: Any, count: int, capturable: bool = False) -> Any:
         """`count` zeros of 64 bits, in the CPU's memory, or if `capturable` beside `param`."""
@@ -57,7 +59,7 @@ class Backend(Protocol):
     def global_norm(self, grads: Sequence[Any], threads: int) -> Any:
         """The Euclidean norm of all gradients that are not None, float64; on a device as an array there."""
 
-    def pack(self, arrays: Sequence[Any]) -> Any:
+    def pack(self, arrays: Sequence[Any], /) -> Any:
         """A one-dimensional copy of all elements of float32 arrays, aligned to 64 bytes; or Refused."""
 
     def to_host(self, array: Any) -> Any:

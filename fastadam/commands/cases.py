@@ -1,6 +1,7 @@
 """What ``python -m fastadam bench`` steps: AdamW on one flat buffer, or on many small tensors."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +23,11 @@ class Case:
         self.elements, self.tensors = tensors * size, tensors
         start = [np.resize(TILE, size)] * tensors
         (flat, params), (flat_grad, grads) = fastadam.flatten(start), fastadam.flatten(start)
-        params, self._grads = (flat, flat_grad) if tensors == 1 else (params, grads)  # as a user would pass them
-        self._optimizer = fastadam.AdamW(params, lr=LR, betas=BETAS, eps=EPS, weight_decay=WEIGHT_DECAY)
-        states = [self._optimizer.state] if tensors == 1 else self._optimizer.state
+        passed: Any
+        self._grads: Any
+        passed, self._grads = (flat, flat_grad) if tensors == 1 else (params, grads)  # as a user would pass them
+        self._optimizer = fastadam.AdamW(passed, lr=LR, betas=BETAS, eps=EPS, weight_decay=WEIGHT_DECAY)
+        states: Any = [self._optimizer.state] if tensors == 1 else self._optimizer.state
         each = zip([flat] if tensors == 1 else params, [flat_grad] if tensors == 1 else grads, states, strict=True)
         # Parameter, gradient and moments of each tensor: what everybody who is measured works on.
         self.arrays: list[list[Array]] = [[p, g, state["exp_avg"], state["exp_avg_sq"]] for p, g, state in each]

@@ -1,6 +1,7 @@
 """``python -m fastadam demo``: a small network learns two spirals, once with fastadam and once with its reference."""
 
 import argparse
+import math
 import statistics
 from collections.abc import Callable
 from time import perf_counter
@@ -28,6 +29,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     steps: list[Callable[[Any], object]] = [fastadam.Adam(ours.params, lr=LEARNING_RATE).step, reference_step(other.params)]
     seconds: list[list[float]] = [[], []]
     progress(f"{ours.params.size:,} parameters learn to tell {POINTS:,} points of two spirals apart:")
+    loss = math.nan
     for t in range(1, STEPS + 1):
         for network, step, taken in zip(networks, steps, seconds, strict=True):
             loss = network.loss(points, labels)

@@ -6,7 +6,7 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, SupportsIndex, TypeVar, overload
 
 from fastadam.backends.protocol import GradientOptions
 from fastadam.optimizers.checks import flag, optional_decay_rate, positive, real
@@ -36,6 +36,7 @@ class _StateOf:
     @overload
     def __get__(self, optimizer: Optimizer[Any], owner: type | None = None) -> tuple[State, ...]: ...
     def __get__(self, optimizer: Any, owner: type | None = None) -> Any: ...
+    def __set__(self, optimizer: Any, value: NoReturn) -> None: ...
 
 
 class Optimizer(Persistent, Generic[Params_co]):
@@ -144,7 +145,7 @@ class Optimizer(Persistent, Generic[Params_co]):
         return self._members.counts[1]
 
     @overload
-    def step(self: Optimizer[Array], grads: Array, **options: Unpack[StepOptions]) -> Norm: ...
+    def step(self: Optimizer[Array], grads: Array | None, **options: Unpack[StepOptions]) -> Norm: ...
     @overload
     def step(
         self: Optimizer[Mapping[_Key, Array]], grads: Mapping[_Key, Array | None], **options: Unpack[StepOptions]

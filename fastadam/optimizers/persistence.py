@@ -102,7 +102,8 @@ class Persistent(Declaring, state_dicts.Stateful):
     # Of this package, a pickle names nothing but the optimizer's class; the rest of it is arrays and plain values.
 
     def __getstate__(self) -> dict[str, Any]:
-        members, everything = self._members, object.__getstate__(self)
+        members = self._members
+        everything: Any = object.__getstate__(self)
         attributes, slots = everything if isinstance(everything, tuple) else (everything, {})  # slots of a subclass
         return {
             "structure": members.structure.plain(),

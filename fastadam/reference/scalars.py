@@ -49,7 +49,7 @@ def maximum(a: Any, b: Any) -> Array:
     return larger
 
 
-def sign(x: Array) -> Array:
+def sign(x: NDArray[np.floating[Any]]) -> Array:
     """1, 0 or -1; zeros and NaN are returned as they are."""
     signs: Array = np.where(x > 0, np.float32(1), np.where(x < 0, np.float32(-1), x))
     return signs
@@ -59,4 +59,4 @@ def effective_gradient(param: Array, grad: Array, maximize: bool, coupled_decay:
     """The gradient of what is minimized: negated if it is to be maximized, and with coupled weight decay."""
     g = -grad if maximize else grad
     # Without decay the term is left out, not multiplied by zero: 0 * Inf would be NaN.
-    return g + np.float32(coupled_decay) * param if coupled_decay else g
+    return g + np.float32(coupled_decay) * param if coupled_decay else g  # pyright: ignore[reportReturnType]

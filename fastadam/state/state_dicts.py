@@ -22,6 +22,7 @@ class Stateful(Protocol):
 
     def _use(self, groups: list[Group]) -> list[Group]:
         """Step by these from now on."""
+        ...
 
 
 def describe(optimizer: Stateful) -> dict[str, Any]:

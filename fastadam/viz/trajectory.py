@@ -61,7 +61,7 @@ def trajectory(
             step = np.subtract(param, positions[-1], dtype=np.float64)
             rows.append(_inside(METHODS[method], lr, bias_correction, count, gradient.astype(np.float64), step, state))
             positions.append(param.copy())
-    inside = dict(zip(QUANTITIES, np.array(rows).transpose(1, 0, 2), strict=True))
+    inside: dict[str, NDArray[np.float64]] = dict(zip(QUANTITIES, np.array(rows).transpose(1, 0, 2), strict=True))
     return Trajectory(method, lr, bias_correction, np.array(positions), heights(surface, positions), inside)
 
 

@@ -53,7 +53,8 @@ def uncorrected(
         return (1 - beta1 ** (count + 1)) / root(count)
 
     def at(value: Any, count: int) -> float:
-        return float(value(count) if callable(value) else value)
+        value = value(count) if callable(value) else value
+        return float(value)
 
     hyperparameters: dict[str, Any] = {
         "lr": lambda count: at(lr, count) * factor(count),

@@ -151,7 +151,7 @@ class CapturableTensors(Tensors):
     def _prepare(self) -> None:
         kernels.of_norms(self.device)  # as early as the other kernels
         self._verdict = gpu().empty(2, np.float64)
-        self._norm: Norm = Norm(self._sizes)
+        self._norm: Norm = Norm(self._sizes)  # pyright: ignore[reportIncompatibleVariableOverride]
         self._spare_norm: Norm | None = Norm(self._sizes)
         self._captured_norms: list[Norm] = []  # graphs hold their addresses
         self._captured_flags: list[set[int]] = [set() for _ in self._groups]
