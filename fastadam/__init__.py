@@ -1,4 +1,4 @@
-"""The Adam family of optimizers as one fused kernel over float32 buffers, bit for bit the same on every backend."""
+"""The Adam family of optimizers as fused kernels for float32 arrays, bit-identical on every backend."""
 
 from typing import TYPE_CHECKING
 
@@ -63,7 +63,7 @@ __all__ = [
 
 
 def _name_what_is_public() -> None:
-    """Have a pickle or a page of documentation name it as users do, not by where its source is today."""
+    """Give public names the module that users import them from, so that pickles and pages do not depend on our layout."""
     for name in __all__:
         if callable(value := globals().get(name)):
             value.__module__ = "fastadam"
@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     from fastadam import convert, reference, viz
     from fastadam import typing as typing
 else:
-    # Few programs need these. They are imported when they are asked for, so that `import fastadam` is quick.
+    # Imported on first use, because few programs need these and `import fastadam` should be quick.
     def __getattr__(name):
         if name not in ("convert", "reference", "viz"):
             raise AttributeError(f"module 'fastadam' has no attribute {name!r}")

@@ -1,7 +1,6 @@
-"""State to and from other libraries: ``torch.optim`` and optax. They are imported when they are needed, and not before.
+"""Conversion of state to and from ``torch.optim`` and optax, which are imported on first use.
 
-Training continues there from where it stopped here, or the other way round, up to the rounding in which the libraries differ.
-Parameters are the user's to carry over.
+Training continues where it stopped, up to differences in rounding between the libraries. Copy the parameters yourself.
 """
 
 from collections.abc import Mapping
@@ -14,59 +13,59 @@ __all__ = ["from_optax", "from_torch", "to_optax", "to_torch"]
 
 
 def to_torch(optimizer: Optimizer) -> dict[str, Any]:
-    """What ``load_state_dict`` of the optimizer of the same name in ``torch.optim`` takes.
+    """Convert state to a state dict for the optimizer of the same name in ``torch.optim``.
 
     Parameters
     ----------
     optimizer : Optimizer
-        Any but Lion, which torch does not have. Schedules become their present values, and averages of parameters (`ema_decay`)
-        are left out, since torch's optimizers have none.
+        Any but Lion, which torch does not have. Schedules become their current values. Averages of parameters (`ema_decay`) are
+        left out, because torch's optimizers have none.
 
     Returns
     -------
     dict
-        A state dict for an optimizer over the same parameters in the same groups.
+        A state dict for an optimizer with the same parameters in the same groups.
 
     Raises
     ------
     ImportError
         If torch is not installed.
     TypeError
-        If torch has no such optimizer.
+        If torch has no optimizer of this name.
     """
     return torch_state.to_torch(optimizer)
 
 
 def from_torch(optimizer: Optimizer, state_dict: Mapping[str, Any]) -> None:
-    """Give `optimizer` the state and hyperparameters that a torch optimizer's ``state_dict()`` has.
+    """Set the state and hyperparameters of `optimizer` to those of a torch optimizer's ``state_dict()``.
 
     Parameters
     ----------
     optimizer : Optimizer
-        Of the same name, over the same parameters in the same groups. An average of parameters (`ema_decay`), which torch does
-        not have, starts from the parameters as they are.
+        Of the same name, with the same parameters in the same groups. An average of parameters (`ema_decay`), which torch does
+        not have, starts from their current values.
     state_dict : mapping
-        Of an optimizer of ``torch.optim`` whose parameters are float32. What only concerns how torch runs (``foreach``,
-        ``fused``, ...) is ignored.
+        From an optimizer of ``torch.optim`` with float32 parameters. Settings of how torch runs (``foreach``, ``fused``, ...)
+        are ignored.
 
     Raises
     ------
     TypeError, ValueError
-        If it does not fit; the message names all that differs. A call that raises changes nothing.
+        If it does not fit; the message lists all differences. A call that raises changes nothing.
     """
     torch_state.from_torch(optimizer, state_dict)
 
 
 def to_optax(optimizer: Optimizer, params: Any = None) -> Any:
-    """The ``ScaleByAdamState`` of optax: the first member of the state of ``optax.adam`` and ``optax.adamw``.
+    """Convert state to optax's ``ScaleByAdamState``, the first member of the state of ``optax.adam`` and ``optax.adamw``.
 
     Parameters
     ----------
     optimizer : Adam or AdamW
-        Without `amsgrad`, all of whose parameters have taken the same number of steps.
+        Without `amsgrad`. All parameters must have taken the same number of steps.
     params : pytree, optional
-        The structure of the moments: one whose leaves, in JAX's order, are the optimizer's parameters. By default that of the
-        optimizer: one array, a list or a dict.
+        The structure for the moments, whose leaves in JAX's order are the optimizer's parameters. By default the structure of
+        the optimizer: one array, a list or a dict.
 
     Returns
     -------
@@ -77,19 +76,19 @@ def to_optax(optimizer: Optimizer, params: Any = None) -> Any:
     ImportError
         If JAX or optax is not installed.
     TypeError, ValueError
-        If the optimizer's state is not such a one.
+        If optax has no such state.
     """
     return optax_state.to_optax(optimizer, params)
 
 
 def from_optax(optimizer: Optimizer, state: Any) -> None:
-    """Give `optimizer` the moments and the step count of optax.
+    """Set the moments and the step count of `optimizer` to those of optax.
 
     Parameters
     ----------
     optimizer : Adam or AdamW
-        Without `amsgrad`, over a mapping of the same keys, or a sequence of the leaves in JAX's order. An average of parameters
-        (`ema_decay`) starts from the parameters as they are.
+        Without `amsgrad`, with a mapping of the same keys, or a sequence of the leaves in JAX's order. An average of parameters
+        (`ema_decay`) starts from their current values.
     state : optax.ScaleByAdamState
         Such as the first member of the state of ``optax.adam``.
 

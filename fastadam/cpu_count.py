@@ -1,4 +1,4 @@
-"""How many CPUs this process may use: its affinity, and the quota of its Linux control groups (containers set one)."""
+"""The number of CPUs this process may use: its affinity, and the quota of its Linux control groups, which containers set."""
 
 import itertools
 import math
@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import TypeAlias
 
-StrPath: TypeAlias = str | os.PathLike[str]  # and os.path, since to import pathlib takes a third of this package's time
+StrPath: TypeAlias = str | os.PathLike[str]  # os.path, because importing pathlib is slow
 
 
 def usable_cpus() -> int:
@@ -16,7 +16,7 @@ def usable_cpus() -> int:
 
 
 def cgroup_quota(membership: StrPath = "/proc/self/cgroup", root: StrPath = "/sys/fs/cgroup") -> float:
-    """The smallest CPU quota, in CPUs, of this process's control groups (versions 1 and 2); infinity where there is none."""
+    """The smallest quota, in CPUs, of this process's control groups (versions 1 and 2); infinity if there is none."""
     try:
         lines = _read(membership).splitlines()
     except OSError:
@@ -25,7 +25,7 @@ def cgroup_quota(membership: StrPath = "/proc/self/cgroup", root: StrPath = "/sy
 
 
 def _quotas(line: str, root: StrPath) -> Iterator[float]:
-    """Quotas along the path of one line ``id:controllers:path``; a parent's quota binds its children too."""
+    """Quotas along the path of one line ``id:controllers:path``; a parent's quota limits its children too."""
     _, _, rest = line.partition(":")
     controllers, _, path = rest.partition(":")
     if controllers and "cpu" not in controllers.split(","):

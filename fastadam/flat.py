@@ -1,4 +1,4 @@
-"""Many arrays in one buffer, of which they are views."""
+"""Copies arrays into one buffer and returns views of it."""
 
 import itertools
 import math
@@ -21,29 +21,29 @@ def flatten(arrays: Mapping[_Key, Array]) -> tuple[HostOrDevice, dict[_Key, Host
 @overload
 def flatten(arrays: Sequence[Array] | Iterator[Array]) -> tuple[HostOrDevice, tuple[HostOrDevice, ...]]: ...
 def flatten(arrays: Any) -> tuple[Any, Any]:
-    """Pack arrays into one flat buffer: the fastest way to step many small ones.
+    """Copy arrays into one flat buffer, the fastest way to step many small arrays.
 
-    An optimizer of the buffer has one array to check and one loop to run, however many arrays are in it. The model works with
-    the views, which share the buffer's memory. Do the same to the gradients.
+    For an optimizer the buffer is one array, however many are in it. Use the views, which share its memory, in your model.
+    Flatten the gradients too.
 
     Parameters
     ----------
     arrays : array, or sequence, iterator or mapping of arrays
-        float32, of any shapes and layouts, in one place: NumPy arrays, CuPy arrays, or what exports its memory by DLPack or
-        ``__cuda_array_interface__``. Their values are copied.
+        float32, of any shape and layout, on one device: NumPy arrays, CuPy arrays, or arrays that export their memory by DLPack
+        or ``__cuda_array_interface__``. Their values are copied.
 
     Returns
     -------
     flat : array
-        One-dimensional, NumPy's or CuPy's: the elements of all arrays one after the other, in C order, without gaps. It starts
-        at a multiple of 64 bytes; where NumPy advises the system to use huge pages, as it does on Linux, it has them.
+        A one-dimensional NumPy or CuPy array of all elements, in C order, without gaps. It is aligned to 64 bytes. NumPy
+        requests huge pages for it on systems where it does so, such as Linux.
     views : array, tuple or dict
-        Views of it with the arrays' shapes, in the structure of `arrays`.
+        Views of `flat` with the arrays' shapes, in the structure of `arrays`.
 
     Raises
     ------
     TypeError, ValueError
-        If there is no array, or one is not float32 or not where the first one is.
+        If there is no array, or one is not float32 or not on the device of the first one.
 
     Examples
     --------

@@ -19,24 +19,21 @@ def global_norm(
 
     .. math:: \sqrt{\sum_i \sum_j g_{ij}^2}
 
-    This is what ``max_norm`` of an optimizer's ``step`` clips by. Call it to look at gradients that are not stepped, or not
-    yet.
+    This is the norm that ``max_norm`` of an optimizer's ``step`` uses. Call it for gradients that are not stepped, or not yet.
 
     Parameters
     ----------
     grads : array, or sequence or mapping of arrays
-        float32 arrays, C-contiguous, of any shapes, all in the CPU's memory (NumPy) or on one GPU (CuPy), or exporting such
-        memory by DLPack or ``__cuda_array_interface__``. They may be read-only and overlap. None in place of an array is
-        left out.
+        float32, C-contiguous, of any shape, on one device: NumPy arrays, CuPy arrays, or arrays that export their memory by
+        DLPack or ``__cuda_array_interface__``. They can be read-only and can overlap. None is skipped.
     num_threads : int, optional
-        How many of the CPU's threads to use at most; by default as many as :func:`fastadam.get_num_threads` says. The
-        result does not depend on it.
+        The most CPU threads to use; by default :func:`fastadam.get_num_threads`. It does not affect the result.
 
     Returns
     -------
     float or array
-        For arrays on a GPU a 0-d array there, which nothing waits for; otherwise a float. 0.0 if there are no elements;
-        infinite or NaN if an element is infinite or NaN, and only then.
+        A float; for arrays on a GPU a 0-d array on it, computed asynchronously. 0.0 if there are no elements. It is infinite or
+        NaN only if an element is.
 
     Raises
     ------
@@ -47,12 +44,11 @@ def global_norm(
 
     Notes
     -----
-    The result has the same bits whatever the instruction set, the number of threads or the device. Squares of float32 are
-    exact in float64, neither overflow nor underflow, and are added up in one order: each array in chunks of 2048 elements,
-    of which 32 lanes take every 32nd element each, and then the lanes in halves; and the chunks' sums in chunks in the same
-    way, until one is left. In each of these rounds at most 68 additions are rounded on the way of an element. With up to
-    8e9 elements there are at most three rounds, and the relative error is at most about :math:`(3 \cdot 68 / 2 + 1) \,
-    2^{-53}`, less than 1.2e-14.
+    The result has the same bits for every instruction set, number of threads and device. Squares of float32 are exact in
+    float64 and neither overflow nor underflow. They are added in a fixed order: each array in chunks of 2048 elements, where
+    each of 32 lanes adds every 32nd element, and then the lanes are added in halves. The sums of the chunks are added in the
+    same way until one is left. In each round, an element takes part in at most 68 rounded additions. Up to 8e9 elements need at
+    most three rounds, and the relative error is at most about :math:`(3 \cdot 68 / 2 + 1) \, 2^{-53}`, less than 1.2e-14.
 
     :func:`fastadam.reference.global_norm` is the specification.
 
@@ -71,7 +67,7 @@ def global_norm(
     first = next((i for i, grad in enumerate(members) if grad is not None), 0)
 
     def look_up(role: int, i: int) -> tuple[str, Any]:
-        i = first if role == PARAM else i  # the one that says where all should be
+        i = first if role == PARAM else i  # the first array determines the device
         return structure.name("grads", i), members[i]
 
     try:

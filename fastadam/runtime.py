@@ -1,7 +1,7 @@
-"""What runs and on how many threads: instruction sets, thread counts, and what this build is made of.
+"""Instruction sets, thread counts and information about this build.
 
-The environment is read once, when the package is imported: ``FASTADAM_ISA`` forces an instruction set,
-``FASTADAM_NUM_THREADS`` (else ``OMP_NUM_THREADS``, else the number of usable CPUs) sets the thread count.
+The environment is read once, at import: ``FASTADAM_ISA`` forces an instruction set. ``FASTADAM_NUM_THREADS``, or else
+``OMP_NUM_THREADS``, or else the number of usable CPUs is the number of threads.
 """
 
 import operator
@@ -14,7 +14,7 @@ from fastadam.cpu_count import usable_cpus
 
 
 def thread_count(name: str, value: SupportsIndex) -> int:
-    """`value` as a number of threads, or an error that speaks of `name`."""
+    """`value` as a number of threads; errors name it `name`."""
     try:
         count = operator.index(value)
     except TypeError:
@@ -25,12 +25,12 @@ def thread_count(name: str, value: SupportsIndex) -> int:
 
 
 def default_num_threads(environ: Mapping[str, str]) -> int:
-    """The thread count that the environment and the machine suggest."""
+    """The number of threads according to the environment and the machine."""
     if text := environ.get("FASTADAM_NUM_THREADS"):
         if not text.strip().isdecimal():
             raise ValueError(f"FASTADAM_NUM_THREADS is {text!r}; expected an integer of at least 1, or unset it")
         return thread_count("FASTADAM_NUM_THREADS", int(text))
-    # A list is one number for each level of nesting. What OpenMP cannot read it ignores, and so is it here.
+    # A list has a number for each nesting level. As in OpenMP, text that is not a number is ignored.
     outermost = environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if outermost.isdecimal() and 1 <= int(outermost) < 2**16:
         return int(outermost)
@@ -38,12 +38,12 @@ def default_num_threads(environ: Mapping[str, str]) -> int:
 
 
 def set_num_threads(num_threads: SupportsIndex) -> None:
-    """Set how many threads a step uses unless its ``num_threads`` says otherwise.
+    """Set how many threads a step uses if it has no ``num_threads``.
 
     Parameters
     ----------
     num_threads : int
-        At least 1. Holds for the whole process. Small steps use fewer. The result of a step never depends on it.
+        At least 1. Applies to the whole process. Small steps use fewer. It never affects the result of a step.
 
     Raises
     ------
@@ -54,10 +54,10 @@ def set_num_threads(num_threads: SupportsIndex) -> None:
 
 
 def get_num_threads() -> int:
-    """How many threads a large step uses when called now, from this thread.
+    """How many threads a large step would use now, in this thread.
 
-    This is what :func:`set_num_threads` or the environment asked for, or fewer: a limit set on OpenMP (by threadpoolctl,
-    for one) is respected, and a forked child or a build without OpenMP uses 1.
+    This is the number set by :func:`set_num_threads` or the environment, or less: limits of OpenMP, such as those set by
+    threadpoolctl, apply, and a forked child or a build without OpenMP uses 1.
     """
     return _native.effective_threads()
 
@@ -68,7 +68,7 @@ def available_isas() -> list[str]:
 
 
 def active_isa() -> str:
-    """The instruction set that steps use: the best available one, or the one that ``FASTADAM_ISA`` forced."""
+    """The instruction set that steps use: the best available one, or the one set by ``FASTADAM_ISA``."""
     return _native.active_isa()
 
 
@@ -78,17 +78,17 @@ def build_info() -> dict[str, Any]:
     Returns
     -------
     dict
-        ``version``, ``compiler``, ``openmp`` (the version and the library that is loaded, or ``"none"``), ``isas`` (all
-        that were compiled, best first) and ``rules``.
+        ``version``, ``compiler``, ``openmp`` (its version and the loaded library, or ``"none"``), ``isas`` (all compiled
+        instruction sets, best first) and ``rules``.
     """
     return _native.build_info()
 
 
 def get_include() -> str:
-    """The folder of ``fastadam.h``, the C interface, for the compiler of an extension module.
+    """The folder of ``fastadam.h``, the C interface, to compile extension modules with.
 
-    CMake's ``find_package(fastadam)`` has it too, as a part of the target ``fastadam::headers``. There is nothing to link: the
-    functions are reached through the capsule ``fastadam.c_api`` when the module runs.
+    In CMake, ``find_package(fastadam)`` provides it as the target ``fastadam::headers``. There is nothing to link: a module
+    gets the functions at run time from the capsule ``fastadam.c_api``.
     """
     return os.path.join(os.path.dirname(_native.__file__), "include")
 

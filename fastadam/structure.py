@@ -1,11 +1,11 @@
-"""The structure of `params`: one array, a sequence, a mapping, or groups of these. Gradients and state have the same one."""
+"""The structure of `params`, which gradients and state share: one array, a sequence, a mapping, or groups of these."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 
 class Structure:
-    """Turns what is structured like `params` into a list and back, and names its members for error messages."""
+    """Flattens values with the structure of `params` to a list and back, and names its members for error messages."""
 
     def __init__(self, params: Any, argument: str = "params") -> None:
         self._argument = argument
@@ -21,7 +21,7 @@ class Structure:
         self._names = [_item(argument, key) for key in self._keys] if self._keys is not None else [argument]
 
     def extended(self, other: "Structure") -> "Structure":
-        """This with the members of `other` behind its own."""
+        """This structure followed by the members of `other`."""
         if self._keys is None:
             raise ValueError("params is one array, to which nothing can be added; make the optimizer with a list of arrays")
         if not self._is_mapping:
@@ -33,7 +33,7 @@ class Structure:
         return self._of((*self._keys, *(other._keys or ())), True, self._names + other._names)
 
     def as_sequence(self) -> "Structure":
-        """The same members, under the same names, in a sequence."""
+        """The same members with the same names as a sequence."""
         return self._of(range(len(self._names)), False, self._names)
 
     @classmethod
@@ -44,7 +44,7 @@ class Structure:
         return structure
 
     def plain(self) -> dict[str, Any]:
-        """All of it as plain values, for a pickle; :meth:`from_plain` makes an equal one of them."""
+        """Its contents as plain values, for a pickle. :meth:`from_plain` is the inverse."""
         return dict(vars(self))
 
     @classmethod
@@ -55,11 +55,11 @@ class Structure:
 
     @property
     def param_names(self) -> list[str] | None:
-        """The keys of a mapping, as text."""
+        """The keys of a mapping as strings; None for other structures."""
         return [str(key) for key in self._keys or ()] if self._is_mapping else None
 
     def flatten(self, argument: str, values: Any) -> Sequence[Any]:
-        """The members of `values` in the order of `params`; an error that names `argument` if the structure differs."""
+        """The members of `values` in the order of `params`; raises an error that names `argument` if the structure differs."""
         if self._keys is None:
             if isinstance(values, Mapping) or is_sequence(values):
                 raise TypeError(f"{argument} is a {_kind(values)}, but params is one array; pass one array")
@@ -86,20 +86,20 @@ class Structure:
         return dict(zip(self._keys, members, strict=True)) if self._is_mapping else tuple(members)
 
     def name(self, argument: str, index: int) -> str:
-        """What a user would write for member `index` of `argument`."""
+        """The expression with which a user would get member `index` of `argument`."""
         if argument == self._argument:
             return self._names[index]
         return argument if self._keys is None else _item(argument, self._keys[index])
 
 
 def is_sequence(values: Any) -> bool:
-    """Whether it is a sequence of arrays, by its type."""
-    # The first test is for speed: steps come through here, and an abstract base class is slow to ask.
+    """Whether `values` is a sequence of arrays, judging by its type."""
+    # The first test is for speed: every step calls this, and isinstance with an abstract base class is slow.
     return type(values) is list or (isinstance(values, Sequence) and not isinstance(values, str | bytes | memoryview))
 
 
 def listed(values: Any) -> Any:
-    """An iterator as a list, which can be looked at more than once; anything else as it is."""
+    """An iterator as a list, which can be read more than once; anything else unchanged."""
     return list(values) if isinstance(values, Iterator) else values
 
 

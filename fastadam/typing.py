@@ -1,7 +1,7 @@
-"""Types for annotations: what may be passed as parameters, gradients and state.
+"""Types for annotations: arrays, parameters and state.
 
-An optimizer is generic in its parameters, so that type checkers know the structure of its gradients and its state:
-``fastadam.Adam[dict[str, numpy.ndarray]]``. Plain ``fastadam.Optimizer`` is any optimizer of anything.
+Optimizers are generic in the type of their parameters, so that type checkers know the structure of gradients and state:
+``fastadam.Adam[dict[str, numpy.ndarray]]``. ``fastadam.Optimizer`` alone is any optimizer with parameters of any structure.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from typing import SupportsIndex
 
-    from typing_extensions import TypeVar  # which type checkers know, and nobody else needs
+    from typing_extensions import TypeVar  # type checkers have it built in; at run time it is not needed
 else:
     from typing import TypeVar
 
@@ -34,22 +34,22 @@ Array: TypeAlias = _DLPackArray | _CudaArray
 """An array of NumPy, CuPy or any library that exports its memory by DLPack or ``__cuda_array_interface__``."""
 
 Params: TypeAlias = Array | Mapping[Any, Array] | Sequence[Array] | Iterator[Array] | Sequence[Mapping[str, Any]]
-"""What an optimizer is made with: one array, a mapping, a sequence or iterator of arrays, or a list of groups."""
+"""The parameters of an optimizer: one array, a mapping, sequence or iterator of arrays, or a list of groups."""
 
 State: TypeAlias = Mapping[str, Any]
-"""A parameter's state: arrays by name, NumPy's or CuPy's."""
+"""The state of one parameter: arrays by name, of NumPy or CuPy."""
 
-# Any, in place of what it is in rarer cases, spares users a cast. So the standard library is annotated too.
+# Any stands for the rarer cases, so that users need no cast. The standard library's types do the same.
 Norm: TypeAlias = float | Any
-"""A norm: a float, for arrays on a GPU an array there, and None where it was not asked for."""
+"""A norm: a float; for arrays on a GPU a 0-d array; None if it was not requested."""
 
-HostOrDevice: TypeAlias = NDArray[np.float32] | Any  # a new array, NumPy's or CuPy's
+HostOrDevice: TypeAlias = NDArray[np.float32] | Any  # a new array of NumPy or CuPy
 
 if TYPE_CHECKING:
     Params_co = TypeVar("Params_co", bound=Params, covariant=True, default=Any)
 
     class StepOptions(TypedDict, total=False):
-        """What a step takes besides gradients."""
+        """The options of a step."""
 
         grad_scale: float
         clip_value: float | None

@@ -137,7 +137,7 @@ def test_what_nesterov_needs_cannot_be_taken_away(name, value):
     ],
 )
 def test_what_takes_another_state_cannot_be_set_later(cls, options, name, value, states):
-    words = (f"{name} is {value!r}, with which the state would be {states[0]}; it is {states[1]} since", "make a new optimizer")
+    words = (f"{name} is {value!r}, which needs the state {states[0]};", f"was created with {states[1]}; create a new one")
     refuses_to_set(name, value, ValueError, words, cls, **options)
 
 

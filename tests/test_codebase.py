@@ -71,9 +71,9 @@ def test_hyperparameters_are_values():
     assert values() != values(fastadam.AdamW, weight_decay=0.0)
     assert values() != values(fastadam.RAdam)
     assert repr(values()).startswith("Hyperparameters(lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0,")
-    with pytest.raises(AttributeError, match="cannot be changed; make others"):
+    with pytest.raises(AttributeError, match="hyperparameters are immutable"):
         values().lr = 0.5
-    with pytest.raises(AttributeError, match="cannot be changed; make others"):
+    with pytest.raises(AttributeError, match="hyperparameters are immutable"):
         del values().lr
     with pytest.raises(TypeError, match=r"Adam got hyperparameters \['lr', 'beta'\]; expected \['lr', 'betas', "):
         type(values())(fastadam.Adam, {"lr": 0.5, "beta": 0.5})
@@ -97,7 +97,7 @@ def test_hyperparameters_are_declared_as_the_constructor_has_them(name):
 def test_what_a_class_stands_for_cannot_be_set():
     optimizer = fastadam.AdamW(np.zeros(1, np.float32))
     assert optimizer.decoupled_weight_decay is True
-    with pytest.raises(AttributeError, match="decoupled_weight_decay cannot be set: AdamW stands for True"):
+    with pytest.raises(AttributeError, match="decoupled_weight_decay cannot be set: it is always True for AdamW"):
         optimizer.decoupled_weight_decay = False
 
 

@@ -96,7 +96,7 @@ def test_attributes_of_a_subclass_survive(duplicate):
 
 
 def test_optimizer_itself_cannot_be_made():
-    with pytest.raises(TypeError, match=r"make one of its subclasses, such as fastadam\.Adam"):
+    with pytest.raises(TypeError, match=r"create one of its subclasses, such as fastadam\.Adam"):
         fastadam.Optimizer(np.ones(2, F32))
     assert isinstance(new(), fastadam.Optimizer)
     assert isinstance(fastadam.Adam[np.ndarray](np.ones(2, F32)), fastadam.Adam)

@@ -13,24 +13,24 @@ class Adagrad(Optimizer[Params_co]):
         s &\leftarrow s + g^2 \\
         p &\leftarrow p - \frac{\mathrm{lr}}{1 + (t - 1) \, \mathrm{lr\_decay}} \, \frac{g}{\sqrt{s} + \mathrm{eps}}
 
-    :func:`fastadam.reference.adagrad_step` is the specification, and gives the same bits. Names, defaults and semantics are
+    :func:`fastadam.reference.adagrad_step` is the specification and gives the same bits. Names, defaults and behaviour are
     those of ``torch.optim.Adagrad``.
 
-    Made for sparse features: where gradients are rare, steps stay large. They become smaller for good with each gradient; for
-    long trainings take what forgets, such as :class:`fastadam.RMSprop` or :class:`fastadam.Adam`.
+    Designed for sparse features: elements that rarely have a gradient keep taking large steps. Steps only ever get smaller, so
+    for long training use an optimizer that forgets old gradients, such as :class:`fastadam.RMSprop` or :class:`fastadam.Adam`.
 
     Parameters
     ----------
     params, maximize, ema_decay, capturable
-        As for :class:`fastadam.Adam`, and so are errors.
+        As for :class:`fastadam.Adam`, which also lists the errors raised.
     lr : float
         Learning rate, at least 0.
     lr_decay : float
-        How fast it decays with the steps, at least 0.
+        How fast the learning rate decays with the steps, at least 0.
     weight_decay : float
         At least 0; ``weight_decay * param`` is added to the gradient.
     initial_accumulator_value : float
-        What the sum of squares starts from, at least 0.
+        Initial value of the sum of squares, at least 0.
     eps : float
         Added to the denominator, at least 0.
 
@@ -52,10 +52,10 @@ class Adagrad(Optimizer[Params_co]):
     _rule_name = "adagrad"
 
     lr = Hyperparameter(non_negative, 1e-2, "Learning rate, at least 0.")
-    lr_decay = Hyperparameter(non_negative, 0.0, "How fast the learning rate falls, at least 0.")
+    lr_decay = Hyperparameter(non_negative, 0.0, "How fast the learning rate decays with the steps, at least 0.")
     weight_decay = Hyperparameter(non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.")
     initial_accumulator_value = Hyperparameter(
-        non_negative, 0.0, "What the sum of squares starts from, at least 0.", initial=True
+        non_negative, 0.0, "Initial value of the sum of squares, at least 0.", initial=True
     )
     eps = Hyperparameter(non_negative, 1e-10, "Added to the denominator, at least 0.")
     maximize = Hyperparameter(flag, False, "Negate the gradient.")

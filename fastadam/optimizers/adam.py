@@ -7,7 +7,7 @@ from fastadam.typing import Params_co
 
 
 class Adam(Optimizer[Params_co]):
-    r"""Adam (Kingma & Ba 2015, Algorithm 1), with coupled weight decay and AMSGrad (Reddi et al. 2018) as options.
+    r"""Adam (Kingma & Ba 2015, Algorithm 1), optionally with coupled weight decay or AMSGrad (Reddi et al. 2018).
 
     With :math:`g` the gradient and :math:`t` the number of the step, from 1:
 
@@ -16,28 +16,28 @@ class Adam(Optimizer[Params_co]):
         v &\leftarrow \beta_2 v + (1 - \beta_2) g^2 \\
         p &\leftarrow p - \mathrm{lr} \, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \mathrm{eps}}
 
-    With `amsgrad` the largest :math:`v` so far takes its place in the last line. :func:`fastadam.reference.adam_step` is the
-    specification, and gives the same bits.
+    With `amsgrad`, the largest :math:`v` so far replaces :math:`v` in the last line. :func:`fastadam.reference.adam_step` is
+    the specification and gives the same bits.
 
-    The first choice where gradients are noisy or sparse, or of very different sizes in different parameters: an element moves
-    by about `lr` in a step, whatever the scale of its gradients. Where there is weight decay, take :class:`fastadam.AdamW`.
+    A good first choice if gradients are noisy, sparse or of very different sizes: each element moves by about `lr` per step,
+    whatever the scale of its gradients. With weight decay, use :class:`fastadam.AdamW`.
 
     Parameters
     ----------
     params : array, or sequence, iterator or mapping of arrays, or list of groups
-        What to optimize, in place: float32 arrays, C-contiguous and writeable, of any shapes, without common memory, on the
-        CPU (NumPy) or on one GPU (CuPy), or exporting such memory by DLPack or ``__cuda_array_interface__``. Gradients and
-        `state` have the same structure. One flat array is the fastest: :func:`fastadam.flatten`. A group is a mapping
-        from ``"params"`` to any of these, and from names of hyperparameters to what they are in this group.
+        The arrays to optimize, in place: float32, C-contiguous, writeable, of any shape, not overlapping, on one device. They
+        are NumPy arrays, CuPy arrays, or arrays that export their memory by DLPack or ``__cuda_array_interface__``. Gradients
+        and `state` have the same structure. One flat array is fastest: see :func:`fastadam.flatten`. A group is a mapping with
+        ``"params"``, any of these, and the hyperparameters that differ in this group.
     lr, betas, eps, weight_decay, amsgrad, maximize
-        As for :func:`adam_step`, with the names and defaults of ``torch.optim.Adam``. All but `amsgrad` are attributes that
-        may be set between steps. Each may be a schedule, a function that is called before each step with
-        `step_count`, from 0 on, and returns the value, as those of optax are.
+        As for :func:`fastadam.adam_step`, with the names and defaults of ``torch.optim.Adam``. All but `amsgrad` are attributes
+        that can be set between steps. Each can be a schedule: a function that is called before each step with `step_count`,
+        which starts at 0, and returns the value. Schedules of optax work.
     ema_decay : float, optional
-        In [0, 1). If given, ``state["ema"]`` is an exponential moving average of the parameter, with this decay rate and
-        without bias towards zero (the paper's section 7.2). Updated in the same pass.
+        In [0, 1). If given, ``state["ema"]`` is an exponential moving average of the parameter with this decay rate, corrected
+        for its bias towards zero (section 7.2 of the paper). It is updated in the same pass.
     capturable : bool
-        Keep step counts on the GPU, so that a CUDA graph can capture and repeat a step.
+        Keep step counts on the GPU, so that a CUDA graph can capture and replay a step.
 
     Raises
     ------
@@ -48,8 +48,8 @@ class Adam(Optimizer[Params_co]):
 
     Notes
     -----
-    Memory: two floats per parameter element, one more with `amsgrad`, one with `ema_decay`, and nothing else that grows with
-    the model. Different optimizers may step in different threads at once; one optimizer may not.
+    Memory: two floats for each parameter element, one more with `amsgrad`, one more with `ema_decay`. Different optimizers can
+    step in different threads at the same time; one optimizer cannot.
 
     References
     ----------
@@ -77,7 +77,7 @@ class Adam(Optimizer[Params_co]):
     weight_decay = Hyperparameter(non_negative, 0.0, "At least 0.")
     amsgrad = Hyperparameter(flag, False, "Divide by the largest second moment so far.")
     maximize = Hyperparameter(flag, False, "Negate the gradient.")
-    decoupled_weight_decay = Hyperparameter(flag, False, "Whether decay skips the moments.", implied=True)
+    decoupled_weight_decay = Hyperparameter(flag, False, "Whether weight decay bypasses the moments.", implied=True)
 
     def __init__(
         self,
@@ -108,17 +108,16 @@ class AdamW(Adam[Params_co]):
         p &\leftarrow (1 - \mathrm{lr} \, \mathrm{weight\_decay}) \, p
             - \mathrm{lr} \, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \mathrm{eps}}
 
-    As in ``torch.optim.AdamW``, the decay is multiplied by the whole `lr`; the paper multiplies it by the schedule alone.
-    :func:`fastadam.reference.adam_step` with ``decoupled_weight_decay=True`` is the specification, and gives the same bits.
+    As in ``torch.optim.AdamW``, the decay is multiplied by `lr`; the paper multiplies it by the schedule only.
+    :func:`fastadam.reference.adam_step` with ``decoupled_weight_decay=True`` is the specification and gives the same bits.
 
-    The usual choice for transformers. The decay does not pass through the moments, so that it is as strong on elements with
-    large gradients as on others. It is customary to leave biases and the weights of normalizations without decay, in a group
-    of their own.
+    The usual choice for transformers. The decay does not go through the moments, so elements with large gradients decay as much
+    as others. Biases and the weights of normalization layers usually get a group of their own, without decay.
 
     Parameters
     ----------
     params, lr, betas, eps, amsgrad, maximize, ema_decay, capturable
-        As for :class:`fastadam.Adam`, and so are errors.
+        As for :class:`fastadam.Adam`, which also lists the errors raised.
     weight_decay : float
         At least 0; the parameters are multiplied by ``1 - lr * weight_decay``.
 

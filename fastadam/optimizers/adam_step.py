@@ -1,4 +1,4 @@
-"""The stateless step of Adam, on buffers that are the caller's."""
+"""The stateless step of Adam, on buffers that the caller owns."""
 
 import functools
 from typing import SupportsIndex
@@ -17,7 +17,7 @@ from fastadam.runtime import thread_count
 from fastadam.typing import Array
 
 _ARRAY_NAMES = ("param", "grad", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
-_NO_SKIPS = np.zeros(1, np.int64)  # where skipped steps would be counted
+_NO_SKIPS = np.zeros(1, np.int64)  # the count of skipped steps; nothing is skipped
 
 
 def _rule(
@@ -61,7 +61,7 @@ def adam_step(
         v &\leftarrow \beta_2 v + (1 - \beta_2) g^2 \\
         p &\leftarrow p - \mathrm{lr} \, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \mathrm{eps}}
 
-    :func:`fastadam.reference.adam_step` is the specification, and gives the same bits.
+    :func:`fastadam.reference.adam_step` is the specification and gives the same bits.
 
     Parameters
     ----------
@@ -112,13 +112,13 @@ def adam_step(
     given = (lr, betas, eps, weight_decay, max_exp_avg_sq is not None, maximize, decoupled_weight_decay)
     try:
         rule = _cached_rule(*given)
-    except TypeError:  # not hashable (betas as a list), or of a wrong type, which the checks will say
+    except TypeError:  # not hashable, as betas in a list, or of a wrong type, about which the checks raise
         rule = _rule(*given)
     steps_taken = np.array([step_number("step", step) - 1], np.int64)
     threads = 0 if num_threads is None else thread_count("num_threads", num_threads)
     states = [exp_avg, exp_avg_sq, *([] if max_exp_avg_sq is None else [max_exp_avg_sq])]
     try:
-        if grad is None:  # which an optimizer takes for a parameter to leave alone
+        if grad is None:  # an optimizer would skip the parameter
             raise _native.Refused("type", (GRAD, 0), (GRAD, 0), "")
         tensors = backend_of(param).tensors([param], [states], [1])
         tensors.step([rule], [grad], steps_taken, _NO_SKIPS, AS_GIVEN, threads)

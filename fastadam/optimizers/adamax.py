@@ -14,16 +14,16 @@ class Adamax(Optimizer[Params_co]):
         u &\leftarrow \max(\beta_2 u, |g| + \mathrm{eps}) \\
         p &\leftarrow p - \frac{\mathrm{lr}}{1 - \beta_1^t} \, \frac{m}{u}
 
-    :func:`fastadam.reference.adamax_step` is the specification, and gives the same bits. Names, defaults and semantics are
+    :func:`fastadam.reference.adamax_step` is the specification and gives the same bits. Names, defaults and behaviour are
     those of ``torch.optim.Adamax``; the paper has no `eps`.
 
-    By the paper's argument no step is larger than `lr`, where Adam's may be several times it after a gradient among zeros. It
-    suits sparse gradients, as those of embeddings.
+    The paper shows that no step is larger than `lr`; Adam's can be several times `lr` if a gradient follows many zeros. Suits
+    sparse gradients, such as those of embeddings.
 
     Parameters
     ----------
     params, maximize, ema_decay, capturable
-        As for :class:`fastadam.Adam`, and so are errors.
+        As for :class:`fastadam.Adam`, which also lists the errors raised.
     lr : float
         Learning rate, at least 0.
     betas : (float, float)
@@ -50,8 +50,8 @@ class Adamax(Optimizer[Params_co]):
     _rule_name = "adamax"
 
     lr = Hyperparameter(non_negative, 2e-3, "Learning rate, at least 0.")
-    betas = Hyperparameter(beta_pair, (0.9, 0.999), "Decay rates of the moments, in [0, 1).")
-    eps = Hyperparameter(non_negative, 1e-8, "Added to the denominator, at least 0.")
+    betas = Hyperparameter(beta_pair, (0.9, 0.999), "Decay rates of the first moment and of the norm, in [0, 1).")
+    eps = Hyperparameter(non_negative, 1e-8, "Added to the gradient's magnitude, at least 0.")
     weight_decay = Hyperparameter(non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.")
     maximize = Hyperparameter(flag, False, "Negate the gradient.")
 

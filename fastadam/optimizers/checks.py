@@ -1,4 +1,4 @@
-"""Checks of hyperparameters. Each returns the value as the rules use it or raises an error that names the argument."""
+"""Checks of hyperparameters. Each returns the value as the rules use it, or raises an error that names the argument."""
 
 import math
 import operator
@@ -8,20 +8,20 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 _Value = TypeVar("_Value")
-# A hyperparameter, or a schedule: a function that is called with the number of steps so far and returns its value.
+# A value, or a schedule: a function that takes the number of steps so far and returns the value.
 Scheduled: TypeAlias = _Value | Callable[[int], Any]
 
 
 def non_negative(name: str, value: Any) -> float:
-    """A finite real number of at least 0."""
+    """A finite real number >= 0."""
     number = _real(name, value)
     if not (0.0 <= number < math.inf):
         raise ValueError(f"{name} is {value!r}; expected a finite number >= 0")
-    return number + 0.0  # which makes -0.0 a 0.0
+    return number + 0.0  # turns -0.0 into 0.0
 
 
 def positive(name: str, value: Any) -> float:
-    """A real number above 0; infinity is one."""
+    """A real number > 0, possibly infinite."""
     number = _real(name, value)
     if not number > 0.0:
         raise ValueError(f"{name} is {value!r}; expected a number > 0, or None")
@@ -44,7 +44,7 @@ def beta_pair(name: str, value: Any) -> tuple[float, float]:
 
 
 def decay_rate(name: str, value: Any) -> float:
-    """A real number in [0, 1) which stays below 1 when it is rounded to float32."""
+    """A real number in [0, 1) that is still below 1 when rounded to float32."""
     number = _real(name, value)
     if not 0.0 <= number < 1.0:
         raise ValueError(f"{name} is {value!r}; expected a number in [0, 1)")
@@ -66,7 +66,7 @@ def flag(name: str, value: Any) -> bool:
 
 
 def step_number(name: str, value: Any) -> int:
-    """The number of a step: an integer from 1."""
+    """A step number: an integer >= 1."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -78,7 +78,7 @@ def step_number(name: str, value: Any) -> int:
 
 def _real(name: str, value: Any) -> float:
     try:
-        if isinstance(value, str | bytes | bytearray):  # which float() would parse
+        if isinstance(value, str | bytes | bytearray):  # float() would parse them
             raise TypeError
         return float(value)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Hyperparameters: how an optimizer's class declares each of them, once, and the checked values of all of them."""
+"""Hyperparameters: each is declared once, on its optimizer's class; their checked values are one immutable object."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVa
 
 from fastadam import _native
 from fastadam.optimizers.checks import Scheduled
-from fastadam.optimizers.unknown_names import hint, hinting, meant, slip
+from fastadam.optimizers.unknown_names import hint, hinting, meant, misspelt
 
 _Value = TypeVar("_Value")
 
 
 class Hyperparameter(Generic[_Value]):
-    """A hyperparameter, declared on its optimizer's class: its check, its default and what it is.
+    """A hyperparameter as its optimizer's class declares it: its check, its default and a line of documentation.
 
-    It is also the attribute by which users read and set it in all groups at once. Reading it is an error if the groups differ.
-    A value that is refused changes nothing, and so does one that would take another state.
+    It is also the attribute with which users read and set it for all groups. Reading raises if the groups differ. Setting
+    raises if the value is bad, or if it needs a different state; then nothing changes.
     """
 
     def __init__(
@@ -27,14 +27,14 @@ class Hyperparameter(Generic[_Value]):
         default: _Value,
         doc: str,
         *,
-        implied: bool = False,  # the class itself says it, not a user
-        initial: bool = False,  # it matters only when the state is made; the rule does not know it
+        implied: bool = False,  # fixed by the class, not chosen by users
+        initial: bool = False,  # only used when the state is created; the native rule does not have it
     ) -> None:
         self.check, self.default, self.implied, self.initial = check, default, implied, initial
         self.__doc__ = doc
 
     def with_default(self, default: _Value) -> Hyperparameter[_Value]:
-        """The same for a subclass that has another default."""
+        """The same hyperparameter for a subclass with another default."""
         return Hyperparameter(self.check, default, self.__doc__ or "", implied=self.implied, initial=self.initial)
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -54,21 +54,21 @@ class Hyperparameter(Generic[_Value]):
 
     def __set__(self, optimizer: Any, value: Scheduled[_Value]) -> None:
         if self.implied:
-            raise AttributeError(f"{self._name} cannot be set: {type(optimizer).__name__} stands for {self.default}")
+            raise AttributeError(f"{self._name} cannot be set: it is always {self.default} for {type(optimizer).__name__}")
         groups = optimizer._change(range(len(optimizer._groups)), {self._name: value})
         optimizer._defaults[self._name] = groups[0].given[self._name]
 
 
 class Declaring:
-    """Base of what declares hyperparameters. It collects them, and refuses attributes that are none.
+    """Base of classes that declare hyperparameters: collects the declarations and refuses unknown attributes.
 
-    A class's own come before those it inherits.
+    A class's own hyperparameters come before inherited ones.
     """
 
-    _attributes: ClassVar[frozenset[str]] = frozenset()  # what instances have besides
+    _attributes: ClassVar[frozenset[str]] = frozenset()  # other attributes of instances
     _rule_name: ClassVar[str]  # the native rule
     _declared: ClassVar[Mapping[str, Hyperparameter[Any]]] = MappingProxyType({})  # by name, in the order of the signature
-    _chosen: ClassVar[tuple[str, ...]] = ()  # the names of those that users choose
+    _chosen: ClassVar[tuple[str, ...]] = ()  # names of those that users choose
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -79,24 +79,24 @@ class Declaring:
         if "__init__" in vars(cls) and _is_ours(cls):
             cls.__init__ = hinting(cls.__init__, cls._chosen)  # type: ignore[method-assign]
 
-    if not TYPE_CHECKING:  # type checkers would take any name for good
+    if not TYPE_CHECKING:  # type checkers would then accept any name
 
         def __setattr__(self, name: str, value: Any) -> None:
             cls = type(self)
             if name not in self._attributes and not hasattr(cls, name):
-                # A user's subclass may have attributes of its own, but hardly one that is a hyperparameter misspelt.
-                likely = (meant if _is_ours(cls) else slip)(name, cls._chosen)
+                # A user's subclass may have its own attributes, but a misspelt hyperparameter is still a mistake.
+                likely = (meant if _is_ours(cls) else misspelt)(name, cls._chosen)
                 if _is_ours(cls) or (likely and not name.startswith("_")):
                     raise AttributeError(f"{cls.__name__} has no attribute {name!r}{hint(likely)}")
             object.__setattr__(self, name, value)
 
     @staticmethod
     def _check_together(values: Hyperparameters) -> None:
-        """Raise an error if values, each of which is good, do not go together."""
+        """Raise an error if valid values do not fit together."""
 
     @staticmethod
     def _rule_state(values: Hyperparameters) -> dict[str, float]:
-        """The names of the rule's states, in the native rule's order, and what each is filled with at first."""
+        """The names of the rule's states, in the native rule's order, with their initial values."""
         raise NotImplementedError
 
 
@@ -105,10 +105,9 @@ def _is_ours(cls: type) -> bool:
 
 
 class Hyperparameters:
-    """The checked values of all hyperparameters of an optimizer, each an attribute: immutable, and equal if all are."""
+    """The checked values of an optimizer's hyperparameters, as attributes. Immutable; equal if all values are."""
 
-    # A data class for each optimizer would be the same, but compiles its methods when it is imported, which takes longer than
-    # the rest of the package.
+    # Not a data class for each optimizer: those compile their methods at import, which would double the package's import time.
 
     _kind: type[Declaring]
 
@@ -123,17 +122,17 @@ class Hyperparameters:
         def __getattr__(self, name: str) -> Any: ...
 
     def changed(self, values: Mapping[str, Any]) -> Hyperparameters:
-        """A copy in which some have other values, which were checked."""
+        """A copy with other values, which were checked, for some."""
         other = object.__new__(Hyperparameters)
         vars(other).update({name: values.get(name, value) for name, value in vars(self).items() if name != "rule"})
         self._kind._check_together(other)
         return other
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
-        raise AttributeError("these hyperparameters cannot be changed; make others")
+        raise AttributeError("hyperparameters are immutable; create new ones")
 
     def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError("these hyperparameters cannot be changed; make others")
+        raise AttributeError("hyperparameters are immutable; create new ones")
 
     def __eq__(self, other: object) -> bool:
         return self._all == other._all if isinstance(other, Hyperparameters) else NotImplemented
@@ -155,12 +154,12 @@ class Hyperparameters:
 
     @property
     def rule_state(self) -> dict[str, float]:
-        """The names of the rule's states, in the native rule's order, and what each is filled with at first."""
+        """The names of the rule's states, in the native rule's order, with their initial values."""
         return self._kind._rule_state(self)
 
     @property
     def initial_state(self) -> dict[str, float]:
-        """The names of all of a parameter's states, and what each is filled with at first."""
+        """The names of all states of a parameter, with their initial values."""
         return self.rule_state | ({} if self.ema_decay is None else {"ema": 0.0})
 
     @functools.cached_property

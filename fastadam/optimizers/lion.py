@@ -7,28 +7,28 @@ from fastadam.typing import Params_co
 
 
 class Lion(Optimizer[Params_co]):
-    r"""Lion: steps of one size, in the direction of the momentum's sign (Chen et al. 2023).
+    r"""Lion: steps of constant size, in the direction of the momentum's sign (Chen et al. 2023).
 
     .. math::
         p &\leftarrow (1 - \mathrm{lr} \, \mathrm{weight\_decay}) \, p
             - \mathrm{lr} \, \mathrm{sign}(\beta_1 m + (1 - \beta_1) g) \\
         m &\leftarrow \beta_2 m + (1 - \beta_2) g
 
-    :func:`fastadam.reference.lion_step` is the specification, and gives the same bits.
+    :func:`fastadam.reference.lion_step` is the specification and gives the same bits.
 
-    Half of Adam's state. Each element moves by `lr` in every step, so that `lr` has to be smaller than Adam's, and
-    `weight_decay` larger by as much; the paper finds it better the larger the batch.
+    Half of Adam's state. Each element moves by `lr` in every step, so `lr` has to be smaller than Adam's, and `weight_decay`
+    larger by the same factor. The paper finds that its advantage grows with the batch size.
 
     Parameters
     ----------
     params, maximize, ema_decay, capturable
-        As for :class:`fastadam.Adam`, and so are errors.
+        As for :class:`fastadam.Adam`, which also lists the errors raised.
     lr : float
-        Learning rate, at least 0; three to ten times smaller than Adam's, says the paper.
+        Learning rate, at least 0. The paper recommends three to ten times less than for Adam.
     betas : (float, float)
-        The moment's share in the direction, and its decay rate; in [0, 1).
+        The moment's share in the direction, and its decay rate, in [0, 1).
     weight_decay : float
-        At least 0; decoupled: the parameters are multiplied by ``1 - lr * weight_decay``.
+        At least 0. It is decoupled: the parameters are multiplied by ``1 - lr * weight_decay``.
 
     References
     ----------
@@ -49,7 +49,7 @@ class Lion(Optimizer[Params_co]):
     lr = Hyperparameter(non_negative, 1e-4, "Learning rate, at least 0.")
     betas = Hyperparameter(beta_pair, (0.9, 0.99), "The moment's share in the direction, and its decay rate, in [0, 1).")
     weight_decay = Hyperparameter(
-        non_negative, 0.0, "At least 0; decoupled: the parameters are multiplied by ``1 - lr * weight_decay``."
+        non_negative, 0.0, "At least 0. Decoupled: the parameters are multiplied by ``1 - lr * weight_decay``."
     )
     maximize = Hyperparameter(flag, False, "Negate the gradient.")
 

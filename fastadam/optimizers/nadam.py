@@ -17,17 +17,17 @@ class NAdam(Optimizer[Params_co]):
             \frac{\dfrac{(1 - \mu_t) \, g}{1 - \prod_{i=1}^{t} \mu_i} + \dfrac{\mu_{t+1} \, m}{1 - \prod_{i=1}^{t+1} \mu_i}}
             {\sqrt{v / (1 - \beta_2^t)} + \mathrm{eps}}
 
-    :func:`fastadam.reference.nadam_step` is the specification, and gives the same bits. Names, defaults and semantics are those
-    of ``torch.optim.NAdam``, but for the product, which is taken over the present `betas` and `momentum_decay` here, and there
-    over those of each step.
+    :func:`fastadam.reference.nadam_step` is the specification and gives the same bits. Names, defaults and behaviour are those
+    of ``torch.optim.NAdam``, with one exception: the product uses the current `betas` and `momentum_decay`, while PyTorch
+    multiplies those of each step.
 
-    Where Adam works and gradients change slowly: the step looks one step of momentum ahead. The default `momentum_decay` is
-    the paper's, 1 / 250.
+    Useful where Adam works and gradients change slowly: a step looks one step of momentum ahead. The default `momentum_decay`
+    is the paper's, 1 / 250.
 
     Parameters
     ----------
     params, maximize, ema_decay, capturable
-        As for :class:`fastadam.Adam`, and so are errors.
+        As for :class:`fastadam.Adam`, which also lists the errors raised.
     lr : float
         Learning rate, at least 0.
     betas : (float, float)
@@ -37,7 +37,7 @@ class NAdam(Optimizer[Params_co]):
     weight_decay : float
         At least 0; ``weight_decay * param`` is added to the gradient.
     momentum_decay : float
-        How fast the momentum's schedule approaches `betas[0]`, at least 0.
+        How fast the momentum approaches `betas[0]`, at least 0.
     decoupled_weight_decay : bool
         Multiply the parameters by ``1 - lr * weight_decay`` instead.
 

@@ -1,4 +1,4 @@
-"""What all optimizers share: groups of parameters, schedules, and the one native call of a step."""
+"""The base of all optimizers: parameter groups, schedules, and a step as one native call."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, SupportsIndex, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
 
 from fastadam.backends.protocol import GradientOptions
 from fastadam.optimizers.checks import flag, optional_decay_rate, positive, real
@@ -15,44 +15,33 @@ from fastadam.optimizers.members import Members, new_states
 from fastadam.optimizers.param_groups import Given, Group, ParamGroup, parse, parse_group
 from fastadam.optimizers.persistence import Persistent
 from fastadam.runtime import thread_count
-from fastadam.typing import Array, Norm, Params_co, State, StepOptions
+from fastadam.typing import Array, Norm, Params_co, StepOptions
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-AS_GIVEN = GradientOptions()  # gradients are taken as they are
+    from fastadam.optimizers.state_type import StateOf
+
+AS_GIVEN = GradientOptions()  # gradients are not changed
 
 
 _Key = TypeVar("_Key")
 
 
-class _StateOf:
-    """What type checkers take :attr:`Optimizer.state` for: it has the structure of `params`."""
-
-    @overload
-    def __get__(self, optimizer: Optimizer[Array], owner: type | None = None) -> State: ...
-    @overload
-    def __get__(self, optimizer: Optimizer[Mapping[_Key, Array]], owner: type | None = None) -> dict[_Key, State]: ...
-    @overload
-    def __get__(self, optimizer: Optimizer[Any], owner: type | None = None) -> tuple[State, ...]: ...
-    def __get__(self, optimizer: Any, owner: type | None = None) -> Any: ...
-    def __set__(self, optimizer: Any, value: NoReturn) -> None: ...
-
-
 class Optimizer(Persistent, Generic[Params_co]):
-    """What all optimizers have in common. It cannot be made itself: it is for annotations and ``isinstance``."""
+    """The base class of all optimizers, for annotations and ``isinstance``. It cannot be created itself."""
 
     _attributes = frozenset({"_defaults", "_groups", "_is_scheduled", "_members", "_step_count"})
 
     ema_decay = Hyperparameter(optional_decay_rate, None, "Decay rate of an average of the parameters, in [0, 1), or None.")
 
     def __init__(self, params: Params_co) -> None:
-        raise TypeError("Optimizer cannot be made itself; make one of its subclasses, such as fastadam.Adam")
+        raise TypeError("Optimizer is only a base class; create one of its subclasses, such as fastadam.Adam")
 
     def _make(self, params: Any, arguments: Mapping[str, Any], capturable: bool) -> None:
-        """Initialize it with a constructor's arguments, of which the declared names are picked: `locals()` will do.
+        """Initialize from a constructor's arguments; only the declared names are used, so `arguments` can be ``locals()``.
 
-        A constructor that lists them all, for editors and type checkers, need not list them again to pass them on.
+        A constructor lists its hyperparameters once, for editors and type checkers, and need not list them again to pass them.
         """
         flag("capturable", capturable)
         kind = type(self)
@@ -69,7 +58,7 @@ class Optimizer(Persistent, Generic[Params_co]):
 
     @property
     def param_groups(self) -> tuple[ParamGroup, ...]:
-        """The groups: mappings from ``"params"`` and the names of hyperparameters, whose values may be set between steps."""
+        """The groups: mappings with ``"params"`` and the hyperparameters, which can be set between steps."""
         ends = itertools.accumulate(group.size for group in self._groups)
         return tuple(
             ParamGroup(
@@ -84,7 +73,7 @@ class Optimizer(Persistent, Generic[Params_co]):
         return self._groups[i]
 
     def _change(self, which: Sequence[int], changes: Given) -> list[Group]:
-        """Give some of the groups other hyperparameters."""
+        """Change hyperparameters of some groups."""
         return self._use([g.changed(changes, self._step_count) if i in which else g for i, g in enumerate(self._groups)])
 
     def _use(self, groups: list[Group]) -> list[Group]:
@@ -93,19 +82,18 @@ class Optimizer(Persistent, Generic[Params_co]):
         return groups
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
-        """Optimize more parameters, which start at step 0.
+        """Add parameters, which start at step 0.
 
         Parameters
         ----------
         param_group : mapping
-            ``"params"``, and hyperparameters in which the group differs from what the optimizer was made with (or what its
-            attributes were set to since). Its parameters come behind the others in what :meth:`step` takes: more members of a
-            sequence, or if `params` was a mapping, more keys.
+            ``"params"``, and the hyperparameters that differ from those of the optimizer. :meth:`step` expects the gradients of
+            the new parameters after the others: as more members of a sequence, or as more keys if `params` was a mapping.
 
         Raises
         ------
         TypeError, ValueError
-            As when an optimizer is made, and if an array is in a group already. A call that raises changes nothing.
+            As for the constructor, and if an array is already in a group. A call that raises changes nothing.
 
         Notes
         -----
@@ -121,27 +109,27 @@ class Optimizer(Persistent, Generic[Params_co]):
         self._take(groups, members)
 
     if TYPE_CHECKING:
-        state = _StateOf()
+        state = StateOf()
     else:
 
         @property
         def state(self) -> Any:
             """The state, in the structure of `params`.
 
-            Each parameter's is a read-only mapping from ``"step"`` (a 0-d int64 array, the number of steps taken) and the names
-            of the moments (float32, of the parameter's shape, on its device) to arrays that may be written to; with `ema_decay`
-            ``"ema"`` is the average of the parameter. The step count is a NumPy array, or with `capturable` one on the device.
+            The state of a parameter is a read-only mapping of names to arrays that can be written to: ``"step"``, the number of
+            steps taken (0-d, int64), the moments (float32, with the shape and device of the parameter), and with `ema_decay`
+            ``"ema"``, the average of the parameter. ``"step"`` is a NumPy array, or on the device with `capturable`.
             """
             return self._members.state
 
     @property
     def step_count(self) -> int:
-        """How often :meth:`step` was called: what schedules are called with. Replays of a CUDA graph are not counted."""
+        """The number of calls of :meth:`step`, which schedules are called with. Replays of a CUDA graph do not count."""
         return self._step_count
 
     @property
     def skipped_steps(self) -> int:
-        """How many steps `skip_nonfinite` left out. With `capturable`, reading it waits for the GPU."""
+        """How many steps `skip_nonfinite` skipped. With `capturable`, reading it waits for the GPU."""
         return self._members.counts[1]
 
     @overload
@@ -166,41 +154,40 @@ class Optimizer(Persistent, Generic[Params_co]):
     ) -> Norm:
         """Take one step: update every parameter and its state in place, in one native call that releases the GIL.
 
-        On a GPU the step is queued on CuPy's current stream of the parameters' device, and nothing waits for it.
+        On a GPU the step is queued on CuPy's current stream of the parameters' device and runs asynchronously.
 
         Parameters
         ----------
         grads : array, sequence or mapping
-            Gradients in the structure of `params` (of groups: one sequence over all parameters, in the order of the groups):
-            float32, C-contiguous, of the parameters' shapes, on their device. They are not changed. None in place of a
-            gradient leaves that parameter alone, its state and step count too.
+            The gradients, in the structure of `params` (for groups: one sequence over all groups in order). float32,
+            C-contiguous, with the shapes of the parameters, on their device. They are not changed. If a gradient is None, its
+            parameter, state and step count stay as they are.
         grad_scale : float
-            What gradients are multiplied by: one over the loss scale, or over the number of accumulated batches.
+            The factor that gradients are multiplied by, such as one over the loss scale or the number of accumulated batches.
         clip_value : float, optional
-            Above 0. After that, elements beyond it in magnitude are set to it, with their sign.
+            Above 0. Elements of scaled gradients are clipped to [-`clip_value`, `clip_value`].
         max_norm : float, optional
-            Above 0. If :func:`fastadam.global_norm` of all gradients, times `grad_scale`, is larger, all of them are also
-            multiplied by ``max_norm / norm``. It reads the gradients once more. Infinity: only find the norm.
+            Above 0. If the :func:`fastadam.global_norm` of the scaled gradients is larger, they are also multiplied by
+            ``max_norm / norm``. Reads the gradients once more. Infinity only computes the norm.
         skip_nonfinite : bool
-            If an element of a gradient is infinite or NaN, change no parameter, state or step count, and add one to
-            `skipped_steps`. It reads the gradients once more. On a GPU it takes `capturable`.
+            If a gradient has an infinite or NaN element, change no parameter, state or step count, and add one to
+            `skipped_steps`. Reads the gradients once more. On a GPU it needs `capturable`.
         num_threads : int, optional
-            How many of the CPU's threads to use at most; by default as many as :func:`fastadam.get_num_threads` says. The
-            result does not depend on it.
+            The most CPU threads to use; by default :func:`fastadam.get_num_threads`. It does not affect the result.
 
         Returns
         -------
         float, array or None
-            With `max_norm` or `skip_nonfinite` the norm of the gradients times `grad_scale`, before clipping, in float64; on
-            a GPU a 0-d array there. Otherwise None.
+            With `max_norm` or `skip_nonfinite`, the norm of the scaled gradients before clipping, in float64; on a GPU a 0-d
+            array. Otherwise None.
 
         Raises
         ------
         TypeError, ValueError
-            If an argument, a gradient or the structure does not fit, if a gradient overlaps a parameter or state, if a
-            parameter's memory was replaced, or if a schedule returns a bad value. A call that raises changes nothing.
+            If an argument, a gradient or the structure does not fit, a gradient overlaps a parameter or state, a parameter's
+            memory was replaced, or a schedule returns a bad value. A call that raises changes nothing.
         RuntimeError
-            If a kernel cannot be compiled for the GPU, or a CUDA graph is being captured without `capturable`.
+            If a kernel does not compile for the GPU, or a CUDA graph is being captured without `capturable`.
         """
         threads = 0 if num_threads is None else thread_count("num_threads", num_threads)
         options = AS_GIVEN
@@ -214,7 +201,7 @@ class Optimizer(Persistent, Generic[Params_co]):
         if self._is_scheduled:
             self._use([group.at(self._step_count) for group in self._groups])
         norm = self._members.step(grads, options, threads)
-        vars(self)["_step_count"] += 1  # past __setattr__, which takes as long as the step of a small array
+        vars(self)["_step_count"] += 1  # __setattr__ would be slow beside a small step
         return norm
 
     def __repr__(self) -> str:

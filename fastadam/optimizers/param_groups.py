@@ -1,4 +1,4 @@
-"""Groups of parameters that share hyperparameters: what users pass for them, what they see, and schedules."""
+"""Parameter groups: how users pass them, the mapping that users see, and schedules."""
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -6,15 +6,15 @@ from typing import Any, NamedTuple, TypeAlias
 from fastadam.optimizers.hyperparameters import Declaring, Hyperparameters
 from fastadam.structure import Structure, is_sequence, listed
 
-Given: TypeAlias = dict[str, Any]  # hyperparameters by name, as a user gave them: some may be schedules
+Given: TypeAlias = dict[str, Any]  # hyperparameters by name; some may be schedules
 
 
 class Group(NamedTuple):
-    """The hyperparameters of some neighbours among the parameters."""
+    """The hyperparameters of consecutive parameters."""
 
-    size: int  # parameters
+    size: int  # how many parameters
     given: Given
-    hyperparameters: Hyperparameters  # what they are at present
+    hyperparameters: Hyperparameters  # the current values
 
     @classmethod
     def make(cls, kind: type[Declaring], size: int, given: Given, count: int) -> "Group":
@@ -27,7 +27,7 @@ class Group(NamedTuple):
         return any(callable(value) for value in self.given.values())
 
     def at(self, count: int) -> "Group":
-        """The group after `count` steps, for which its schedules are asked."""
+        """The group with the values of its schedules after `count` steps."""
         kind, present = self.hyperparameters.kind, vars(self.hyperparameters)
         values = {name: _at(kind, name, value, count) for name, value in self.given.items() if callable(value)}
         if all(present[name] == value for name, value in values.items()):
@@ -35,18 +35,17 @@ class Group(NamedTuple):
         return self._with(self._replace(hyperparameters=self.hyperparameters.changed(values)), values)
 
     def changed(self, changes: Given, count: int) -> "Group":
-        """With other hyperparameters, unless those would take another state."""
+        """The group with other hyperparameters, unless they need a different state."""
         return self._with(self.make(self.hyperparameters.kind, self.size, self.given | changes, count), changes)
 
     def _with(self, other: "Group", changes: Given) -> "Group":
-        """`other`, which came of `changes`, unless it would take another state."""
+        """`other`, made by `changes`, unless it needs a different state."""
         after, before = other.hyperparameters.initial_state, self.hyperparameters.initial_state
         if after != before:
             names = changes or [name for name, value in self.given.items() if callable(value)]
             cause = ", ".join(f"{name} is {getattr(other.hyperparameters, name)!r}" for name in names)
             raise ValueError(
-                f"{cause}, with which the state would be {_words(after)}; it is {_words(before)} since the optimizer was made; "
-                "make a new optimizer"
+                f"{cause}, which needs the state {_words(after)}; this optimizer was created with {_words(before)}; create a new one"
             )
         return other
 
@@ -56,12 +55,12 @@ def _words(initial_state: dict[str, float]) -> str:
 
 
 def _at(kind: type[Declaring], name: str, value: Any, count: int) -> Any:
-    """A hyperparameter after `count` steps."""
+    """The value of a hyperparameter after `count` steps."""
     return kind._declared[name].check(f"{name}({count})", value(count)) if callable(value) else value
 
 
 def parse(params: Any, kind: type[Declaring]) -> tuple[Structure, list[Any], list[tuple[int, Given]]]:
-    """The structure and members of `params`, and each group's size and the hyperparameters that it names."""
+    """The structure and the members of `params`, and for each group its size and its own hyperparameters."""
     params = listed(params)
     if not is_sequence(params) or not any(isinstance(member, Mapping) for member in params):
         structure = Structure(params)
@@ -75,7 +74,7 @@ def parse(params: Any, kind: type[Declaring]) -> tuple[Structure, list[Any], lis
 
 
 def parse_group(group: Any, kind: type[Declaring], argument: str) -> tuple[Structure, list[Any], Given]:
-    """The same for one group, which a user has passed as `argument`."""
+    """The same for one group; error messages call it `argument`."""
     if not isinstance(group, Mapping) or "params" not in group:
         raise TypeError(
             f"{argument} is a {type(group).__name__} without 'params'; expected a group, {{'params': ..., 'lr': ...}}"
@@ -92,9 +91,9 @@ def parse_group(group: Any, kind: type[Declaring], argument: str) -> tuple[Struc
 
 
 class ParamGroup(MutableMapping[str, Any]):
-    """A group as users see it: a mapping from ``"params"`` and the names of hyperparameters, which may be set.
+    """A group as users see it: a mapping with ``"params"`` and the hyperparameters, which can be set.
 
-    A value that is refused changes nothing.
+    A bad value raises and changes nothing.
     """
 
     def __init__(self, params: Sequence[Any], get: Callable[[], Group], change: Callable[[Given], Any]) -> None:

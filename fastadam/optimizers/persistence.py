@@ -1,4 +1,4 @@
-"""How an optimizer's state leaves the process and comes back: state dicts, files, pickles and copies."""
+"""The methods of an optimizer that save and restore its state: state dicts, files, pickles and copies."""
 
 import os
 from collections.abc import Mapping
@@ -19,19 +19,19 @@ class Persistent(Declaring, state_dicts.Stateful):
     _defaults: dict[str, Any]
 
     def _take(self, groups: list[Group], members: Members) -> None:
-        """Step these from now on."""
+        """Use these from now on."""
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:
-        """A copy of all but the parameters: NumPy arrays and plain values, whichever device the state is on.
+        """A copy of everything but the parameters, as NumPy arrays and plain values, whatever the device.
 
         Returns
         -------
         dict
-            ``"optimizer"`` (the class's name), ``"step_count"``, ``"skipped_steps"``, ``"param_groups"`` (for each group its
-            hyperparameters by name, ``"params"``, which are the numbers of its parameters, and their ``"param_shapes"``; if
-            `params` was a mapping also ``"param_names"``), and ``"state"``: for each number of a parameter its ``"step"``, an
-            int, and its arrays by name.
+            ``"optimizer"`` (the name of the class), ``"step_count"``, ``"skipped_steps"``, ``"param_groups"`` (for each group
+            its hyperparameters, the indices of its parameters in ``"params"``, their ``"param_shapes"``, and their
+            ``"param_names"`` if `params` was a mapping), and ``"state"`` (for each parameter's index its ``"step"``, an int,
+            and its arrays by name).
         """
         state_dict = state_dicts.describe(self)
         for i, name, array in state_dicts.arrays(self):
@@ -39,67 +39,67 @@ class Persistent(Declaring, state_dicts.Stateful):
         return state_dict
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *, strict: bool = True) -> None:
-        """Take over what :meth:`state_dict` gave. The values are copied.
+        """Restore what :meth:`state_dict` returned. The values are copied.
 
         Parameters
         ----------
         state_dict : mapping
-            Of an optimizer of the same class, with parameters of the same names and shapes and states of the same names,
-            shapes and dtypes.
+            From an optimizer of the same class. The names and shapes of its parameters and the names, shapes and dtypes of its
+            states have to match.
         strict : bool
-            Whether hyperparameters must be the same too. If not, they are taken over, as ``torch.optim`` does.
+            Whether hyperparameters must match too. If False, they are replaced, as in ``torch.optim``.
 
         Raises
         ------
         TypeError, ValueError
-            If it does not fit; the message names all that differs. Then nothing has been changed.
+            If it does not fit; the message lists all differences. A call that raises changes nothing.
         """
         state_dicts.restore(self, state_dict, flag("strict", strict), "state_dict")
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all that :meth:`state_dict` has to a file, one array after the other.
+        """Write the contents of :meth:`state_dict` to a file, one array at a time.
 
-        The file is a ``.npz`` without pickles and with a checksum. It is written beside `path`, flushed to the disk and
-        renamed: a process killed at any moment leaves the file that was there, or the new one.
+        The file is an ``.npz`` without pickles, with a checksum. It is written to a temporary file beside `path`, flushed to
+        disk and renamed. If the process is killed, `path` is the old file or the complete new one.
 
         Parameters
         ----------
         path : str or os.PathLike
-            Where to; taken as it is, and replaced.
+            The file, which is replaced if it exists. No suffix is added.
 
         Raises
         ------
         OSError
-            If it cannot be written. Then the file that was there is as it was.
+            If it cannot be written. An existing file stays as it was.
         """
-        from fastadam.state import checkpoint  # here, since importing it takes a third of the package's time
+        from fastadam.state import checkpoint  # here, because importing it is slow
 
         checkpoint.write(path, *state_dicts.to_file(self))
 
     def load(self, path: str | os.PathLike[str], *, strict: bool = True) -> None:
-        """Take over what :meth:`save` wrote, from whatever device.
+        """Restore what :meth:`save` wrote, whatever the device.
 
         Parameters
         ----------
         path : str or os.PathLike
             The file.
         strict : bool
-            As for :meth:`load_state_dict`. A schedule is not in the file: where the optimizer that was saved had one, this
-            one must have one too, which it keeps.
+            As for :meth:`load_state_dict`. Schedules are not saved: where the saved optimizer had one, this one must have one
+            too, and keeps it.
 
         Raises
         ------
         OSError
             If the file cannot be read.
         TypeError, ValueError
-            If a byte of the file is not what was written, or what it holds does not fit. Then nothing has been changed.
+            If the file is damaged or its contents do not fit. A call that raises changes nothing.
         """
         from fastadam.state import checkpoint
 
         state_dict = state_dicts.from_file(*checkpoint.read(path))
         state_dicts.restore(self, state_dict, flag("strict", strict), os.fspath(path))
 
-    # Of this package, a pickle names nothing but the optimizer's class; the rest of it is arrays and plain values.
+    # A pickle refers to nothing in this package but the optimizer's class: the rest is arrays and plain values.
 
     def __getstate__(self) -> dict[str, Any]:
         members = self._members

@@ -7,7 +7,7 @@ from fastadam.typing import Params_co
 
 
 class RAdam(Optimizer[Params_co]):
-    r"""RAdam: Adam whose first steps are those of momentum, until the second moment can be trusted (Liu et al. 2020).
+    r"""RAdam: Adam that uses only momentum until the second moment is reliable (Liu et al. 2020).
 
     With :math:`\rho_\infty = 2 / (1 - \beta_2) - 1` and
     :math:`\rho_t = \rho_\infty - 2 t \beta_2^t / (1 - \beta_2^t)`:
@@ -19,16 +19,16 @@ class RAdam(Optimizer[Params_co]):
         p &\leftarrow p - \mathrm{lr} \, \frac{m}{1 - \beta_1^t} \cdot
             \begin{cases} r \sqrt{1 - \beta_2^t} / (\sqrt{v} + \mathrm{eps}) & \rho_t > 5 \\ 1 & \text{otherwise} \end{cases}
 
-    :func:`fastadam.reference.radam_step` is the specification, and gives the same bits. Names, defaults and semantics are those
+    :func:`fastadam.reference.radam_step` is the specification and gives the same bits. Names, defaults and behaviour are those
     of ``torch.optim.RAdam``; the paper's threshold is 4.
 
-    In place of Adam with a warm-up of the learning rate, which it makes superfluous by the paper's argument. With the default
-    `betas` the first five steps are those of momentum, of the size of the gradients.
+    An alternative to Adam with a learning-rate warm-up, which the paper argues it makes unnecessary. With the default `betas`,
+    the first five steps use momentum only, so their size depends on the scale of the gradients.
 
     Parameters
     ----------
     params, maximize, ema_decay, capturable
-        As for :class:`fastadam.Adam`, and so are errors.
+        As for :class:`fastadam.Adam`, which also lists the errors raised.
     lr : float
         Learning rate, at least 0.
     betas : (float, float)

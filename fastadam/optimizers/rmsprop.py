@@ -7,7 +7,7 @@ from fastadam.typing import Params_co
 
 
 class RMSprop(Optimizer[Params_co]):
-    r"""RMSProp (Tieleman & Hinton 2012), with centering (Graves 2013) and momentum as options.
+    r"""RMSProp (Tieleman & Hinton 2012), optionally centered (Graves 2013) and with momentum.
 
     .. math::
         v &\leftarrow \alpha v + (1 - \alpha) g^2 \\
@@ -16,16 +16,17 @@ class RMSprop(Optimizer[Params_co]):
         b &\leftarrow \mathrm{momentum} \, b + \frac{g}{\sqrt{v} + \mathrm{eps}} \\
         p &\leftarrow p - \mathrm{lr} \, b
 
-    :func:`fastadam.reference.rmsprop_step` is the specification, and gives the same bits. Names, defaults and semantics are
-    those of ``torch.optim.RMSprop``, but for a centered variance that rounding makes negative: 0 here, and NaN there.
+    :func:`fastadam.reference.rmsprop_step` is the specification and gives the same bits. Names, defaults and behaviour are
+    those of ``torch.optim.RMSprop``, with one exception: a centered variance that rounding makes negative counts as 0 here,
+    and gives NaN in PyTorch.
 
-    Adam without its first moment, with half of its state; usual for recurrent networks and in reinforcement learning. The
-    average has no bias correction: the first steps are larger by up to :math:`1 / \sqrt{1 - \alpha}`, ten times by default.
+    Adam without the first moment, with half of its state. Common for recurrent networks and reinforcement learning. The average
+    has no bias correction: the first steps are larger by up to :math:`1 / \sqrt{1 - \alpha}`, ten times by default.
 
     Parameters
     ----------
     params, maximize, ema_decay, capturable
-        As for :class:`fastadam.Adam`, and so are errors.
+        As for :class:`fastadam.Adam`, which also lists the errors raised.
     lr : float
         Learning rate, at least 0.
     alpha : float

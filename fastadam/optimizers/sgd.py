@@ -7,7 +7,7 @@ from fastadam.typing import Params_co
 
 
 class SGD(Optimizer[Params_co]):
-    r"""Stochastic gradient descent, with momentum (Polyak 1964) or Nesterov's variant (Sutskever et al. 2013) as options.
+    r"""Stochastic gradient descent, optionally with momentum (Polyak 1964) or Nesterov's variant (Sutskever et al. 2013).
 
     .. math::
         b &\leftarrow \mathrm{momentum} \, b + (1 - \mathrm{dampening}) \, g
@@ -15,26 +15,26 @@ class SGD(Optimizer[Params_co]):
         p &\leftarrow p - \mathrm{lr} \, b
             \quad (p - \mathrm{lr} \, (g + \mathrm{momentum} \, b) \text{ with nesterov})
 
-    :func:`fastadam.reference.sgd_step` is the specification, and gives the same bits. Names, defaults and semantics are those
-    of ``torch.optim.SGD``. The papers have `lr` within the momentum, which is the same while it does not change.
+    :func:`fastadam.reference.sgd_step` is the specification and gives the same bits. Names, defaults and behaviour are those
+    of ``torch.optim.SGD``. The papers apply `lr` inside the momentum, which is the same as long as `lr` is constant.
 
-    It takes the least memory: one array of state with momentum, none without. A momentum of 0.9 and a schedule are usual for
-    convolutional networks. All parameters share one scale of steps, so that `lr` has to be found for each model.
+    It needs the least memory: one state array with momentum, none without. A momentum of 0.9 and a schedule are usual for
+    convolutional networks. The size of a step depends on the scale of the gradients, so `lr` has to be tuned for each model.
 
     Parameters
     ----------
     params, maximize, ema_decay, capturable
-        As for :class:`fastadam.Adam`, and so are errors.
+        As for :class:`fastadam.Adam`, which also lists the errors raised.
     lr : float
         Learning rate, at least 0.
     momentum : float
         At least 0. Without momentum (0) there is no state.
     dampening : float
-        Takes from the gradient's share in the momentum.
+        Reduces the gradient's share in the momentum.
     weight_decay : float
         At least 0; ``weight_decay * param`` is added to the gradient.
     nesterov : bool
-        Look ahead by the momentum. Takes a momentum, and no dampening.
+        Look ahead by the momentum. Needs a momentum above 0 and no dampening.
 
     References
     ----------
@@ -55,9 +55,9 @@ class SGD(Optimizer[Params_co]):
 
     lr = Hyperparameter(non_negative, 1e-3, "Learning rate, at least 0.")
     momentum = Hyperparameter(non_negative, 0.0, "At least 0; without momentum (0) there is no ``momentum_buffer``.")
-    dampening = Hyperparameter(real, 0.0, "Takes from the gradient's share in the momentum.")
+    dampening = Hyperparameter(real, 0.0, "Reduces the gradient's share in the momentum.")
     weight_decay = Hyperparameter(non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.")
-    nesterov = Hyperparameter(flag, False, "Look ahead by the momentum. Takes a momentum, and no dampening.")
+    nesterov = Hyperparameter(flag, False, "Look ahead by the momentum. Needs a momentum above 0 and no dampening.")
     maximize = Hyperparameter(flag, False, "Negate the gradient.")
 
     def __init__(

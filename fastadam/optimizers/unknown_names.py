@@ -1,10 +1,10 @@
-"""What to say to a name that is no hyperparameter: a misspelling, or another library's word for one."""
+"""Hints for unknown names: misspelt hyperparameters and the words of other libraries."""
 
 import functools
 from collections.abc import Callable, Collection
 from typing import Any
 
-# The first of each that an optimizer has is meant.
+# Each stands for the first of these that the optimizer has.
 _ALIASES = {
     **dict.fromkeys(("learning_rate", "stepsize", "step_size", "eta", "alpha"), ("lr",)),
     **dict.fromkeys(("beta", "beta1", "beta2", "beta_1", "beta_2", "b1", "b2"), ("betas",)),
@@ -17,30 +17,30 @@ _ALIASES = {
     "decoupled": ("decoupled_weight_decay",),
     "ema": ("ema_decay",),
 }
-_LIKE, _NEXT_TO = 0.6, 0.82  # how like a name must be to be worth a hint, and to be taken for a slip
+_SIMILAR, _ALMOST_EQUAL = 0.6, 0.82  # difflib's ratio for a hint, and for a name that must be a misspelling
 
 
 def meant(name: str, names: Collection[str]) -> str | None:
-    """Which of `names` the unknown `name` seems to stand for."""
-    return slip(name, names) or _nearest(name, names, _LIKE)
+    """Which of `names` was probably meant by `name`."""
+    return misspelt(name, names) or _nearest(name, names, _SIMILAR)
 
 
-def slip(name: str, names: Collection[str]) -> str | None:
-    """The same, if there is next to no doubt."""
+def misspelt(name: str, names: Collection[str]) -> str | None:
+    """The same, but only if there is almost no doubt."""
     plain = name.lower()
     if plain in names:
         return plain
     alias = next((known for known in _ALIASES.get(plain, ()) if known in names), None)
-    return alias or _nearest(plain, names, _NEXT_TO)
+    return alias or _nearest(plain, names, _ALMOST_EQUAL)
 
 
 def hint(known: str | None) -> str:
-    """The end of a message."""
+    """The end of an error message."""
     return f"; did you mean {known!r}?" if known else ""
 
 
 def hinting(init: Callable[..., None], names: Collection[str]) -> Callable[..., None]:
-    """The constructor `init`, with hints in its errors."""
+    """The constructor `init` with hints for unknown keywords."""
     code = init.__code__
     accepted = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
@@ -56,6 +56,6 @@ def hinting(init: Callable[..., None], names: Collection[str]) -> Callable[..., 
 
 
 def _nearest(name: str, names: Collection[str], cutoff: float) -> str | None:
-    from difflib import get_close_matches  # here, since few programs need it
+    from difflib import get_close_matches  # slow to import, and only needed for errors
 
     return next(iter(get_close_matches(name, names, 1, cutoff)), None)

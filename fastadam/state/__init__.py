@@ -1,4 +1,4 @@
-"""How an optimizer's state leaves the process and comes back: state dicts, checkpoint files, other libraries' formats.
+"""Formats of an optimizer's state: state dicts, checkpoint files, and those of other libraries.
 
-Nothing here steps anything, and an optimizer is known only by what it holds.
+Nothing here takes a step, and modules here know only the groups, arrays and counts of an optimizer.
 """

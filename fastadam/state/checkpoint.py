@@ -1,4 +1,4 @@
-"""A file of arrays that is never half written and never read wrong: an ``.npz`` with a checksum over all of it."""
+"""Checkpoint files: ``.npz`` files that are replaced atomically and have a checksum of the whole file."""
 
 import contextlib
 import io
@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 FORMAT, VERSION = "fastadam checkpoint", 1
-# ZIP checks the contents of its members, but not its own tables. The archive's comment, which ends the file, is the checksum
-# of all that is before it.
+# ZIP has checksums of its members, but not of its own tables. The comment of the archive, at the end of the file, holds the
+# checksum of everything before it.
 _COMMENT = "fastadam crc32 {:08x}"
 _LENGTH = len(_COMMENT.format(0))
 _BLOCK = 1 << 20
 
 
 def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: Iterable[tuple[str, NDArray[Any]]]) -> None:
-    """Write `header`, of which JSON is made, and named arrays, which are taken one at a time.
+    """Write `header` as JSON, and named arrays one at a time.
 
-    A process killed at any moment leaves the file that was there, or the new one.
+    If the process is killed, `path` is the old file or the complete new one.
     """
     folder, name = os.path.split(os.fspath(path))
     temporary = os.path.join(folder, f".{name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
@@ -42,7 +42,7 @@ def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: Iterable
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """The header and the arrays; a ValueError if the file is not what was written."""
+    """The header and the arrays. Raises ValueError if the file is damaged."""
     with open(path, "rb") as file:
         problem = _damage(file)
         if problem is not None:
@@ -74,13 +74,13 @@ def _write(file: BinaryIO, header: dict[str, Any], arrays: Iterable[tuple[str, N
 
 
 def _add(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
-    # A ZipInfo of its own has a fixed date: the same contents are the same bytes.
+    # A plain ZipInfo has a fixed date, so that equal contents give equal bytes.
     with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
         np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
 
 def _damage(file: BinaryIO) -> str | None:
-    """What is wrong with the bytes of a file."""
+    """What is wrong with a file, in words."""
     end = file.seek(0, io.SEEK_END) - _LENGTH
     if end < 0:
         return "is too short"
@@ -94,7 +94,7 @@ def _damage(file: BinaryIO) -> str | None:
 
 
 def _checksum(file: BinaryIO, end: int) -> int:
-    """Of the first `end` bytes."""
+    """The checksum of the first `end` bytes."""
     file.seek(0)
     checksum = 0
     while end > 0:
@@ -104,7 +104,7 @@ def _checksum(file: BinaryIO, end: int) -> int:
 
 
 def _flush_folder(folder: str) -> None:
-    """Make the new name durable, where a folder can be flushed."""
+    """Flush the new name to disk, where the system can flush a folder."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""State to and from optax, whose state of Adam is a named tuple of pytrees."""
+"""Conversion of state to and from optax, whose Adam state is a named tuple of pytrees."""
 
 import importlib
 from typing import TYPE_CHECKING, Any

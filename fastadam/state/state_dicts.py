@@ -1,4 +1,4 @@
-"""State dicts: what is in them, and whether one fits an optimizer."""
+"""State dicts: their contents, how they are stored in a file, and whether one fits an optimizer."""
 
 import operator
 from collections.abc import Iterator, Mapping
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from fastadam.optimizers.members import Members
 from fastadam.optimizers.param_groups import Group
 
-SCHEDULE = {"schedule": True}  # in a file, in place of a schedule
+SCHEDULE = {"schedule": True}  # replaces a schedule in a file
 
 
 class Stateful(Protocol):
-    """What this module knows of an optimizer."""
+    """The part of an optimizer that this module uses."""
 
     _groups: list[Group]
     _members: Members
     _step_count: int
 
     def _use(self, groups: list[Group]) -> list[Group]:
-        """Step by these from now on."""
+        """Use these from now on."""
         ...
 
 
@@ -47,7 +47,7 @@ def describe(optimizer: Stateful) -> dict[str, Any]:
 
 
 def arrays(optimizer: Stateful) -> Iterator[tuple[int, str, NDArray[np.float32]]]:
-    """The arrays of the state in the CPU's memory: a parameter's number, a name and the array."""
+    """All state arrays, in CPU memory: the index of the parameter, the name and the array."""
     members = optimizer._members
     for i, state in enumerate(members.states):
         for name, array in state.items():
@@ -55,7 +55,7 @@ def arrays(optimizer: Stateful) -> Iterator[tuple[int, str, NDArray[np.float32]]
 
 
 def to_file(optimizer: Stateful) -> tuple[dict[str, Any], Iterator[tuple[str, NDArray[np.float32]]]]:
-    """What a file keeps of an optimizer: a header, of which JSON is made, and named arrays, one at a time."""
+    """The contents of a file: a header that can be written as JSON, and named arrays, one at a time."""
     header = describe(optimizer)
     header["param_groups"] = [
         {name: SCHEDULE if callable(value) else value for name, value in group.items()} for group in header["param_groups"]
@@ -64,7 +64,7 @@ def to_file(optimizer: Stateful) -> tuple[dict[str, Any], Iterator[tuple[str, ND
 
 
 def from_file(header: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, Any]:
-    """The state dict of which :func:`to_file` made these."""
+    """The state dict whose file has this header and these arrays."""
     state_dict = {**header, "state": {int(i): dict(state) for i, state in header["state"].items()}}
     for path, array in arrays.items():
         _, i, name = path.split("/")
@@ -73,7 +73,7 @@ def from_file(header: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float32
 
 
 def restore(optimizer: Stateful, state_dict: Mapping[str, Any], strict: bool, source: str) -> None:
-    """Give an optimizer the state of a state dict, or raise an error that names all that does not fit."""
+    """Restore a state dict, or raise an error that lists everything that does not fit."""
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"{source} is a {type(state_dict).__name__}; expected what state_dict() returns")
     here = describe(optimizer)
@@ -93,12 +93,12 @@ def restore(optimizer: Stateful, state_dict: Mapping[str, Any], strict: bool, so
 
 
 def _hyperparameters(group: Group, described: Mapping[str, Any]) -> dict[str, Any]:
-    """What a state dict gives a group, which keeps its schedules if the state dict comes from a file."""
+    """The hyperparameters that a group takes from a state dict. Schedules are not in files, so the group keeps its own."""
     return {name: described[name] for name in group.hyperparameters.kind._chosen if described[name] != SCHEDULE}
 
 
 def _misfits(optimizer: Stateful, here: dict[str, Any], there: Mapping[str, Any], strict: bool) -> Iterator[str]:
-    """A sentence for each difference that matters."""
+    """A sentence for each difference."""
     if missing := here.keys() - there.keys():
         yield f"it has no {sorted(missing)}; expected what state_dict() returns"
         return
@@ -134,7 +134,7 @@ def _group_misfits(group: Group, here: dict[str, Any], there: Mapping[str, Any],
         if name in group.hyperparameters.kind._chosen:
             is_schedule = callable(expected), callable(found) or found == SCHEDULE
             same = all(is_schedule) or (not any(is_schedule) and _plain(found) == expected)
-            # Whatever the mode, a schedule that is not in the file has to be here.
+            # Files do not hold schedules, so the optimizer must have one, even if not strict.
             if not same and (strict or found == SCHEDULE):
                 words = "a schedule" if found == SCHEDULE else repr(found)
                 yield f"[{name!r}] is {words}; expected {expected!r}, or set it" + (", or pass strict=False" if strict else "")
@@ -170,5 +170,5 @@ def _not_a_count(name: str, value: Any) -> Iterator[str]:
 
 
 def _plain(value: Any) -> Any:
-    """Lists, which JSON has, as the tuples that they were."""
+    """`value` with tuples in place of lists, into which JSON has turned them."""
     return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value

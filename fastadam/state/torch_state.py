@@ -1,4 +1,4 @@
-"""State to and from ``torch.optim``, which keeps the same moments but says some things otherwise."""
+"""Conversion of state to and from ``torch.optim``."""
 
 import importlib
 import itertools
@@ -12,7 +12,7 @@ from fastadam.state import state_dicts
 if TYPE_CHECKING:
     from fastadam.optimizers.optimizer import Optimizer
 
-_ALWAYS_HAS_STATE = ("Adagrad",)  # torch's others make a parameter's state in its first step
+_ALWAYS_HAS_STATE = ("Adagrad",)  # torch's other optimizers create a parameter's state in its first step
 _HAS_NO_STEP = ("SGD",)
 
 
@@ -45,7 +45,7 @@ def to_torch(optimizer: "Optimizer") -> dict[str, Any]:
 def from_torch(optimizer: "Optimizer", state_dict: Mapping[str, Any]) -> None:
     """See :func:`fastadam.convert.from_torch`."""
     result, members, theirs = state_dicts.describe(optimizer), optimizer._members, state_dict["state"]
-    hidden = optimizer._defaults.get("decoupled_weight_decay")  # of Adam and AdamW, whose names say it
+    hidden = optimizer._defaults.get("decoupled_weight_decay")  # of Adam and AdamW, where it follows from the class
     numbers, groups = [], []
     for ours, group in zip(itertools.cycle(result["param_groups"]), state_dict["param_groups"], strict=False):
         numbers += group["params"]
@@ -57,7 +57,7 @@ def from_torch(optimizer: "Optimizer", state_dict: Mapping[str, Any]) -> None:
     initial = [group.hyperparameters.initial_state for group in optimizer._groups for _ in range(group.size)]
     for i, (number, param, values) in enumerate(zip(numbers, members.params, initial, strict=False)):
         their = {name: value for name, value in theirs.get(number, {}).items() if value is not None and name != "mu_product"}
-        step = int(their.pop("step", 1 if their else 0))  # SGD does not count, but knows of its first
+        step = int(their.pop("step", 1 if their else 0))  # SGD keeps no count, but has state after its first step
         arrays = {name: value.detach().cpu().numpy() for name, value in their.items()}
         if step == 0:
             arrays = {name: np.full(param.shape, value, np.float32) for name, value in values.items()} | arrays
@@ -70,6 +70,6 @@ def from_torch(optimizer: "Optimizer", state_dict: Mapping[str, Any]) -> None:
 
 
 def _mu_product(beta1: float, momentum_decay: float, step: int) -> float:
-    """The product of NAdam's momenta up to `step`, which torch keeps and the rule computes anew."""
+    """The product of NAdam's momenta up to `step`. torch stores it; our rule computes it in each step."""
     steps = np.arange(1, step + 1)
     return float(np.prod(beta1 * (1 - 0.5 * 0.96 ** (steps * momentum_decay))))
