@@ -7,7 +7,7 @@ from typing import Any
 
 from fastadam.commands.text import progress, table
 from fastadam.viz import METHODS, SURFACES, Race, race, save
-from fastadam.viz.races import check_output
+from fastadam.viz.result import check_output
 
 PICTURED = "beale"  # where one surface has to be chosen and none is named
 

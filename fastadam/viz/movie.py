@@ -7,7 +7,7 @@ from typing import Any
 
 from fastadam.viz.extra import needed
 from fastadam.viz.picture import SIZE, Ways, draw_ground, new_figure
-from fastadam.viz.races import Race
+from fastadam.viz.result import Race
 
 MOST_FRAMES = 60  # of what moves: a longer race is shown in larger strides
 FRAMES_PER_SECOND = 12

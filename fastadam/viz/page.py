@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from fastadam.viz.contours import LEVELS, relief
 from fastadam.viz.extra import needed
 from fastadam.viz.methods import METHODS
-from fastadam.viz.races import Race
-from fastadam.viz.relief import LEVELS, relief
+from fastadam.viz.result import Race
 from fastadam.viz.style import STYLES
 from fastadam.viz.surface import Point
 from fastadam.viz.trajectory import QUANTITIES, Trajectory

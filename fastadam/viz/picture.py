@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from fastadam.viz.contours import LEVELS, relief
 from fastadam.viz.extra import needed
-from fastadam.viz.races import Race
-from fastadam.viz.relief import LEVELS, relief
+from fastadam.viz.result import Race
 from fastadam.viz.style import STYLES
 
 SIZE = 9.0, 5.6  # inches

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastadam.viz.races import Race
+from fastadam.viz.result import Race
 from fastadam.viz.surface import Point
 
 

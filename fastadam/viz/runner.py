@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from fastadam.hyperparameters import flag, non_negative, real, step_number
+from fastadam.viz.catalog import SURFACES
 from fastadam.viz.methods import METHODS
-from fastadam.viz.races import Race, check_output
 from fastadam.viz.region import visited, with_start
+from fastadam.viz.result import Race, check_output
 from fastadam.viz.surface import Function, Point, Surface
-from fastadam.viz.surfaces import SURFACES
 from fastadam.viz.trajectory import best_rate
 
 
