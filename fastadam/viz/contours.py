@@ -1,4 +1,4 @@
-"""The heights of a surface on a grid, on a scale on which evenly spaced contour lines show its form."""
+"""The loss of a surface on a grid, scaled so that evenly spaced contours show its shape."""
 
 from dataclasses import dataclass
 
@@ -6,16 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastadam.viz.surface import Surface
-from fastadam.viz.trajectory import heights
+from fastadam.viz.trajectory import losses
 
 POINTS = 96  # of the grid, in each direction
 LEVELS = 14  # between contour lines
-DECADES = 20  # how many times the heights have to grow from the lowest 5 % of the region to the highest for a logarithmic scale
+DECADES = 20  # the scale is logarithmic if the 95th percentile of the loss is more than this many times the 5th
 
 
 @dataclass(frozen=True)
-class Relief:
-    """A grid over the region, and the surface's heights there from 0 to 1, `shown[i, j]` at `x[j]` and `y[i]`."""
+class Contours:
+    """A grid over the region, and the loss there, scaled to 0 to 1: `shown[i, j]` is at `x[j]` and `y[i]`."""
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
@@ -23,18 +23,18 @@ class Relief:
     logarithmic: bool
 
 
-def relief(surface: Surface) -> Relief:
-    """The relief of the surface's region.
+def contours(surface: Surface) -> Contours:
+    """The contours of a surface in its region.
 
-    Heights are counted from the lowest. Where they span decades their logarithm is shown, from a hundredth of the median on.
+    The loss is measured from the lowest. If it spans decades, its logarithm is shown, after adding a hundredth of the median.
     """
     x, y = (np.linspace(*edges, POINTS) for edges in surface.region)
-    height = heights(surface, np.stack(np.meshgrid(x, y), axis=-1))
-    known = heights(surface, np.array(surface.minima).reshape(-1, 2))
-    height -= min(np.nanmin(height), known.min(initial=np.inf))
-    low, median, high = np.nanpercentile(height, [5, 50, 95])
+    loss = losses(surface, np.stack(np.meshgrid(x, y), axis=-1))
+    at_minima = losses(surface, np.array(surface.minima).reshape(-1, 2))
+    loss -= min(np.nanmin(loss), at_minima.min(initial=np.inf))
+    low, median, high = np.nanpercentile(loss, [5, 50, 95])
     logarithmic = bool(high > DECADES * low)
     if logarithmic:
-        height = np.log10(height + median / 100)
-    lowest, highest = np.nanmin(height), np.nanmax(height)
-    return Relief(x, y, (height - lowest) / (highest - lowest or 1), logarithmic)
+        loss = np.log10(loss + median / 100)
+    lowest, highest = np.nanmin(loss), np.nanmax(loss)
+    return Contours(x, y, (loss - lowest) / (highest - lowest or 1), logarithmic)
