@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fastadam.viz import METHODS, SURFACES, race
+from fastadam.viz.contours import contours
 from fastadam.viz.trajectory import losses
 
 ALL = pytest.mark.parametrize("name", SURFACES)
@@ -53,6 +54,26 @@ def test_start_and_minima_are_in_the_region(name):
         assert (point < high).all()
     assert surface.shows
     assert surface.source
+
+
+def test_the_guide_counts_right():
+    assert (len(METHODS), len(SURFACES)) == (8, 9)
+    assert {surface.steps for surface in SURFACES.values()} == {120, 200}
+    at_origin = {name for name, surface in SURFACES.items() if (0.0, 0.0) in surface.minima}
+    assert at_origin == {"bowl", "noisy-bowl", "ravine", "plateau", "rastrigin"}
+
+
+@ALL
+def test_contours_show_the_loss(name):
+    """From 0 at the lowest point to 1 at the highest, linear in the loss or in its logarithm."""
+    surface = SURFACES[name]
+    drawn = contours(surface)
+    assert (drawn.shown.min(), drawn.shown.max()) == (0, 1)
+    loss = losses(surface, np.stack(np.meshgrid(drawn.x, drawn.y), axis=-1))
+    assert (np.diff(drawn.shown.ravel()[loss.ravel().argsort()]) >= -1e-12).all()
+    assert drawn.logarithmic == (name not in ("rastrigin", "plateau"))
+    if not drawn.logarithmic:
+        np.testing.assert_allclose(drawn.shown, (loss - loss.min()) / np.ptp(loss), rtol=0, atol=1e-12)
 
 
 @ALL

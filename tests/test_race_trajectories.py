@@ -1,6 +1,8 @@
 """Paths over surfaces, and what happens inside each step: those of the public optimizers equal the reference, bit for bit."""
 
 import dataclasses
+import inspect
+import itertools
 import math
 
 import numpy as np
@@ -84,6 +86,62 @@ def test_bias_correction_makes_moments_of_a_constant_gradient_that_gradient():
     without = trajectory(slope, "Adam", 0.1, steps=50, bias_correction=False)
     np.testing.assert_array_equal(without.inside["corrected m"], without.inside["m"])
     assert abs(without.inside["step"][0, 0]) == pytest.approx(0.1 * 0.1 / math.sqrt(1e-3), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ADAM)
+def test_steps_without_bias_correction_are_longer_by_what_the_guide_says(name):
+    slope = dataclasses.replace(SURFACES["bowl"], value=lambda x, y: 2 * x - y, gradient=lambda x, y: (2.0, -1.0))
+    corrected, without = (trajectory(slope, name, 0.1, steps=200, bias_correction=choice).inside for choice in (True, False))
+    ratio = (without["effective lr"] * without["corrected m"] / corrected["effective lr"] / corrected["corrected m"])[:, 0]
+    assert round(ratio[0], 1) == 3.2
+    assert ratio.argmax() + 1 == 12
+    assert round(ratio.max(), 1) == 6.6
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_quantities_are_what_the_guide_says(name):
+    inside = trajectory(SURFACES["noisy-bowl"], name, 0.01, steps=40).inside
+    gradient, m, v = inside["gradient"], inside["m"], inside["v"]
+    sums, averages = np.zeros((2, 2)), np.zeros((2, 2))
+    beta2 = 0.99 if name == "RMSProp" else 0.999
+    for t, g in enumerate(gradient):
+        sums = [0.9 * sums[0] + g, sums[1] + g * g]
+        averages = [0.9 * averages[0] + 0.1 * g, beta2 * averages[1] + (1 - beta2) * g * g]
+        expected_m = sums[0] if name in ("momentum", "Nesterov") else averages[0] if name in ADAM else g
+        is_plain = name in ("SGD", "momentum", "Nesterov")
+        expected_v = np.ones(2) if is_plain else sums[1] if name == "AdaGrad" else averages[1]
+        np.testing.assert_allclose(m[t], expected_m, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(v[t], expected_v, rtol=1e-4)
+        corrected_m, corrected_v = expected_m, v[: t + 1].max(axis=0) if name == "AMSGrad" else expected_v
+        if name == "Nesterov":
+            corrected_m = g + 0.9 * expected_m
+        if name in ADAM:
+            corrected_m, corrected_v = corrected_m / (1 - 0.9 ** (t + 1)), corrected_v / (1 - 0.999 ** (t + 1))
+        np.testing.assert_allclose(inside["corrected m"][t], corrected_m, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(inside["corrected v"][t], corrected_v, rtol=1e-4)
+        effective = 0.01 if is_plain else 0.01 / np.sqrt(corrected_v)
+        np.testing.assert_allclose(inside["effective lr"][t], np.broadcast_to(effective, 2), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["momentum", "Nesterov", *ADAM])
+def test_oscillations_cancel_in_m_and_trends_accumulate(name):
+    signs = itertools.cycle((1.0, -1.0))
+    slope = dataclasses.replace(SURFACES["bowl"], value=lambda x, y: y, gradient=lambda x, y: (next(signs), 1.0))
+    oscillating, steady = np.abs(trajectory(slope, name, 0.1, steps=100).inside["m"][-1])
+    assert steady > 15 * oscillating
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_options_are_the_defaults_but_for_momentum_and_weight_decay(name):
+    method = METHODS[name]
+    defaults = {key: option.default for key, option in inspect.signature(method.optimizer).parameters.items()}
+    others = {key: value for key, value in method.options.items() if defaults[key] != value}
+    assert others == {
+        "momentum": {"momentum": 0.9},
+        "Nesterov": {"momentum": 0.9, "nesterov": True},
+        "AMSGrad": {"amsgrad": True},
+        "AdamW": {"weight_decay": 0.1},
+    }.get(name, {})
 
 
 def test_noise_is_the_same_for_all_and_follows_the_seed():
