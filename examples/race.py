@@ -18,7 +18,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument(
-        "--output", type=Path, default=Path("build/race.html"), help="a page, or a name in .gif, .mp4, .svg, .png"
+        "--output", type=Path, default=Path("build/race.html"), help="a page, or a file in .gif, .mp4, .svg, .png"
     )
     options = parser.parse_args()
 
