@@ -12,7 +12,7 @@
 #include "arrays.hpp"
 #include "cpu/isa.hpp"
 #include "cpu/threads.hpp"
-#include "cuda/structs.hpp"
+#include "cuda_structs.hpp"
 #include "include/fastadam.h"
 #include "memory.hpp"
 #include "rule.hpp"

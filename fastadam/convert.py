@@ -183,7 +183,7 @@ def from_optax(optimizer: Optimizer, state: Any) -> None:
 
 def _expect_adam(optimizer: Optimizer) -> None:
     options = [group.options for group in optimizer._groups]
-    if any(each.rule_name != "adam" or len(each.rule_state) != 2 for each in options):
+    if any(each.rule_name != "adam" or [*each.rule.states] != [("exp_avg", 0.0), ("exp_avg_sq", 0.0)] for each in options):
         raise TypeError(
             f"optimizer is a fastadam.{type(optimizer).__name__} whose state is not that of optax.scale_by_adam; expected Adam "
             "or AdamW without amsgrad"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from variants import KINDS, VARIANTS
+from variants import KINDS
 
 import fastadam
 from fastadam import _native
@@ -114,11 +114,6 @@ def test_defaults_are_those_of_the_reference(name):
     shared = [option for option in of_class if option in of_reference]
     assert {"lr", "weight_decay", "maximize"} <= set(shared)
     assert all(of_class[option].default == of_reference[option].default for option in shared if option != "param")
-
-
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
-def test_options_give_as_many_states_as_the_native_rule(variant):
-    assert variant.rule.state_count == len(variant.make(np.zeros(1, np.float32)).state) - 1
 
 
 def test_quickstart_of_the_readme_prints_what_it_says(run_python):

@@ -1,5 +1,5 @@
 // The arguments of the CUDA kernels and the tables that they point to. NVRTC reads these structs for the device, a C++ compiler
-// for the host, which tells Python their layout (structs.cpp): Real and Real64 have one size on both sides.
+// for the host, which tells Python their layout (cuda_structs.cpp): Real and Real64 have one size on both sides.
 #pragma once
 
 #include "../buffers.hpp"

@@ -20,14 +20,9 @@ class AdagradOptions(Options):
     maximize: bool
 
     rule_name = "adagrad"
-    initial = ("initial_accumulator_value",)
     checks = MappingProxyType(
         dict.fromkeys(("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps"), non_negative)
     )
-
-    @property
-    def rule_state(self) -> dict[str, float]:
-        return {"sum": self.initial_accumulator_value}
 
 
 class Adagrad(Optimizer):

@@ -19,7 +19,6 @@ from fastadam.optimizers.param_groups import Hyperparameter
 from fastadam.runtime import thread_count
 
 _ARRAY_NAMES = ("param", "grad", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
-_NO_SKIPS = np.zeros(1, np.int64)  # where skipped steps would be counted
 
 
 class AdamOptions(Options):
@@ -36,10 +35,6 @@ class AdamOptions(Options):
     rule_name = "adam"
     implied = ("decoupled_weight_decay",)
     checks = MappingProxyType({"lr": non_negative, "betas": beta_pair, "eps": non_negative, "weight_decay": non_negative})
-
-    @property
-    def rule_state(self) -> dict[str, float]:
-        return dict.fromkeys(_ARRAY_NAMES[2:] if self.amsgrad else _ARRAY_NAMES[2:4], 0.0)
 
 
 _cached_options = functools.lru_cache(maxsize=64, typed=True)(AdamOptions)
@@ -134,14 +129,14 @@ def adam_step(
         maximize=maximize,
         decoupled_weight_decay=decoupled_weight_decay,
     )
-    steps_taken = np.array([step_number("step", step) - 1], np.int64)
+    steps_taken = step_number("step", step) - 1
     threads = 0 if num_threads is None else thread_count("num_threads", num_threads)
     states = [exp_avg, exp_avg_sq, *([] if max_exp_avg_sq is None else [max_exp_avg_sq])]
     try:
         if grad is None:  # which an optimizer takes for a parameter to leave alone
             raise _native.Refused("type", (GRAD, 0), (GRAD, 0), "")
-        tensors = backend_of(param).tensors([param], [states], [1])
-        tensors.step([options.rule], [grad], steps_taken, _NO_SKIPS, AS_GIVEN, threads)
+        tensors = backend_of(param).tensors([param], [states], [1], [options.rule], [steps_taken])
+        tensors.step([grad], AS_GIVEN, threads)
     except _native.Refused as refused:
         arrays = (param, grad, *states)
         raise explain(refused, lambda role, _: (_ARRAY_NAMES[role], arrays[role])) from None

@@ -21,10 +21,6 @@ class AdamaxOptions(Options):
     rule_name = "adamax"
     checks = MappingProxyType({"lr": non_negative, "betas": beta_pair, "eps": non_negative, "weight_decay": non_negative})
 
-    @property
-    def rule_state(self) -> dict[str, float]:
-        return {"exp_avg": 0.0, "exp_inf": 0.0}
-
 
 class Adamax(Optimizer):
     r"""AdaMax: Adam with the infinity norm of past gradients (Kingma & Ba 2015, Algorithm 2).

@@ -20,10 +20,6 @@ class LionOptions(Options):
     rule_name = "lion"
     checks = MappingProxyType({"lr": non_negative, "betas": beta_pair, "weight_decay": non_negative})
 
-    @property
-    def rule_state(self) -> dict[str, float]:
-        return {"exp_avg": 0.0}
-
 
 class Lion(Optimizer):
     r"""Lion: steps of one size, in the direction of the momentum's sign (Chen et al. 2023).

@@ -25,10 +25,6 @@ class NAdamOptions(Options):
         {"betas": beta_pair, **dict.fromkeys(("lr", "eps", "weight_decay", "momentum_decay"), non_negative)}
     )
 
-    @property
-    def rule_state(self) -> dict[str, float]:
-        return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
-
 
 class NAdam(Optimizer):
     r"""NAdam: Adam with Nesterov's momentum (Dozat 2016).

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, SupportsIndex
 
-from fastadam.backends.protocol import GradientOptions
+from fastadam._native import StepOptions
 from fastadam.optimizers.checks import flag, positive, real
 from fastadam.optimizers.members import Members, new_states
 from fastadam.optimizers.options import Options
@@ -14,7 +14,7 @@ from fastadam.optimizers.param_groups import Group, Hyperparameter, Hyperparamet
 from fastadam.optimizers.persistence import Persistent
 from fastadam.runtime import thread_count
 
-AS_GIVEN = GradientOptions()  # gradients are taken as they are
+AS_GIVEN = StepOptions()  # gradients are taken as they are
 
 
 class Optimizer(Persistent):
@@ -85,9 +85,11 @@ class Optimizer(Persistent):
         structure, arrays, given = parse_group(param_group, kind, "param_group")
         group = Group.make(kind, len(arrays), self._defaults | given, self._step_count)
         groups, states = [*self._groups, group], [*old.states, *new_states(arrays, [group])]
-        members = Members(old.structure.extended(structure), old.params + arrays, states, groups, old.capturable)
         steps, skipped = old.counts
-        members.counts = [*steps, *[0] * len(arrays)], skipped
+        steps += [0] * len(arrays)
+        members = Members(
+            old.structure.extended(structure), old.params + arrays, states, groups, old.capturable, steps, skipped
+        )
         self._take(groups, members)
 
     @property
@@ -162,7 +164,7 @@ class Optimizer(Persistent):
         threads = 0 if num_threads is None else thread_count("num_threads", num_threads)
         options = AS_GIVEN
         if grad_scale != 1.0 or clip_value is not None or max_norm is not None or skip_nonfinite is not False:
-            options = GradientOptions(
+            options = StepOptions(
                 real("grad_scale", grad_scale),
                 math.inf if clip_value is None else positive("clip_value", clip_value),
                 None if max_norm is None else positive("max_norm", max_norm),

@@ -1,6 +1,5 @@
 """Hyperparameters of a rule, checked and turned into what the native module takes."""
 
-import abc
 import functools
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, NoReturn, Self
@@ -9,7 +8,7 @@ from fastadam import _native
 from fastadam.optimizers.checks import flag, optional_decay_rate
 
 
-class Options(abc.ABC):
+class Options:
     """Base of the rules' options: immutable, and equal if all their fields are.
 
     A subclass annotates its fields, each with the name of the hyperparameter, and they are keyword arguments of its
@@ -21,7 +20,6 @@ class Options(abc.ABC):
     rule_name: ClassVar[str]
     checks: ClassVar[Mapping[str, Callable[[str, Any], Any]]]  # of all fields of the rule but the bools
     implied: ClassVar[Collection[str]] = ()  # fields that the optimizer's class says, not a user
-    initial: ClassVar[Collection[str]] = ()  # fields that matter only when the state is made
     fields: ClassVar[tuple[str, ...]]
 
     ema_decay: float | None
@@ -39,11 +37,11 @@ class Options(abc.ABC):
     def changed(self, values: Mapping[str, Any]) -> Self:
         """A copy in which some fields have other values, which :meth:`check` has returned."""
         other = object.__new__(type(self))
-        vars(other).update({name: values.get(name, value) for name, value in vars(self).items() if name != "rule"})
+        vars(other).update({name: values.get(name, value) for name, value in vars(self).items() if name in self.fields})
         other._check_together()
         return other
 
-    def _check_together(self) -> None:  # noqa: B027, most rules need none
+    def _check_together(self) -> None:
         """Raise an error if fields, each of which is good, do not go together."""
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
@@ -76,15 +74,10 @@ class Options(abc.ABC):
         """The hyperparameters that users choose."""
         return [name for name in cls.fields if name not in cls.implied]
 
-    @property
-    @abc.abstractmethod
-    def rule_state(self) -> dict[str, float]:
-        """The names of the rule's states, in the native rule's order, and what each is filled with at first."""
-
-    @property
-    def initial_state(self) -> dict[str, float]:
-        """The names of all of a parameter's states, and what each is filled with at first."""
-        return self.rule_state | ({} if self.ema_decay is None else {"ema": 0.0})
+    @functools.cached_property
+    def initial_state(self) -> dict[str, float | None]:
+        """The names of all of a parameter's states, and what each is full of at first; None: it is a copy of the parameter."""
+        return dict(self.rule.states) | ({} if self.ema_decay is None else {"ema": 0.0})
 
     @functools.cached_property
     def rule(self) -> _native.Rule:
@@ -94,6 +87,6 @@ class Options(abc.ABC):
             value = getattr(self, name)
             if name == "betas":
                 options["beta1"], options["beta2"] = value
-            elif name != "ema_decay" and name not in self.initial:
+            elif name != "ema_decay":
                 options[name] = value
         return _native.Rule(self.rule_name, options, self.ema_decay)

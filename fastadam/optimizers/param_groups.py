@@ -51,7 +51,7 @@ class Group(NamedTuple):
         return other
 
 
-def _words(initial_state: dict[str, float]) -> str:
+def _words(initial_state: dict[str, float | None]) -> str:
     return ", ".join(name + (f" from {value}" if value else "") for name, value in initial_state.items()) or "none"
 
 

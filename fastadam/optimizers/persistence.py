@@ -120,6 +120,5 @@ class Persistent(state_dicts.Stateful):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._step_count, self._defaults = state["step_count"], state["defaults"]
         groups = [Group.make(self._options_type, size, given, self._step_count) for size, given in state["groups"]]
-        members = Members(state["structure"], state["params"], state["states"], groups, state["capturable"])
-        members.counts = state["counts"]
+        members = Members(state["structure"], state["params"], state["states"], groups, state["capturable"], *state["counts"])
         self._take(groups, members)

@@ -22,10 +22,6 @@ class RAdamOptions(Options):
     rule_name = "radam"
     checks = MappingProxyType({"lr": non_negative, "betas": beta_pair, "eps": non_negative, "weight_decay": non_negative})
 
-    @property
-    def rule_state(self) -> dict[str, float]:
-        return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
-
 
 class RAdam(Optimizer):
     r"""RAdam: Adam whose first steps are those of momentum, until the second moment can be trusted (Liu et al. 2020).

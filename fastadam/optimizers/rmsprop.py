@@ -23,11 +23,6 @@ class RMSpropOptions(Options):
     rule_name = "rmsprop"
     checks = MappingProxyType({"alpha": decay_rate, **dict.fromkeys(("lr", "eps", "weight_decay", "momentum"), non_negative)})
 
-    @property
-    def rule_state(self) -> dict[str, float]:
-        names = ["square_avg", *(["grad_avg"] if self.centered else []), *(["momentum_buffer"] if self.momentum else [])]
-        return dict.fromkeys(names, 0.0)
-
 
 class RMSprop(Optimizer):
     r"""RMSProp (Tieleman & Hinton 2012), with centering (Graves 2013) and momentum as options.

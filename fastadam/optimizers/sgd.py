@@ -29,10 +29,6 @@ class SGDOptions(Options):
                 "and no dampening"
             )
 
-    @property
-    def rule_state(self) -> dict[str, float]:
-        return {"momentum_buffer": 0.0} if self.momentum else {}
-
 
 class SGD(Optimizer):
     r"""Stochastic gradient descent, with momentum (Polyak 1964) or Nesterov's variant (Sutskever et al. 2013) as options.

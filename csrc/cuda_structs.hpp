@@ -5,16 +5,16 @@
 
 #include <cstdint>
 
-#include "../rule.hpp"
-#include "../step_options.hpp"
+#include "rule.hpp"
+#include "step_options.hpp"
 
 namespace fastadam {
 
-// A numpy.dtype for each struct of arguments.hpp, by its name. Pointers are int64; "coefficients" is room for those of any
+// A numpy.dtype for each struct of cuda/arguments.hpp, by its name. Pointers are int64; "coefficients" is room for those of any
 // rule.
 pybind11::dict cuda_structs();
 
-// The numbers that arguments.hpp and rules/norm.hpp have, by their names there.
+// The numbers that cuda/arguments.hpp and rules/norm.hpp have, by their names there.
 pybind11::dict cuda_constants();
 
 // The struct Gradients of a group; `verdict` is an address on the device, 0 for none.

@@ -1,11 +1,11 @@
-#include "structs.hpp"
+#include "cuda_structs.hpp"
 
 #include <cstddef>
 #include <string>
 #include <type_traits>
 
-#include "../rules/registry.hpp"
-#include "arguments.hpp"
+#include "cuda/arguments.hpp"
+#include "rules/registry.hpp"
 
 namespace py = pybind11;
 
@@ -109,7 +109,6 @@ py::dict cuda_structs() {
 
 py::dict cuda_constants() {
   py::dict constants;
-  constants["max_states"] = max_states;
   constants["most_words"] = most_words;
   constants["norm_lanes"] = norm_lanes;
   constants["norm_chunk"] = norm_chunk;
