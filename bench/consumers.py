@@ -1,6 +1,6 @@
-"""``python bench/consumers.py``: a step of 1,000 elements from C++, from Cython and from Python.
+"""``python bench/consumers.py``: measures the call overhead from C++, Cython and Python, with steps of 1,000 elements.
 
-Builds the extension modules of tests/consumers as pip does, so it needs a compiler and what they are built with.
+It builds the extension modules of tests/consumers with pip, so it needs a compiler and their build requirements.
 """
 
 import functools
@@ -23,15 +23,15 @@ from fastadam.cpu_count import usable_cpus
 
 CONSUMERS = Path(__file__).parents[1] / "tests" / "consumers"
 SIZE, STEPS, SECONDS = 1000, 100, 10.0
-LINES = -(-SIZE // 16)  # of the cache, that hold as many floats
+LINES = -(-SIZE // 16)  # cache lines that hold as many floats
 Repeat = Callable[..., object]  # (param, grad, exp_avg, exp_avg_sq, steps)
 
 
 def build(folder: str) -> dict[str, Repeat]:
-    """Each language's function that takes many steps."""
+    """For each language, a function that takes many steps."""
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps", "--target", folder]
     for name in ("cpp", "cython"):
-        source = shutil.copytree(CONSUMERS / name, Path(folder, name))  # where what pip leaves in it does no harm
+        source = shutil.copytree(CONSUMERS / name, Path(folder, name))  # a copy, since pip leaves files in it
         subprocess.run([*pip, source], check=True)
     sys.path.insert(0, folder)
     modules = {"C++": "cpp_consumer", "Cython": "cython_consumer"}
@@ -49,9 +49,9 @@ def optimizer_steps(optimizer: fastadam.Adam, grad: np.ndarray, steps: int) -> N
 
 
 def arrays() -> list[np.ndarray]:
-    """Parameter, gradient and moments, each at a cache line, and in other places of their pages.
+    """Parameter, gradient and moments, each aligned to a cache line, at different offsets within their pages.
 
-    Where loads and stores of a loop have the same place in their pages, the CPU takes them for dependent.
+    If loads and stores of a loop have the same page offset, the CPU takes them for dependent.
     """
     rows = fastadam.flatten(np.zeros((4, 2 * LINES, 16), np.float32))[1].reshape(4, -1)
     rows[:2, :SIZE] = np.linspace(0.5, 1, SIZE, dtype=np.float32)
@@ -77,7 +77,8 @@ def main() -> None:
         times = interleave(samples, SECONDS)
     body = [[name, f"{times.median(name) / STEPS * 1e6:.2f}"] for name in samples]
     machine = describe(usable_cpus())
-    text = f"# A step of {SIZE:,} elements, by who takes it\n\n{machine['cpu']}, {machine['isa']}, {machine['date']}.\n\n"
+    text = f"# Call overhead from C++, Cython and Python: a step of {SIZE:,} elements\n\n"
+    text += f"{machine['cpu']}, {machine['isa']}, {machine['date']}.\n\n"
     text += table(["", "µs"], body) + "\n"
     print(text)
     (RESULTS / f"{slug(machine)}-consumers.md").write_text(text)

@@ -13,7 +13,7 @@ from buffers import ADAM_STATES, CHECKED, TIMED, Array, Buffers, Data, roles
 
 import fastadam
 from fastadam.optimizers.checks import flag, real
-from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
+from fastadam.optimizers.hyperparameters import Hyperparameter
 from fastadam.optimizers.members import Members
 
 
@@ -95,17 +95,11 @@ class Fastadam(Native):
 class Wall(fastadam.Optimizer):
     """Steps by a rule in walls.hpp, so that a wall pays for the same Python and native calls as Adam."""
 
-    states: ClassVar[int]
-
     unused = Hyperparameter(real, 0.0, "A rule has an option at least.")
     divide = Hyperparameter(flag, False, "Whether there is a division for each element.")
 
     def __init__(self, params: Any, divide: bool) -> None:
         self._make(params, {"unused": 0.0, "divide": divide, "ema_decay": None}, capturable=False)
-
-    @classmethod
-    def _rule_state(cls, values: Hyperparameters) -> dict[str, float]:
-        return dict.fromkeys(roles(cls.states)[2:], 0.0)
 
 
 class MemoryWall(Native):
@@ -120,7 +114,7 @@ class MemoryWall(Native):
         return memory_wall(data, steps, states=self.states, divide=self.divide)
 
     def _optimizer(self, params: Any) -> fastadam.Optimizer:
-        wall = type("Wall", (Wall,), {"_rule_name": f"wall{self.states}", "states": self.states})
+        wall = type("Wall", (Wall,), {"_rule_name": f"wall{self.states}"})
         return wall(params, self.divide)
 
 

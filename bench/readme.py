@@ -1,4 +1,4 @@
-"""``python bench/readme.py RESULTS.json``: writes the README's table of measurements from a run's results, or checks it."""
+"""``python bench/readme.py RESULTS.json``: writes the README's tables from the results of a run, or checks them."""
 
 from pathlib import Path
 
@@ -13,12 +13,13 @@ CASES += [SMALL_TENSORS.name, MANY_TENSORS.name, GPT2_SMALL.name]
 
 
 def block(results: Results, path: Path) -> str:
-    """What stands between the README's markers."""
+    """The text between the README's markers."""
     machine = results.machine
     parts = [
-        f"{machine['cpu']}, {machine['cpus']} CPUs, {machine['isa']}, {machine['date']}. One AdamW step; how many times faster "
-        "fastadam is than each peer in the same run, and its speed in per cent of a kernel that does the same loads and stores "
-        "with no arithmetic (memory wall), or with one square root and one division (divider wall).",
+        f"{machine['cpu']}, {machine['cpus']} CPUs, {machine['isa']}, {machine['date']}. One AdamW step. "
+        '"vs" a peer: how many times as fast as the peer fastadam is in the same run. The walls are kernels with the same '
+        "loads and stores and no arithmetic (memory wall), or with one square root and one division (divider wall); fastadam's "
+        "speed is given in per cent of theirs.",
     ]
     for threads in results.unique("threads"):
         head, body = ratios(results, threads)
@@ -26,8 +27,8 @@ def block(results: Results, path: Path) -> str:
         parts += [f"**{setting(threads)}**", table(head, selected)]
     folder = f"bench/results/{path.stem}"
     parts += [
-        f"![Bandwidth of everybody over the number of elements]({folder}.png)",
-        f"Everything: [{folder}.md]({folder}.md). Every rule and option: [{folder}-rules.md]({folder}-rules.md).",
+        f"![Bandwidth of all contenders over the number of elements]({folder}.png)",
+        f"Full results: [{folder}.md]({folder}.md). Every rule and option: [{folder}-rules.md]({folder}-rules.md).",
     ]
     return "\n\n".join(parts)
 

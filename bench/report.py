@@ -1,4 +1,4 @@
-"""The tables: times of everybody, and fastadam in relation to the walls and the peers. They are Markdown, readable as text."""
+"""The tables: times of all contenders, and fastadam relative to walls and peers. They are Markdown, readable as text."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -7,13 +7,14 @@ from results import Results, gigabytes_per_second, setting
 from targets import Target, judge
 
 EXPLANATION = (
-    "GB/s count 28 bytes an element. The memory wall does fastadam's loads and stores and no arithmetic; the divider wall adds "
-    'one square root and one division; "vs" a peer is how many times faster than it fastadam is. thinc has no weight decay.'
+    "GB/s counts 28 bytes per element. The memory wall is a kernel with fastadam's loads and stores and no arithmetic; the "
+    'divider wall adds one square root and one division. "vs" a peer: how many times as fast as the peer fastadam is. thinc '
+    "has no weight decay."
 )
 
 
 def report(results: Results, with_targets: bool = True) -> str:
-    """Everything there is to read of a run; a short one's single samples say nothing of targets."""
+    """The report of a run. Omit the targets of a short run, whose single samples cannot judge them."""
     parts = [about(results, "AdamW", EXPLANATION)]
     for threads in results.unique("threads"):
         parts += sections(results, threads)
@@ -23,29 +24,29 @@ def report(results: Results, with_targets: bool = True) -> str:
 
 
 def sections(results: Results, threads: int | None) -> list[str]:
-    """The tables of one number of threads, or of a GPU, with their titles."""
+    """The tables for one number of threads, or for a GPU, with their titles."""
     title = setting(threads)
     return [
         f"## {title}: time of one step",
         _times(results, threads),
-        f"## {title}: fastadam against the walls and the peers",
+        f"## {title}: fastadam relative to the walls and peers",
         table(*ratios(results, threads)),
     ]
 
 
 def about(results: Results, subject: str, explanation: str) -> str:
-    """How a report begins: what was measured, on what, and how to read it."""
+    """The head of a report: what was measured, on what machine, and how to read it."""
     machine = results.machine
     caches = ", ".join(f"{level} {size // 1024:,} KiB" for level, size in machine["caches"].items())
     lines = [
         f"# {subject} on {machine['cpu']}",
         "",
         f"{machine['date']}; {machine['cpus']} CPUs, {caches}; {machine['system']}; instruction set {machine['isa']}; "
-        f"fastadam built by {machine['compiler']}, {machine['openmp']}.",
+        f"fastadam built with {machine['compiler']}, {machine['openmp']}.",
         "",
         f"{versions(machine)}.",
         "",
-        f"Medians of interleaved samples in one run; ratios are medians of the ratios within a round. {explanation}",
+        f"Times are medians of interleaved samples in one run; ratios are medians of the ratios within a round. {explanation}",
     ]
     return "\n".join(lines + missing(results))
 
@@ -69,7 +70,7 @@ def _times(results: Results, threads: int | None) -> str:
 
 
 def ratios(results: Results, threads: int | None) -> tuple[list[str], list[list[str]]]:
-    """Head and body of the table of fastadam's time in relation to everybody's."""
+    """Head and body of the table of fastadam's time relative to each contender's."""
     peers, walls = results.of_kind("peer"), results.of_kind("wall")
     head = ["elements", "time", "GB/s", *(f"% of {wall}" for wall in walls), *(f"vs {peer}" for peer in peers)]
     body = []
@@ -88,7 +89,7 @@ def ratios(results: Results, threads: int | None) -> tuple[list[str], list[list[
 
 def targets_table(targets: Iterable[Target]) -> str:
     body = [[t.where, t.what, f"{t.sign} {t.goal:g}", three_digits(t.value), t.verdict] for t in targets]
-    return table(["where", "what", "to reach", "measured", ""], body)
+    return table(["where", "what", "target", "measured", ""], body)
 
 
 def duration(nanoseconds: float) -> str:
@@ -103,10 +104,10 @@ def three_digits(value: float) -> str:
 
 
 def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
-    """A Markdown table whose columns are padded, so that it can be read as text."""
+    """A Markdown table with padded columns, so that it can be read as text."""
     rows = [list(head), *map(list, body)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    # What is a number is aligned to the right; the first column never is one.
+    # Numbers are aligned to the right; the first column is never a number.
     left = [i == 0 or not any(row[i][:1].isdigit() for row in rows[1:]) for i in range(len(head))]
     rule = [("-" * w) if is_left else "-" * (w - 1) + ":" for w, is_left in zip(widths, left, strict=True)]
     lines = []

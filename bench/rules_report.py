@@ -1,4 +1,4 @@
-"""The tables of a run of every rule and option, and the targets that it has reached. They are Markdown, readable as text."""
+"""The tables of a run of every rule and option, and its targets. They are Markdown, readable as text."""
 
 from collections.abc import Iterator
 
@@ -10,23 +10,23 @@ from targets import WALL, Target
 OF_TWIN = 0.95  # of the speed
 OVERHEAD_MICROSECONDS = 30.0
 EXPLANATION = (
-    "A rule's twin does the same loads and stores and no arithmetic: parameter, gradient and states are read, and all but the "
-    "gradient are written. An option's times are those of the whole step over AdamW's alone, on the same arrays; "
-    "`max_norm` and `skip_nonfinite` read the gradients once more, `ema_decay` reads and writes one more array."
+    "A rule's twin is a kernel with the same loads and stores and no arithmetic: it reads parameter, gradient and states, and "
+    "writes all but the gradient. For an option, the table gives the time of the whole step relative to AdamW alone on the "
+    "same arrays; `max_norm` and `skip_nonfinite` read the gradients once more, `ema_decay` reads and writes one more array."
 )
 
 
 def report(results: Results, with_targets: bool = True) -> str:
-    """Everything there is to read of a run; a short one's single samples say nothing of targets."""
+    """The report of a run. Omit the targets of a short run, whose single samples cannot judge them."""
     parts = [about(results, "Rules and options", EXPLANATION)]
     for threads in results.unique("threads"):
         title = setting(threads)
         parts += [
             f"## {title}: every rule, {_elements(results, RULES[0].name)} elements",
             _rules(results, threads),
-            f"## {title}: AdamW with options, {_elements(results, OPTIONS_CASE)} elements",
+            f"## {title}: AdamW with options of a step, {_elements(results, OPTIONS_CASE)} elements",
             _options(results, threads),
-            f"## {title}: a step that has next to nothing to compute",
+            f"## {title}: overhead of a nearly empty step",
             _overhead(results, threads),
         ]
     if with_targets:
@@ -47,13 +47,13 @@ def _rules(results: Results, threads: int) -> str:
         percent = f"{100 * twin['times_fastadam']:.0f}"
         times = [duration(each["nanoseconds"]) for each in (row, twin)]
         body.append([rule.name, str(rule.states), str(bytes_per_element), *times, speed, percent])
-    return table(["rule", "states", "bytes an element", "time", "its twin's", "GB/s", "% of twin"], body)
+    return table(["rule", "states", "bytes per element", "time", "twin's time", "GB/s", "% of twin"], body)
 
 
 def _options(results: Results, threads: int) -> str:
     rows = [results.row(threads, OPTIONS_CASE, kind.name) for kind in (ADAMW, *OPTIONS)]
     body = [[row["contender"], duration(row["nanoseconds"]), three_digits(row["times_fastadam"])] for row in rows]
-    return table(["", "time", "times AdamW's alone"], body)
+    return table(["", "time", "relative to AdamW alone"], body)
 
 
 def _overhead(results: Results, threads: int) -> str:
@@ -68,9 +68,9 @@ def _targets(results: Results, threads: int) -> Iterator[Target]:
         return f"{case}, {setting(threads)}"
 
     for rule in RULES:
-        yield Target(at(rule.name), "speed / its twin's", OF_TWIN, results.row(threads, rule.name, WALL)["times_fastadam"])
+        yield Target(at(rule.name), "speed / twin's", OF_TWIN, results.row(threads, rule.name, WALL)["times_fastadam"])
     for option, goal in OPTIONS.items():
         times = results.row(threads, OPTIONS_CASE, option.name)["times_fastadam"]
-        yield Target(at(f"AdamW with {option.name}"), "times AdamW's alone", goal, times, at_most=True)
+        yield Target(at(f"AdamW with {option.name}"), "time / AdamW's alone", goal, times, at_most=True)
     microseconds = results.row(threads, OVERHEAD.name, "fastadam")["nanoseconds"] / 1e3
     yield Target(at(OVERHEAD.name), "µs", OVERHEAD_MICROSECONDS, microseconds, at_most=True)

@@ -13,10 +13,7 @@ template <int states>
 struct MemoryWall {
   enum Option { unused, option_count };
   enum Flag : unsigned { divide = 1, variant_count = 2 };
-  static constexpr const char* option_names[] = {"unused"};
-  static constexpr const char* flag_names[] = {"divide"};
-
-  static constexpr int state_count(unsigned) { return states; }
+  static constexpr OptionInfo options[] = {{"unused", Range::non_negative}};
 
   static MemoryWall at_step(const double*, unsigned, long long) { return {}; }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "cpu/norm.hpp"
 
@@ -51,18 +52,12 @@ void expect_shape(const py::array& array, const py::array& param, Place place) {
 
 const float* memory_of(const py::array& array) { return static_cast<const float*>(array.data()); }
 
-// The numbers of an array of counts, `size` of them.
-int64_t* counts_of(py::array& counts, size_t size) {
-  if (!has_type<int64_t>(counts) || (counts.flags() & to_write) != to_write || static_cast<size_t>(counts.size()) != size) {
-    throw std::invalid_argument("expected counts as a contiguous int64 array, one for each tensor");
-  }
-  return static_cast<int64_t*>(counts.mutable_data());
-}
-
 }  // namespace
 
-ArrayTensors::ArrayTensors(const py::sequence& params, const py::sequence& states, const std::vector<size_t>& group_sizes)
+ArrayTensors::ArrayTensors(const py::sequence& params, const py::sequence& states, const std::vector<size_t>& group_sizes,
+                           std::vector<Rule> rules, const std::vector<int64_t>& steps)
     : tensors_(group_sizes) {
+  if (steps.size() != params.size()) throw std::invalid_argument("expected a step count for each tensor");
   for (size_t i = 0; i < params.size(); ++i) {
     params_.push_back(owned_.size());
     float* const memory = own(params[i], {param_role, i});
@@ -73,9 +68,9 @@ ArrayTensors::ArrayTensors(const py::sequence& params, const py::sequence& state
       state_memory.push_back(own(state[k], place));
       expect_shape(owned_.back().array, param(i), place);
     }
-    tensors_.add(memory, state_memory, param(i).size());
+    tensors_.add(memory, state_memory, param(i).size(), steps[i]);
   }
-  tensors_.seal();
+  tensors_.seal(std::move(rules));
 }
 
 float* ArrayTensors::own(const py::object& object, Place place) {
@@ -85,20 +80,21 @@ float* ArrayTensors::own(const py::object& object, Place place) {
   return const_cast<float*>(memory_of(array));
 }
 
-std::optional<double> ArrayTensors::step(const py::sequence& rules, const py::sequence& grads, py::array& steps,
-                                         py::array& skips, const py::tuple& gradient_options, int threads) const {
+py::array ArrayTensors::steps(const py::object& self) {
+  return py::array_t<int64_t>(static_cast<py::ssize_t>(tensors_.count()), tensors_.steps(), self);
+}
+
+py::array ArrayTensors::skips(const py::object& self) { return py::array_t<int64_t>(py::ssize_t{1}, tensors_.skips(), self); }
+
+std::optional<double> ArrayTensors::step(const py::sequence& grads, const StepOptions& options, int threads) {
   for (const Owned& owned : owned_) {
     expect_usable(owned.array, owned.place, to_write);
     if (owned.array.data() != owned.memory || owned.array.size() != owned.size) throw Refusal("moved", owned.place);
   }
-  // Tuples of the step's own, since a sequence may make its members on demand, and another thread may change it while the
+  // A tuple of the step's own, since a sequence may make its members on demand, and another thread may change it while the
   // GIL is released.
-  const py::tuple own_rules = rules, own_grads = grads;
-  if (own_rules.size() != tensors_.group_count() || own_grads.size() != tensors_.count()) {
-    throw std::invalid_argument("expected a rule for each group and a gradient for each tensor");
-  }
-  std::vector<const Rule*> group_rules;
-  for (const py::handle rule : own_rules) group_rules.push_back(&rule.cast<const Rule&>());
+  const py::tuple own_grads = grads;
+  if (own_grads.size() != tensors_.count()) throw std::invalid_argument("expected a gradient for each tensor");
   std::vector<py::array> exported;
   std::vector<std::optional<const float*>> memory(tensors_.count());
   for (size_t i = 0; i < memory.size(); ++i) {
@@ -111,12 +107,8 @@ std::optional<double> ArrayTensors::step(const py::sequence& rules, const py::se
     memory[i] = memory_of(array);
     if (!array.is(grad)) exported.push_back(array);
   }
-  const GradientOptions options{gradient_options[0].cast<double>(), gradient_options[1].cast<double>(),
-                                gradient_options[2].cast<std::optional<double>>(), gradient_options[3].cast<bool>()};
-  int64_t* const step_counts = counts_of(steps, tensors_.count());
-  int64_t* const skip_count = counts_of(skips, 1);
   const py::gil_scoped_release released;
-  return tensors_.step(group_rules, memory, step_counts, skip_count, options, threads);
+  return tensors_.step(memory, options, threads);
 }
 
 double norm_of_arrays(const py::sequence& grads, int threads) {

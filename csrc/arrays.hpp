@@ -4,6 +4,7 @@
 #include <pybind11/numpy.h>
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "cpu/tensors.hpp"
@@ -13,11 +14,18 @@ namespace fastadam {
 // Tensors over arrays, which it keeps alive.
 class ArrayTensors {
  public:
-  ArrayTensors(const pybind11::sequence& params, const pybind11::sequence& states, const std::vector<size_t>& group_sizes);
+  // See fastadam.backends.protocol for what the functions do. `steps` are counts to start from, one for each tensor.
+  ArrayTensors(const pybind11::sequence& params, const pybind11::sequence& states, const std::vector<size_t>& group_sizes,
+               std::vector<Rule> rules, const std::vector<int64_t>& steps);
 
-  // See fastadam.backends.protocol.Tensors. Releases the GIL while the kernels run.
-  std::optional<double> step(const pybind11::sequence& rules, const pybind11::sequence& grads, pybind11::array& steps,
-                             pybind11::array& skips, const pybind11::tuple& gradient_options, int threads) const;
+  void set_rules(std::vector<Rule> rules) { tensors_.set_rules(std::move(rules)); }
+
+  // Views, which keep `self`, the Python object that this belongs to, alive.
+  pybind11::array steps(const pybind11::object& self);
+  pybind11::array skips(const pybind11::object& self);
+
+  // Releases the GIL while the kernels run.
+  std::optional<double> step(const pybind11::sequence& grads, const StepOptions& options, int threads);
 
  private:
   struct Owned {

@@ -3,13 +3,16 @@
 #include <pybind11/stl.h>
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "arrays.hpp"
 #include "cpu/isa.hpp"
 #include "cpu/threads.hpp"
+#include "cuda_structs.hpp"
 #include "include/fastadam.h"
 #include "memory.hpp"
 #include "rule.hpp"
@@ -38,12 +41,16 @@ void expect_apart(const OwnedMemory& memory, const std::vector<uintptr_t>& grads
   }
 }
 
-py::bytes bytes_of(const Coefficients& coefficients) {
-  return py::bytes(reinterpret_cast<const char*>(coefficients.bytes), coefficients.size);
+StepOptions step_options(double grad_scale, double clip_value, std::optional<double> max_norm, bool skip_nonfinite) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  return {grad_scale, clip_value, max_norm.value_or(infinity), max_norm || skip_nonfinite, skip_nonfinite};
 }
 
-py::bytes average(const Rule& rule, int64_t step) {
-  return rule.ema_decay ? bytes_of(rule.average_at_step(step)) : py::bytes();
+// Names, and what each element begins with; None for a copy of the parameter.
+std::vector<std::pair<std::string, std::optional<double>>> states_of(const Rule& rule) {
+  std::vector<std::pair<std::string, std::optional<double>>> states;
+  for (const StateInfo& state : rule.states()) states.emplace_back(state.name, rule.start_of(state));
+  return states;
 }
 
 py::dict build_info() {
@@ -77,31 +84,54 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
     }
   });
 
+  // The roles of arrays in refusals: a parameter, its gradient, and then its states.
+  m.attr("PARAM") = param_role;
+  m.attr("GRAD") = grad_role;
+  m.attr("STATE") = state_role;
+
+  py::class_<StepOptions>(m, "StepOptions")
+      .def(py::init(&step_options), py::arg("grad_scale") = 1.0,
+           py::arg("clip_value") = std::numeric_limits<double>::infinity(), py::arg("max_norm") = py::none(),
+           py::arg("skip_nonfinite") = false)
+      .def_readonly("grad_scale", &StepOptions::grad_scale)
+      .def_readonly("clip_value", &StepOptions::clip_value)
+      .def_readonly("max_norm", &StepOptions::max_norm)
+      .def_readonly("finds_norm", &StepOptions::finds_norm)
+      .def_readonly("skip_nonfinite", &StepOptions::skip_nonfinite)
+      .def("__bytes__",
+           [](const StepOptions& options) { return py::bytes(reinterpret_cast<const char*>(&options), sizeof options); });
+
   py::class_<Rule>(m, "Rule")
       .def(py::init(&make_rule), py::arg("name"), py::arg("options"), py::arg("ema_decay") = py::none())
       .def_property_readonly("name", [](const Rule& rule) { return rule.info->name; })
       .def_property_readonly("type_name", [](const Rule& rule) { return rule.info->type_name; })
       .def_readonly("options", &Rule::options)
       .def_readonly("flags", &Rule::flags)
+      .def_readonly("maximize", &Rule::maximize)
       .def_readonly("ema_decay", &Rule::ema_decay)
-      .def_property_readonly("state_count", &Rule::state_count)
-      .def(
-          "coefficients", [](const Rule& rule, int64_t step) { return bytes_of(rule.at_step(step)); }, py::arg("step"))
-      .def("average", &average, py::arg("step"));
+      .def_property_readonly("states", &states_of);
 
   py::class_<OwnedMemory>(m, "OwnedMemory")
       .def(py::init(&own_addresses), py::arg("addresses"), py::arg("sizes"))
       .def("expect_apart", &expect_apart, py::arg("grads"), py::arg("sizes"));
 
   py::class_<ArrayTensors>(m, "Tensors")
-      .def(py::init<const py::sequence&, const py::sequence&, const std::vector<size_t>&>(), py::arg("params"),
-           py::arg("states"), py::arg("group_sizes"))
-      .def("step", &ArrayTensors::step, py::arg("rules"), py::arg("grads"), py::arg("steps"), py::arg("skips"),
-           py::arg("gradient_options"), py::arg("threads"));
+      .def(py::init<const py::sequence&, const py::sequence&, const std::vector<size_t>&, std::vector<Rule>,
+                    const std::vector<int64_t>&>(),
+           py::arg("params"), py::arg("states"), py::arg("group_sizes"), py::arg("rules"), py::arg("steps"))
+      .def("set_rules", &ArrayTensors::set_rules, py::arg("rules"))
+      .def_property_readonly("device", [](const ArrayTensors&) { return py::none(); })
+      .def_property_readonly("steps", [](const py::object& self) { return self.cast<ArrayTensors&>().steps(self); })
+      .def_property_readonly("skips", [](const py::object& self) { return self.cast<ArrayTensors&>().skips(self); })
+      .def("step", &ArrayTensors::step, py::arg("grads"), py::arg("options"), py::arg("threads"));
 
   m.def("global_norm", &norm_of_arrays, py::arg("grads"), py::arg("threads"));
   m.def("build_info", &build_info);
   m.def("cuda_variants", &cuda_variants);
+  m.def("cuda_structs", &cuda_structs);
+  m.def("cuda_constants", &cuda_constants);
+  m.def("cuda_gradients", &cuda_gradients, py::arg("options"), py::arg("maximize"), py::arg("verdict"));
+  m.def("cuda_coefficients", &cuda_coefficients, py::arg("rule"), py::arg("step"));
   m.def("available_isas", &available_isas);
   m.def("active_isa", &active_isa);
   m.def("set_isa", &set_isa, py::arg("name"));

@@ -3,9 +3,9 @@
 
 namespace fastadam {
 
-constexpr int max_states = 3;
+constexpr int max_states = 4;  // the most that a rule keeps
 
-// All of the same length.
+// All of the same length. A rule that keeps fewer states leaves the last ones null.
 struct Buffers {
   float* param;
   const float* grad;

@@ -1,4 +1,5 @@
 // The C interface of include/fastadam.h: checks of what C has no types for, and errors as numbers and text.
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <new>
@@ -76,10 +77,9 @@ void step_tensor(const Rule& rule, const NamedArrays& arrays, int64_t size, int6
     Tensors tensors({1});
     std::vector<float*> states;
     for (int role = state_role; role < role_count; ++role) states.push_back(writable(role));
-    tensors.add(writable(param_role), states, size);
-    tensors.seal();
-    int64_t steps = step - 1, skips = 0;
-    tensors.step({&rule}, {arrays[grad_role].memory}, &steps, &skips, {}, threads);
+    tensors.add(writable(param_role), states, size, step - 1);
+    tensors.seal({rule});
+    tensors.step({arrays[grad_role].memory}, as_given, threads);
   } catch (const Refusal& refusal) {
     refuse(arrays[refusal.place.role].name, std::string("shares memory with ") + arrays[refusal.other.role].name,
            "arrays that do not overlap");
@@ -93,16 +93,10 @@ int adam_step(float* param, const float* grad, float* exp_avg, float* exp_avg_sq
   return guarded([=] {
     if (!options) refuse("options", "is NULL", "the address of a fastadam_adam_options");
     const auto& [lr, beta1, beta2, eps, weight_decay, decoupled_weight_decay, maximize] = *options;
-    expect_in_range("lr", lr);
-    expect_in_range("beta1", beta1);
-    expect_in_range("beta2", beta2);
-    expect_in_range("eps", eps);
-    expect_in_range("weight_decay", weight_decay);
-    unsigned flags = 0;
-    if (max_exp_avg_sq) flags |= Adam::amsgrad;
-    if (maximize) flags |= Adam::maximize;
-    if (weight_decay != 0 && !decoupled_weight_decay) flags |= Adam::coupled;
-    const Rule rule{&rules()[static_cast<size_t>(RuleId::adam)], {lr, beta1, beta2, eps, weight_decay}, flags, std::nullopt};
+    const Rule rule =
+        checked_rule(rule_info(RuleId::adam),
+                     {lr, beta1, beta2, eps, weight_decay, max_exp_avg_sq ? 1.0 : 0.0, decoupled_weight_decay ? 1.0 : 0.0},
+                     maximize != 0, std::nullopt);
     const NamedArrays arrays{{{"param", param},
                               {"grad", grad},
                               {"exp_avg", exp_avg},
@@ -147,12 +141,36 @@ int rule_step(const fastadam_rule* rule, float* param, const float* grad, float*
               int threads) {
   return guarded([=] {
     expect_rule(rule);
-    NamedArrays arrays{
-        {{"param", param}, {"grad", grad}, {"states[0]", nullptr}, {"states[1]", nullptr}, {"states[2]", nullptr}}};
+    NamedArrays arrays{{{"param", param},
+                        {"grad", grad},
+                        {"states[0]", nullptr},
+                        {"states[1]", nullptr},
+                        {"states[2]", nullptr},
+                        {"states[3]", nullptr}}};
     const int count = rule->rule.state_count();
     if (count > 0 && !states) refuse("states", "is NULL", "the addresses of " + std::to_string(count) + " arrays");
     for (int k = 0; k < count; ++k) arrays[state_role + k].memory = states[k];
     step_tensor(rule->rule, arrays, size, step, threads);
+  });
+}
+
+int rule_init_states(const fastadam_rule* rule, const float* param, float* const* states, int64_t size) {
+  return guarded([=] {
+    expect_rule(rule);
+    const std::vector<StateInfo> kept = rule->rule.states();
+    if (!kept.empty() && !states) refuse("states", "is NULL", "the addresses of " + std::to_string(kept.size()) + " arrays");
+    for (size_t k = 0; k < kept.size(); ++k) expect_usable({"states[k]", states[k]}, size);
+    if (std::any_of(kept.begin(), kept.end(), [](const StateInfo& state) { return state.start == StateInfo::param; })) {
+      expect_usable({"param", param}, size);
+    }
+    for (size_t k = 0; k < kept.size(); ++k) {
+      const std::optional<double> start = rule->rule.start_of(kept[k]);
+      if (start) {
+        std::fill_n(states[k], size, static_cast<float>(*start));
+      } else {
+        std::copy_n(param, size, states[k]);
+      }
+    }
   });
 }
 
@@ -170,8 +188,9 @@ int norm(const float* const* grads, const int64_t* sizes, int64_t count, int thr
   });
 }
 
-constexpr fastadam_api api{FASTADAM_API_MAJOR, FASTADAM_API_MINOR, FASTADAM_VERSION, error,     active_isa, adam_step, rule_new,
-                           rule_set,           rule_free,          rule_state_count, rule_step, norm};
+constexpr fastadam_api api{
+    FASTADAM_API_MAJOR, FASTADAM_API_MINOR, FASTADAM_VERSION, error,     active_isa, adam_step,       rule_new,
+    rule_set,           rule_free,          rule_state_count, rule_step, norm,       rule_init_states};
 
 }  // namespace
 }  // namespace fastadam

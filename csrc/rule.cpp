@@ -1,7 +1,9 @@
 #include "rule.hpp"
 
+#include <algorithm>
 #include <iterator>
 
+#include "buffers.hpp"
 #include "cpu/float_env.hpp"
 #include "rules/average.hpp"
 #include "rules/registry.hpp"
@@ -11,16 +13,23 @@ namespace {
 
 template <class R>
 RuleInfo describe(RuleId id, const char* name, const char* type_name) {
-  static_assert(std::size(R::option_names) == R::option_count);
-  static_assert(1U << std::size(R::flag_names) == R::variant_count);
+  static_assert(std::size(R::options) == R::option_count);
+  static_assert(std::size(R::states) <= max_states);
   return {
       id,
       name,
       type_name,
-      {std::begin(R::option_names), std::end(R::option_names)},
-      {std::begin(R::flag_names), std::end(R::flag_names)},
-      requires(R rule) { rule.d, R::coupled; },
-      [](unsigned flags) { return R::state_count(flags); },
+      {std::begin(R::options), std::end(R::options)},
+      {std::begin(R::states), std::end(R::states)},
+      [](const double* options) -> unsigned { return R::flags_of(options); },
+      [](const double* options) -> const char* {
+        if constexpr (requires { R::conflict(options); }) {
+          return R::conflict(options);
+        } else {
+          (void)options;
+          return nullptr;
+        }
+      },
       [](const double* options, unsigned flags, int64_t step) { return Coefficients::of(R::at_step(options, flags, step)); }};
 }
 
@@ -33,10 +42,29 @@ const std::vector<RuleInfo>& rules() {
   return all;
 }
 
+const RuleInfo& rule_info(RuleId id) { return rules()[static_cast<size_t>(id)]; }
+
 std::map<std::string, unsigned> cuda_variants() {
 #define FASTADAM_VARIANTS(id, type) {#type, type::variant_count},
   return {FASTADAM_CORE_RULES(FASTADAM_VARIANTS)};
 #undef FASTADAM_VARIANTS
+}
+
+std::vector<StateInfo> Rule::states() const {
+  std::vector<StateInfo> kept;
+  std::copy_if(info->states.begin(), info->states.end(), std::back_inserter(kept),
+               [this](const StateInfo& state) { return is_kept(state, flags); });
+  return kept;
+}
+
+int Rule::state_count() const {
+  return static_cast<int>(std::count_if(info->states.begin(), info->states.end(),
+                                        [this](const StateInfo& state) { return is_kept(state, flags); }));
+}
+
+std::optional<double> Rule::start_of(const StateInfo& state) const {
+  if (state.start == StateInfo::param) return std::nullopt;
+  return state.start == StateInfo::option ? options[state.start_option] : 0;
 }
 
 Coefficients Rule::at_step(int64_t step) const {

@@ -8,9 +8,10 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <type_traits>
 #include <vector>
+
+#include "rules/description.hpp"
 
 namespace fastadam {
 
@@ -35,16 +36,17 @@ struct Coefficients {
 struct RuleInfo {
   RuleId id;
   std::string name;
-  std::string type_name;             // of its C++ struct
-  std::vector<std::string> options;  // real-valued, in the order of the rule's Option enum
-  std::vector<std::string> flags;    // flag k is bit k
-  bool may_decouple;                 // whether its weight decay may be either coupled or decoupled
-  int (*state_count)(unsigned flags);
+  std::string type_name;            // of its C++ struct
+  std::vector<OptionInfo> options;  // in the order of the rule's Option enum
+  std::vector<StateInfo> states;    // those of all flags, in their order
+  unsigned (*flags_of)(const double* options);
+  const char* (*conflict)(const double* options);  // what is wrong with them together, or nullptr
   Coefficients (*at_step)(const double* options, unsigned flags, int64_t step);
 };
 
 // Every rule of this build.
 const std::vector<RuleInfo>& rules();
+const RuleInfo& rule_info(RuleId id);
 
 // For each rule that csrc/cuda compiles, the name of its struct and how many combinations of flags it has.
 std::map<std::string, unsigned> cuda_variants();
@@ -53,25 +55,31 @@ struct Rule {
   const RuleInfo* info;
   std::vector<double> options;
   unsigned flags;
-  std::optional<double> ema_decay;  // of the average of the parameter, if one is kept
+  bool maximize = false;                 // the objective, instead of minimizing it
+  std::optional<double> ema_decay = {};  // of the average of the parameter, if one is kept
 
-  int state_count() const { return info->state_count(flags); }
+  // The states it keeps, in their order.
+  std::vector<StateInfo> states() const;
+  int state_count() const;
 
   // The coefficients of step `step` >= 1, computed in the default floating-point environment.
   Coefficients at_step(int64_t step) const;
 
   // Those of the average; needs an `ema_decay`.
   Coefficients average_at_step(int64_t step) const;
+
+  // What an element of a state begins with, if it is the same for all; else each begins as the parameter's.
+  std::optional<double> start_of(const StateInfo& state) const;
 };
 
-// Options by the names that users know: real-valued ones, flags (0 or 1, and 0 where they are not given), and for some rules
-// "decoupled_weight_decay". What else a rule of csrc/rules calls a flag follows from them.
+// Options by the names that users know. What a rule does not need may be left out, and is 0.
 using NamedOptions = std::map<std::string, double, std::less<>>;
 
-// Throws std::invalid_argument if there is no such rule or its options do not fit.
-Rule make_rule(const std::string& name, const NamedOptions& options, std::optional<double> ema_decay = std::nullopt);
+// The rule with options in the order of its Option enum; throws std::invalid_argument if they do not fit.
+Rule checked_rule(const RuleInfo& info, std::vector<double> options, bool maximize, std::optional<double> ema_decay);
 
-// Throws std::invalid_argument unless an option, other than a flag, may have this value.
-void expect_in_range(std::string_view option, double value);
+// The same by name. "maximize" is an option of every rule. Throws also if there is no such rule, or an option is missing or
+// unknown.
+Rule make_rule(const std::string& name, const NamedOptions& options, std::optional<double> ema_decay = std::nullopt);
 
 }  // namespace fastadam

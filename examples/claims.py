@@ -1,4 +1,4 @@
-"""Eight properties that Kingma & Ba (2015) claim of Adam in their abstract, each measured with this library."""
+"""Measures, with this library, the eight properties of Adam that Kingma & Ba (2015) claim in their abstract."""
 
 from lab.claims_cost import Efficient, Large, Memory, Simple
 from lab.claims_gradients import Invariant, NoisyOrSparse, NonStationary

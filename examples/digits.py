@@ -1,6 +1,6 @@
 """Train a two-layer network, written in plain NumPy, on scikit-learn's handwritten digits with ``fastadam.Adam``.
 
-A second training, with the NumPy reference of the same formula, takes every step beside it: both end with equal parameters.
+A second network is trained in step with it by the NumPy reference of the same formula. Both end with equal parameters.
 """
 
 import argparse
@@ -23,7 +23,7 @@ REQUIRED_ACCURACY = 0.97
 
 
 class Network:
-    """Two dense layers with a ReLU between them. `params` and `grads` are flat; the weights are views into them."""
+    """Two dense layers with a ReLU between them. `params` and `grads` are flat arrays; the weights are views of them."""
 
     def __init__(self, rng):
         shapes = [(INPUTS, HIDDEN), (HIDDEN,), (HIDDEN, CLASSES), (CLASSES,)]
@@ -39,7 +39,7 @@ class Network:
         return hidden, hidden @ self.w2 + self.b2
 
     def loss(self, images, labels):
-        """The mean cross-entropy of a batch; leaves its gradient in `grads`."""
+        """The mean cross-entropy of a batch. Stores its gradient in `grads`."""
         hidden, logits = self.forward(images)
         logits -= logits.max(axis=1, keepdims=True)
         log_prob = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
@@ -59,7 +59,7 @@ class Network:
 
 
 class NumpyAdam:
-    """``fastadam.Adam`` with the NumPy reference in place of the kernel."""
+    """``fastadam.Adam`` with the NumPy reference instead of the kernel."""
 
     def __init__(self, params, lr):
         self.params, self.lr, self.steps_taken = params, lr, 0
@@ -71,16 +71,16 @@ class NumpyAdam:
 
 
 def views(flat, shapes):
-    """Consecutive parts of a flat array, each in its shape."""
+    """Consecutive parts of a flat array, reshaped to `shapes`."""
     ends = np.cumsum([np.prod(shape) for shape in shapes])
     return [part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)]
 
 
 def train(optimizers, images, labels, epochs, rng):
-    """Give all networks the same batches, one step each in turn. Returns the losses and seconds of each one's steps.
+    """Train all networks on the same batches, one step each in turn. Returns the loss and the seconds of each step.
 
-    The two networks agree to the last bit only because the rest does too: matmul and the reductions add in an order that
-    depends on nothing but the shapes. Taking turns lets both optimizers find the machine in the same condition.
+    The two networks agree to the last bit because the rest of the training does too: matmul and the reductions add in an order
+    that depends only on the shapes. Taking turns makes the times of both optimizers comparable.
     """
     losses, seconds = ([[] for _ in optimizers] for _ in range(2))
     for _ in (epoch := tqdm(range(epochs), unit="epoch")):
@@ -97,8 +97,8 @@ def train(optimizers, images, labels, epochs, rng):
 
 
 def plot(losses, path):
-    """Both loss curves; the reference's is wide and pale, so that it shows under the kernel's that lies on it."""
-    figure = Figure(figsize=(8, 4.5), layout="constrained")  # not from pyplot, which may want a display
+    """Plot both loss curves. The reference's is wide and pale, to be visible under the kernel's."""
+    figure = Figure(figsize=(8, 4.5), layout="constrained")  # not from pyplot, which may need a display
     axes = figure.subplots()
     axes.semilogy(losses[1], color="tab:orange", alpha=0.45, linewidth=5, label="NumPy reference")
     axes.semilogy(losses[0], color="tab:blue", linewidth=0.8, label="fastadam.Adam")
@@ -111,12 +111,12 @@ def plot(losses, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=0, help="of the initial weights and the batches")
-    parser.add_argument("--output", type=Path, default=Path("build/digits.png"), help="where the loss curves go")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the initial weights and the batches")
+    parser.add_argument("--output", type=Path, default=Path("build/digits.png"), help="file for the plot of the loss curves")
     options = parser.parse_args()
 
     images, labels = load_digits(return_X_y=True)
-    images = (images / 16).astype(np.float32)  # grey levels are 0 to 16
+    images = (images / 16).astype(np.float32)  # gray levels are 0 to 16
     images, test_images, labels, test_labels = train_test_split(images, labels, test_size=0.2, stratify=labels, random_state=0)
     kernel, numpy = (Network(np.random.default_rng(options.seed)) for _ in range(2))
     optimizers = [
@@ -130,7 +130,7 @@ def main():
     fused, plain = (statistics.median(times) * 1e6 for times in seconds)
     equal = np.array_equal(kernel.params, numpy.params)
     print(f"test accuracy      {accuracy:.2%} of {len(test_labels)} held-out images")
-    print(f"optimizer, a step  {fused:.1f} µs fastadam.Adam, {plain:.1f} µs NumPy: {plain / fused:.0f} times as fast")
+    print(f"time per step      {fused:.1f} µs fastadam.Adam, {plain:.1f} µs NumPy: {plain / fused:.0f} times as fast")
     print(f"{kernel.params.size:,} parameters  {'all equal' if equal else 'DIFFERENT'} after {len(losses[0])} steps")
     print(f"loss curves        {options.output}")
     if not equal:

@@ -1,12 +1,12 @@
-"""Adaptive methods may fit the training data by a solution that generalizes badly: the example of Wilson et al. (NeurIPS 2017).
+"""Adaptive methods can overfit where SGD generalizes: the example of Wilson et al. (NeurIPS 2017).
 
-Their section 3.3 builds a least-squares problem with more parameters than examples. Feature 1 is the label, which is all that
-one has to learn; features 2 and 3 are 1 in every example; the rest belong to one example each. Adam, AdaGrad and RMSProp give
-all features weights of one size, sign(X'y) (their lemma 3.1): on new examples features 2 and 3 outvote the label, and every
-answer is +1. SGD finds the solution of the smallest norm and makes no mistake. All fit the training data exactly.
+Their section 3.3 constructs a least-squares problem with more parameters than examples. Feature 1 is the label, so it suffices
+for the prediction; features 2 and 3 are 1 in every example; each remaining feature belongs to one example. Adam, AdaGrad and
+RMSProp give all features weights of the same size, sign(X'y) (lemma 3.1). On new examples, features 2 and 3 outvote the label,
+and every prediction is +1. SGD finds the solution of minimum norm and makes no mistake. All fit the training data exactly.
 
-The right panel is the other half of the story: on handwritten digits, with learning rates chosen on validation data, there is
-no such gap. What it shows is one small network; that there are problems with a gap, and which, it cannot show.
+The right panel shows that this gap is not universal: on handwritten digits, with learning rates chosen on validation data,
+there is none. It covers one small network, and cannot show which problems have a gap.
 """
 
 from functools import partial
@@ -45,17 +45,17 @@ DIGITS = {
 
 
 class Result(NamedTuple):
-    """What came out of both problems."""
+    """The results of both problems."""
 
     fit: dict  # by method: the mean squared error on the training data of the constructed problem
     error: dict  # by method: the share of wrong answers to its new examples
-    norm: dict  # by method: of the solution
+    norm: dict  # by method: the norm of the solution
     negative: float  # the share of -1 among the new examples
-    digits: dict  # by method: the shares of wrong answers to test images, one a seed
+    digits: dict  # by method: the test errors, one per seed
 
 
 def constructed(count, rng):
-    """Examples and labels as in section 3.3: an example of label -1 has five features of its own, one of +1 has one."""
+    """Examples and labels as in section 3.3: an example with label -1 has five features of its own, with +1 it has one."""
     labels = np.where(rng.random(count) < POSITIVE, 1, -1)
     features = np.zeros((count, 3 + 5 * count), np.float32)
     features[:, 0] = labels
@@ -66,7 +66,7 @@ def constructed(count, rng):
 
 
 def fit(make, lr, features, labels, steps):
-    """Weights after steps with the whole gradient, from zeros, with a learning rate that falls to zero."""
+    """Weights after steps with full-batch gradients from zero, with a learning rate that falls to zero."""
     weights = np.zeros(features.shape[1], np.float32)
     optimizer = make(weights, lr=lambda step: lr * (1 - step / steps))
     for _ in range(steps):
@@ -136,7 +136,7 @@ def summary(result):
 
 
 def check(result):
-    """Adaptive methods fit and answer +1 to all; the others fit and make no mistake. On the digits all are level."""
+    """All methods fit. Adaptive ones predict +1 for all, the others make no mistake. On the digits all are on a par."""
     for name, loss in result.fit.items():
         assert loss < 1e-4, f"{name} does not fit: {loss:.1e}"
         expected = result.negative if name in BAD else 0.0

@@ -1,12 +1,13 @@
-"""Late in a training, gradients are tiny, and Adam's steps are not: the loss spikes where beta2 or eps is too small.
+"""Late in training, gradients are tiny but Adam's steps are not: the loss spikes if beta2 or eps is too small.
 
-A network learns 300 digits from whole gradients, and goes on when it knows them. Adam divides by the root of its average of
-squared gradients: however small they are, the ratio is not. Once they have fallen for longer than the average remembers, the
-first larger gradient is divided by what is far too small, elements move by up to a learning rate, all at once, and the loss
-jumps from nothing to what it was at the start. A smaller beta2 forgets sooner: spikes are many. With the defaults they are
-rare, and come late (Thilak et al. 2022 call them slingshots, Molybog et al. 2023 see them in large language models).
+A network learns 300 digits from full-batch gradients, and training continues after it fits them. Adam divides by the root of
+its average of squared gradients. Small gradients therefore do not make small steps. After the gradients have fallen for longer
+than the average remembers, the next larger gradient is divided by a number that is far too small. Many elements then move by up
+to a learning rate at once, and the loss jumps from almost zero to its initial value. A smaller beta2 forgets sooner, so spikes
+are frequent. With the defaults they are rare and come late (Thilak et al. 2022 call them slingshots; Molybog et al. 2023 see
+them in large language models).
 
-An eps that is larger than the late gradients' size ends it, as do AMSGrad, which never forgets a large gradient, and a
+An eps above the size of the late gradients prevents the spikes. So do AMSGrad, which never forgets a large gradient, and a
 learning rate that decays.
 """
 
@@ -39,15 +40,15 @@ COLORS = dict(zip(METHODS, (ADAM, DARK, BLACK, ADAM, STYLES["AMSGrad"].color, BL
 
 
 class Training(NamedTuple):
-    """What happened in each step."""
+    """Measurements of each step."""
 
     losses: np.ndarray
     gradients: np.ndarray  # the largest magnitude of an element
-    steps: np.ndarray  # the farthest that an element moved
+    steps: np.ndarray  # the largest change of an element
 
     @property
     def spikes(self):
-        """How often the loss rose above a hundredth."""
+        """How often the loss rose above 0.01."""
         return int(np.sum((self.losses[:-1] <= 0.01) & (self.losses[1:] > 0.01)))
 
     @property
@@ -98,12 +99,12 @@ def figure(trainings):
         axes.set_xticks(np.linspace(0, len(training.losses), 3).astype(int))
         axes.legend(frameon=False, fontsize=9, loc="upper right")
         axes.minorticks_off()
-    drawing.supxlabel("a network on 300 of scikit-learn's digits, whole gradients", fontsize="small", color="#555555")
+    drawing.supxlabel("a network on 300 of scikit-learn's digits, full-batch gradients", fontsize="small", color="#555555")
     return drawing
 
 
 def peaks(values):
-    """The largest of every two hundred, and where."""
+    """The largest of every 200 values, and the positions."""
     return np.arange(0, len(values), 200), np.maximum(values.reshape(-1, 200).max(axis=1), 1e-12)
 
 
@@ -116,13 +117,13 @@ def summary(trainings):
 
 
 def check(trainings):
-    """The shorter the memory, the more spikes; with a large eps, AMSGrad or a decaying learning rate there are none."""
+    """A shorter memory gives more spikes; a large eps, AMSGrad or a decaying learning rate gives none."""
     spikes = {name: training.spikes for name, training in trainings.items()}
     assert spikes[SHORT] >= 10, spikes
     assert spikes[SHORT] > spikes["β₂ = 0.99"] >= spikes[DEFAULT], spikes
     assert spikes[WITH_EPS] == spikes[AMSGRAD] == spikes[DECAYED] == 0, spikes
     moved = {name: np.median(trainings[name].steps[2_000:4_000]) for name in (SHORT, WITH_EPS)}
-    assert moved[SHORT] > 10 * moved[WITH_EPS], f"steps 2,000 to 4,000 are of {moved}"
+    assert moved[SHORT] > 10 * moved[WITH_EPS], f"median size of steps 2,000 to 4,000: {moved}"
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Adam goes to the worst point of a convex problem and stays there: the counter-example of Reddi, Kale & Kumar (ICLR 2018).
+"""Adam converges to the worst point of a convex problem: the counterexample of Reddi, Kale & Kumar (ICLR 2018).
 
-A player chooses x in [-1, 1] and loses f_t(x) = 1010 x in one round of 101, and -10 x in the others. Over 101 rounds that is
-10 x, so that -1 is the best choice. Adam divides the rare gradient of 1010 by the root of an average that it has just raised
-itself, and which forgets it soon: the hundred small ones win, and Adam walks to +1. AMSGrad, which divides by the largest
-average so far, goes to -1; so does Adam with an average long enough to remember the rare gradient.
+A player chooses x in [-1, 1] and has the loss f_t(x) = 1010 x in one round of 101, and -10 x in the others. Over 101 rounds
+this adds up to 10 x, so -1 is the best choice. The rare gradient of 1010 increases the average by whose root Adam divides it,
+and the average soon forgets it. The hundred small gradients win, and Adam moves to +1. AMSGrad, which divides by the largest
+average so far, goes to -1. So does Adam if its average is long enough to remember the rare gradient.
 
-Settings of the paper's section 5: betas of 0.9 and 0.99, learning rate over the root of the round (here set every 101 rounds).
-Other players meet 1010 at random, once in a hundred rounds.
+The settings are those of the paper's section 5: betas of 0.9 and 0.99, and the learning rate divided by the root of the round
+(updated every 101 rounds here). For other players the gradient of 1010 comes at random, on average once in a hundred rounds.
 """
 
 from functools import partial
@@ -33,16 +33,16 @@ STYLE = {"Adam": STYLES["Adam"], "AMSGrad": STYLES["AMSGrad"], LONG: STYLES["Ada
 
 
 class Game(NamedTuple):
-    """How the players of one method fared, at the ends of some blocks of 101 rounds."""
+    """The results of the players of one method, at the ends of some blocks of 101 rounds."""
 
     rounds: np.ndarray
-    x: np.ndarray  # of the player who meets the rare gradient every 101 rounds
-    regret: np.ndarray  # this player's, beside always choosing -1: on average over the rounds so far
-    random: np.ndarray  # x of those who meet the rare gradient at random, by round and player
+    x: np.ndarray  # of the player with the rare gradient every 101 rounds
+    regret: np.ndarray  # this player's, against always choosing -1: average over the rounds so far
+    random: np.ndarray  # x of the players with the rare gradient at random, by round and player
 
 
 def play(make, blocks, players, seed, progress):
-    """Play blocks of rounds from the best choice. The players are elements of one array: elements do not interact."""
+    """Play blocks of rounds, starting at the best choice. The players are elements of one array, which do not interact."""
     rng = np.random.default_rng(seed)
     x = np.full(1 + players, BEST)
     optimizer = make(x)
@@ -56,7 +56,7 @@ def play(make, blocks, players, seed, progress):
         for choice, gradient in zip(choices, gradients, strict=True):
             choice[...] = x
             optimizer.step(gradient)
-            np.minimum(x, WORST, out=x)  # the two take half the time of np.clip
+            np.minimum(x, WORST, out=x)  # these two take half the time of np.clip
             np.maximum(x, BEST, out=x)
         regret += float((gradients[:, 0] * (choices[:, 0].astype(float) - BEST)).sum())
         if block in kept:
@@ -78,14 +78,14 @@ def figure(games):
         look = {"color": STYLE[name].color, "linestyle": STYLE[name].linestyle, "label": name}
         axes[0].semilogx(game.rounds, game.x, **look)
         axes[1].semilogx(game.rounds, game.random.mean(axis=1), **look)
-        if name != LONG:  # which would hide the others
+        if name != LONG:  # it would hide the others
             low, high = np.quantile(game.random, [0.1, 0.9], axis=1)
             axes[1].fill_between(game.rounds, low, high, color=look["color"], alpha=0.15, linewidth=0)
         late = game.rounds > 2_000
         axes[2].loglog(game.rounds[late], game.regret[late], **look)
     axes[0].set(title="1010 in every 101st round", ylabel="x")
     axes[1].set(title="1010 at random, in 1 of 100", ylabel="x: mean, and 10 % to 90 % of players")
-    axes[2].set(title="Regret a round (left case)")
+    axes[2].set(title="Regret per round (left case)")
     axes[2].set_yticks([0.2, 0.5, 1, 2], labels=["0.2", "0.5", "1", "2"])
     axes[2].set_ylim(top=20)
     axes[2].legend(frameon=False)
@@ -109,7 +109,7 @@ def summary(games):
 
 
 def check(games):
-    """Adam stands at +1; the two others are on their way to -1, whoever meets the rare gradient when. AMSGrad regrets least."""
+    """Adam ends near +1, the others near -1, for regular and random rare gradients. AMSGrad has less regret than Adam."""
     for name, game in games.items():
         sign = 1 if name == "Adam" else -1
         assert sign * game.x[-1] > 0.7, f"{name} ended at {game.x[-1]:+.3f}"

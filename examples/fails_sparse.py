@@ -1,11 +1,11 @@
-"""Without bias correction, an average with a long memory and sparse gradients take Adam's first steps many times too far.
+"""Without bias correction, long averages and sparse gradients make Adam's first steps many times too large.
 
-Moments start as zeros. The first gradient of an element, g, leaves m = (1 - beta1) g and v = (1 - beta2) g², and without
-correction the step is lr (1 - beta1) / sqrt(1 - beta2): 10 times lr for betas of 0.9 and 0.9999. Where gradients are sparse,
-most elements meet theirs in this state. A network on the words of reviews is thrown so far that its units die (section 3 of
-Kingma & Ba 2015; their section 6.4 sees the same with a variational autoencoder).
+Moments start at zero. After the first gradient g of an element, m = (1 - beta1) g and v = (1 - beta2) g². Without correction
+the step is then lr (1 - beta1) / sqrt(1 - beta2): 10 times lr for betas of 0.9 and 0.9999. With sparse gradients this happens
+to most elements. In a network on the words of reviews the first steps are so large that units die (section 3 of Kingma & Ba
+2015; in their section 6.4 the same happens to a variational autoencoder).
 
-A learning rate that is ten times smaller repairs most of it, and is then too small later on.
+A learning rate that is ten times smaller avoids most of this, but is too small later.
 """
 
 from itertools import product
@@ -24,17 +24,17 @@ from fastadam.viz.style import STYLES
 
 BETA1, HIDDEN, BATCH, EPOCHS = 0.9, 32, 50, 5
 LONG, SHORT = 0.9999, 0.9
-TOO_FAR = 0.01  # a learning rate that is fine with the correction
+TOO_FAR = 0.01  # a learning rate that works with the correction
 WORDS, LENGTH, TENDENCY = 2_000, 40, 0.15  # reviews that are hard to tell apart
 
 
 class Training(NamedTuple):
-    """One of the grid, with and without bias correction."""
+    """One run of the grid, with or without bias correction."""
 
     losses: np.ndarray  # of the batches
-    largest: float  # how far an element moved in one of the first steps, at most, in learning rates
+    largest: float  # the largest change of an element in the first steps, in learning rates
     final: float  # the loss on all training data
-    dead: int  # hidden units that are zero on all of it
+    dead: int  # hidden units that are zero on all training data
 
 
 def train(beta2, lr, corrected, reviews, seed):
@@ -84,7 +84,7 @@ def figure(trainings):
     middle.set(title="Loss after training", xlabel="learning rate", ylabel="cross-entropy")
     right.set(title=f"β₂ = {LONG}, learning rate {TOO_FAR}", xlabel="step", ylabel="cross-entropy, mean of 10 batches")
     middle.axhline(np.log(2), color="#555555", linewidth=0.8)
-    middle.text(1.1e-4, np.log(2) * 1.15, "of a constant answer", color="#555555", fontsize=8)
+    middle.text(1.1e-4, np.log(2) * 1.15, "constant prediction", color="#555555", fontsize=8)
     middle.set_ylim(3e-5, 3)
     left.set_ylim(top=300)
     for axes in (left, middle, right):
@@ -106,13 +106,13 @@ def summary(trainings):
 
 
 def check(trainings):
-    """With a long memory and without correction, first steps are far too long and a good learning rate fails."""
+    """With a long memory and no correction, the first steps are far too large and a good learning rate fails."""
     yes, no = trainings[LONG, TOO_FAR, True], trainings[LONG, TOO_FAR, False]
     assert yes.largest < 3 < 9 < no.largest, f"steps of {yes.largest:.1f} and {no.largest:.1f} learning rates"
     assert yes.final < 0.03 < 0.1 < no.final, f"losses of {yes.final:.3f} and {no.final:.3f}"
     assert yes.dead == 0 < HIDDEN / 2 < no.dead, f"{yes.dead} and {no.dead} dead units"
     with_short = trainings[SHORT, TOO_FAR, False].final
-    assert with_short < 0.03, f"without correction and with a short memory the loss is {with_short:.3f}"
+    assert with_short < 0.03, f"the loss without correction and with a short memory is {with_short:.3f}"
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""L2 regularization is not weight decay with Adam: it shrinks weights less the larger their gradients are.
+"""With Adam, L2 regularization is not weight decay: the larger the gradients of a weight, the less it shrinks.
 
-L2 regularization adds weight_decay * w to the gradient, which Adam divides by the size of the gradients: the larger they are,
-the less is left of it. AdamW takes the decay out of the division, and shrinks all weights alike (Loshchilov & Hutter 2019,
-propositions 2 and 3). On a regression whose features come in units of different sizes, gradients have different sizes too, and
-AdamW's best error on new data is the smaller one, whatever the learning rate. With all features in one unit both are level.
+L2 regularization adds weight_decay * w to the gradient, and Adam divides the sum by the size of the gradients: the larger they
+are, the weaker the decay. AdamW takes the decay out of the division and shrinks all weights alike (Loshchilov & Hutter 2019,
+propositions 2 and 3). In a regression whose features have different units, gradients differ in size too, and AdamW's best test
+error is smaller at every learning rate. If all features have one unit, both methods are on a par.
 
-What is not seen here: that the best L2 regularization depends on the learning rate, as the paper reports of deep networks. In
-this problem, trained to the end, it does not, and neither does AdamW's decay as it is spelt here and in PyTorch.
+This does not show that the best L2 regularization depends on the learning rate, as the paper reports for deep networks. In this
+problem, trained to convergence, it does not, and neither does AdamW's decay in the form used here and in PyTorch.
 """
 
 from itertools import product
@@ -24,21 +24,21 @@ METHODS = {"Adam with L2": fastadam.Adam, "AdamW": fastadam.AdamW}
 STYLE = {"Adam with L2": STYLES["Adam"], "AdamW": STYLES["AdamW"]}
 DECAYS = {"Adam with L2": (0, 0.01, 0.1, 1, 10, 100), "AdamW": (0, 0.01, 0.1, 1, 3, 10)}
 FEATURES, EXAMPLES, NEW, BATCH = 40, 60, 1_000, 10
-LR, DECAY, SHRINK_STEPS = 1e-3, 0.2, 5_000  # of the weights that only shrink
+LR, DECAY, SHRINK_STEPS = 1e-3, 0.2, 5_000  # for the weights with random gradients
 SIZES = np.geomspace(0.01, 100, 13)
 
 
 class Result(NamedTuple):
-    """What came out."""
+    """The results."""
 
-    left: dict  # by method: what the steps leave of weights, by the size of their gradients
+    left: dict  # by method: what remains of the weights, by the size of their gradients
     rates: tuple
-    units: dict  # by method: the error on new data by learning rate and decay, features in different units
-    standard: dict  # the same with features of one size
+    units: dict  # by method: the test error by learning rate and decay, features in different units
+    standard: dict  # the same for features of the same size
 
 
 def shrink(make, seed):
-    """The mean of weights that start at 1, after steps with gradients that are nothing but noise of some size."""
+    """The mean of weights that start at 1, after steps whose gradients are pure noise of several sizes."""
     rng = np.random.default_rng(seed)
     weights = np.ones((len(SIZES), 200), np.float32)
     optimizer = make(weights, lr=LR, weight_decay=DECAY)
@@ -48,7 +48,7 @@ def shrink(make, seed):
 
 
 def regression(spread, rng):
-    """Features whose sizes spread over so many decades to both sides, all of equal effect, and targets with much noise."""
+    """Features of equal effect whose sizes differ by up to `spread` decades in both directions, and noisy targets."""
     standard = rng.standard_normal((EXAMPLES + NEW, FEATURES))
     effects = rng.standard_normal(FEATURES) / np.sqrt(FEATURES)
     targets = standard @ effects + rng.standard_normal(len(standard))
@@ -57,7 +57,7 @@ def regression(spread, rng):
 
 
 def errors(method, rates, spread, steps, seed):
-    """The squared error on new data, beside that of answering 0, by learning rate and decay. One group each; all at once."""
+    """The test error, relative to that of predicting 0, by learning rate and decay: one parameter group each, all at once."""
     rng = np.random.default_rng(seed)
     x, y = regression(spread, rng)
     grid = list(product(rates, DECAYS[method]))
@@ -94,7 +94,7 @@ def figure(result):
     left, *maps = drawing.subplots(1, 3, width_ratios=(1.1, 1, 1))
     for method, style in STYLE.items():
         left.semilogx(SIZES, result.left[method], color=style.color, marker=style.marker, label=method)
-    left.set(title="Weights that only shrink", xlabel="size of the gradients", ylabel="what is left of 1")
+    left.set(title="Weights with random gradients", xlabel="size of the gradients", ylabel="what is left of 1")
     left.legend(frameon=False)
     left.minorticks_off()
     low, high = min(table.min() for table in result.units.values()), 1.2
@@ -107,10 +107,10 @@ def figure(result):
             axes.text(j, i, f"{table[i, j]:.2f}", ha="center", va="center", color=color, weight="bold" if best else None)
         axes.set_xticks(range(table.shape[1]), [f"{decay:g}" for decay in DECAYS[method]])
         axes.set_yticks(range(len(result.rates)), [f"{lr:g}" for lr in result.rates])
-        axes.set(title=f"{method}: error on new data", xlabel="weight_decay", ylabel="lr")
+        axes.set(title=f"{method}: test error", xlabel="weight_decay", ylabel="lr")
     drawing.supxlabel(
-        "right: a regression on features in different units, made up; bold: the best of each learning rate; 1 is the error of "
-        "answering 0",
+        "right: a synthetic regression on features in different units; bold: the best of each learning rate; 1 is the error of "
+        "predicting 0",
         fontsize="small",
         color="#555555",
     )
@@ -118,24 +118,24 @@ def figure(result):
 
 
 def summary(result):
-    lines = ["what is left of weights whose gradients have the sizes " + ", ".join(f"{SIZES[i]:g}" for i in (0, 6, 12))]
+    lines = ["what is left of the weights, for gradients of size " + ", ".join(f"{SIZES[i]:g}" for i in (0, 6, 12))]
     lines += [f"{method:<14}" + "".join(f"{left[i]:8.3f}" for i in (0, 6, 12)) for method, left in result.left.items()]
     for name, tables in (("different units", result.units), ("one unit", result.standard)):
         for method, table in tables.items():
             best = [DECAYS[method][j] for j in table.argmin(axis=1)]
-            lines.append(f"{name:<17}{method:<14}least error {table.min():.3f}, best decay by learning rate: {best}")
+            lines.append(f"{name:<17}{method:<14}smallest error {table.min():.3f}, best decay by learning rate: {best}")
     return "\n".join(lines)
 
 
 def check(result):
-    """L2 shrinks by size, AdamW alike; its best error is smaller on different units, level on one, whatever the rate."""
+    """L2 shrinks weights by gradient size, AdamW alike. AdamW's error is smaller on different units, and equal on one unit."""
     coupled, decoupled = result.left["Adam with L2"], result.left["AdamW"]
     assert coupled[0] < 0.1 < 0.9 < coupled[-1], f"L2 left {coupled}"
     assert np.ptp(decoupled) < 0.05, f"AdamW left {decoupled}"
     coupled, decoupled = (result.units[method].min(axis=1) for method in METHODS)
-    assert np.all(decoupled < 0.97 * coupled), f"least errors by learning rate of L2 {coupled}, of AdamW {decoupled}"
+    assert np.all(decoupled < 0.97 * coupled), f"smallest errors by learning rate: L2 {coupled}, AdamW {decoupled}"
     level = result.standard["AdamW"].min() / result.standard["Adam with L2"].min()
-    assert 0.95 < level < 1.05, f"on features of one size, AdamW's least error is {level:.3f} times that of L2"
+    assert 0.95 < level < 1.05, f"on features of one size, AdamW's smallest error is {level:.3f} times that of L2"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run every program of the gallery, as many at once as there are CPUs, and write figures and pages to build/gallery/."""
+"""Run every program of the gallery, one per CPU at a time, and write figures and pages to build/gallery/."""
 
 import argparse
 import os
@@ -14,14 +14,14 @@ HERE = Path(__file__).parent
 PROGRAMS = sorted([*HERE.glob("paper_*.py"), *HERE.glob("fails_*.py"), HERE / "claims.py"])
 FOLDER = Path("build/gallery")
 RACE = ["-P", "-m", "fastadam", "race", "--output"]
-# Each has a CPU of its own.
+# Each program has its own CPU.
 ONE_THREAD = {"FASTADAM_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 def commands(small: bool) -> dict[str, list[str]]:
-    """What Python is to run, by name."""
+    """The arguments of Python for each program, by name."""
     of_programs = {program.name: [str(program), *(["--small"] if small else [])] for program in PROGRAMS}
-    # The page is for the site, into whose root `pages` is copied.
+    # The page is for the site: `pages` is copied to its root.
     return of_programs | {"race": [*RACE, f"{FOLDER}/race.svg"], "race page": [*RACE, f"{FOLDER}/pages/race-page.html"]}
 
 
@@ -33,7 +33,7 @@ def run(command: list[str]) -> tuple[subprocess.CompletedProcess[str], float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", action="store_true", help="the versions of a few seconds, as in the tests")
+    parser.add_argument("--small", action="store_true", help="run the small versions, which take seconds, as in the tests")
     todo = commands(parser.parse_args().small)
     failed = []
     with ThreadPoolExecutor(usable_cpus()) as pool:

@@ -1,14 +1,14 @@
 """Bias correction on and off, on a variational autoencoder: figure 4 of Kingma & Ba (2015), https://arxiv.org/abs/1412.6980.
 
 Adam with beta1 of 0 and 0.9, beta2 of 0.99, 0.999 and 0.9999, and lr from 1e-5 to 1e-1, in batches of 128. Without the
-correction step t is (1 - beta1^t) / sqrt(1 - beta2^t) times as long: with a beta2 close to 1 the first ones are far too long.
-What it shows, of the negative lower bound in the last epoch:
+correction, step t is (1 - beta1^t) / sqrt(1 - beta2^t) times as large: with a beta2 close to 1, the first steps are far too
+large. The program checks these statements about the negative lower bound in the last epoch:
 
-- With the correction no training breaks down. Without, some do, and more of them where beta2 is closer to 1.
-- For each beta1 and beta2, the best lr with the correction ends at most 2 % above the best without; with beta1 = 0 and
+- With the correction no run diverges. Without it some do, and more of them if beta2 is closer to 1.
+- For each beta1 and beta2, the best lr with the correction ends at most 2 % above the best without it; with beta1 = 0 and
   beta2 = 0.9999 it ends 1 % or more below.
 
-As in the paper's figure, an lr that is too small by far does better without the correction, as the steps are longer.
+As in the paper's figure, an lr that is far too small does better without the correction, as the steps are larger.
 """
 
 import itertools
@@ -28,7 +28,7 @@ from fastadam.viz.style import STYLES
 
 BATCH = 128
 BETA1, BETA2, RATES = (0.0, 0.9), (0.99, 0.999, 0.9999), (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
-SIDES = {"corrected": dict, "not corrected": uncorrected}  # which hyperparameters make Adam so
+SIDES = {"corrected": dict, "not corrected": uncorrected}  # the hyperparameters of Adam in each case
 
 ADAM = STYLES["Adam"]
 LOOKS = {
@@ -38,7 +38,7 @@ LOOKS = {
 
 
 def run(settings):
-    """The losses of the epochs for each beta1, beta2, lr and side, and what the data are."""
+    """The loss of each epoch for each beta1, beta2, lr and side, and a description of the data."""
     data = mnist(settings.data) if settings.data else digits()
     images = on_device(settings.xp, data.pixels)
     hidden, latent, epochs = (30, 5, 10) if settings.small else (500, 50, 100) if settings.data else (100, 10, 100)
@@ -75,7 +75,7 @@ def figure(result):
     title = "Bias correction of Adam on a variational autoencoder"
     handles, labels = panels[0, 0].get_legend_handles_labels()
     drawn.legend(handles, labels, title=title, title_fontsize="large", frameon=False, loc="outside upper center", ncols=2)
-    drawn.supylabel("negative lower bound (x: broke down)")
+    drawn.supylabel("negative lower bound (x: diverged)")
     drawn.supxlabel(name, **CAPTION)
     for axes in panels[-1]:
         axes.set_xlabel("learning rate")
@@ -83,7 +83,7 @@ def figure(result):
 
 
 def outcome(losses):
-    """For each beta1, beta2 and side: the lowest final loss over lr, and how many trainings broke down."""
+    """For each beta1, beta2 and side: the lowest final loss over lr, and how many runs diverged."""
     found = {}
     for (beta1, beta2, _, side), values in losses.items():
         low, broken = found.get((beta1, beta2, side), (np.inf, 0))
@@ -95,18 +95,18 @@ def check(result):
     found = outcome(result[0])
     for beta1, beta2 in itertools.product(BETA1, BETA2):
         (best, broken), (best_without, _) = (found[beta1, beta2, side] for side in SIDES)
-        assert broken == 0, f"{broken} trainings with the correction broke down at betas {beta1}, {beta2}"
+        assert broken == 0, f"{broken} runs with the correction diverged at betas {beta1}, {beta2}"
         limit = 0.99 if (beta1, beta2) == (0, 0.9999) else 1.02
         ratio = best / best_without
-        assert ratio <= limit, f"at betas {beta1}, {beta2} the best with the correction is {ratio:.4f} of that without"
+        assert ratio <= limit, f"at betas {beta1}, {beta2} the best loss with the correction is {ratio:.4f} times that without"
     broken = [sum(found[beta1, beta2, "not corrected"][1] for beta1 in BETA1) for beta2 in BETA2]
-    assert broken == sorted(broken), f"trainings that broke down without the correction by beta2: {broken}"
-    assert broken[-1] > broken[0], f"trainings that broke down without the correction by beta2: {broken}"
+    assert broken == sorted(broken), f"runs that diverged without the correction, by beta2: {broken}"
+    assert broken[-1] > broken[0], f"runs that diverged without the correction, by beta2: {broken}"
 
 
 def summary(result):
     return "\n".join(
-        f"beta1 {beta1:<4g} beta2 {beta2:<7g} {side:<14} best loss {low:.2f}, {broken} broke down"
+        f"beta1 {beta1:<4g} beta2 {beta2:<7g} {side:<14} best loss {low:.2f}, {broken} diverged"
         for (beta1, beta2, side), (low, broken) in outcome(result[0]).items()
     )
 

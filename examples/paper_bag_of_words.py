@@ -1,13 +1,13 @@
 """Logistic regression on sparse bags of words: figure 1, right, of Kingma & Ba (2015), https://arxiv.org/abs/1412.6980.
 
-Reviews are counts of 10,000 words, most of them rare, of which dropout takes half in every step; batches of 128. Adam, RMSProp
-and Nesterov momentum have the learning rate lr / sqrt(t). AdaGrad has a constant one: its steps shrink as 1 / sqrt(t) by
-themselves, which is what the schedule is to match (section 6.1). What it shows, of the mean loss of the last tenth of the
-epochs, each method with its best learning rate:
+Reviews are counts of 10,000 words, most of them rare, with 50 % dropout in every step, in batches of 128. Adam, RMSProp and
+Nesterov momentum have the learning rate lr / sqrt(t). AdaGrad has a constant one, since its steps already shrink as 1 /
+sqrt(t); the schedule gives the other methods the same decay (section 6.1). The program checks these statements about the mean
+loss of the last tenth of the epochs, each method at its best learning rate:
 
-- Adam is level with AdaGrad: neither ends above 1.4 times the other's loss.
+- Adam is on a par with AdaGrad: neither ends above 1.4 times the other's loss.
 - Both are far ahead of SGD with Nesterov momentum, which ends at twice their loss or more: a rare word rarely has a gradient,
-  and needs a learning rate of its own.
+  and needs its own learning rate.
 
 The faint line is AdaGrad with lr / sqrt(t), which slows it down twice.
 """

@@ -1,9 +1,9 @@
 """A small convolutional network: figure 3 of Kingma & Ba (2015), https://arxiv.org/abs/1412.6980.
 
-In batches of 128, without dropout and regularisation, so that the loss can go to zero. Small losses scatter: each training is
-done with three seeds, of whose losses the geometric mean is taken. What it shows, of the mean loss of the last tenth of the
-epochs, each method with its best learning rate: in the long run Adam and SGD with Nesterov momentum are ahead of AdaGrad, which
-ends at twice their loss or more. As in the paper, AdaGrad keeps up at first; then its steps become too small.
+In batches of 128, without dropout or regularization, so that the loss can go to zero. Small losses are noisy, so losses are
+geometric means over three seeds. The program checks the mean loss of the last tenth of the epochs, each method at its best
+learning rate: in the long run Adam and SGD with Nesterov momentum are ahead of AdaGrad, which ends at twice their loss or more.
+As in the paper, AdaGrad keeps up at first, but then its steps become too small.
 """
 
 from functools import partial

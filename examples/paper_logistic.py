@@ -1,13 +1,13 @@
 """Logistic regression on images: figure 1, left, of Kingma & Ba (2015), https://arxiv.org/abs/1412.6980.
 
-L2-regularised, in batches of 128, with the learning rate lr / sqrt(t) for all methods, as in section 6.1. What it shows, of the
-mean loss of the last tenth of the epochs, each method with its best learning rate:
+L2-regularized, in batches of 128, with the learning rate lr / sqrt(t) for all methods, as in section 6.1. The program checks
+these statements about the mean loss of the last tenth of the epochs, each method at its best learning rate:
 
-- Adam is level with SGD with Nesterov momentum: neither ends above 1.2 times the other's loss.
+- Adam is on a par with SGD with Nesterov momentum: neither ends above 1.2 times the other's loss.
 - Both are ahead of AdaGrad, which ends at 1.3 times their loss or more.
 
-AdaGrad's steps shrink as 1 / sqrt(t) by themselves, so that this schedule slows it down twice. The faint line is AdaGrad with a
-constant lr, as it was published: it comes close to the other two.
+AdaGrad's steps already shrink as 1 / sqrt(t), so this schedule slows it down twice. The faint line is AdaGrad with a constant
+lr, as in its original publication: it comes close to the other two.
 """
 
 from lab.data import digits, mnist, on_device
@@ -35,7 +35,7 @@ def run(settings):
 
 def figure(result):
     runs, name = result
-    return loss_curves({"": runs.values()}, "L2-regularised logistic regression, lr / √t", name)
+    return loss_curves({"": runs.values()}, "L2-regularized logistic regression, lr / √t", name)
 
 
 def check(result):

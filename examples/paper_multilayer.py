@@ -1,14 +1,14 @@
 """A network with two hidden layers of ReLUs: figure 2 of Kingma & Ba (2015), https://arxiv.org/abs/1412.6980.
 
-In batches of 128, once with dropout of half of both hidden layers, once without, which makes the loss deterministic; L2
-regularisation in both. AdaDelta and the quasi-Newton method SFO, which the paper compares too, are not in this package. What it
-shows, of the mean loss of the last tenth of the epochs, each method with its best learning rate:
+In batches of 128, with L2 regularization; once with 50 % dropout in both hidden layers, and once without dropout, which makes
+the loss deterministic. The paper also compares AdaDelta and the quasi-Newton method SFO, which are not in this package. The
+program checks these statements about the mean loss of the last tenth of the epochs, each method at its best learning rate:
 
-- With dropout Adam is level with RMSProp: neither ends above 1.25 times the other's loss. It is ahead of AdaGrad and of SGD
+- With dropout Adam is on a par with RMSProp: neither ends above 1.25 times the other's loss. It is ahead of AdaGrad and of SGD
   with Nesterov momentum, which end at 1.1 times its loss or more.
-- Without, Adam is ahead of the three others, which end at 1.1 times its loss or more.
+- Without dropout Adam is ahead of the three others, which end at 1.1 times its loss or more.
 
-In the paper Adam is ahead of RMSProp with dropout, too. It takes time: early on AdaGrad or Nesterov momentum are ahead.
+In the paper Adam is ahead of RMSProp with dropout, too. Early in training, AdaGrad or Nesterov momentum is ahead.
 """
 
 from lab.data import digits, mnist, on_device
@@ -18,7 +18,7 @@ from lab.layers import Classifier, Dense, Dropout, ReLU
 from lab.program import Experiment, main
 
 BATCH, L2 = 128, 1e-5
-PANELS = {  # titles: the rate of dropout, and the grid
+PANELS = {  # title: dropout rate and grid
     "dropout of 50 %": (
         0.5,
         {

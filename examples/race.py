@@ -1,4 +1,4 @@
-"""Race the optimizers over a function of one's own: the three-hump camel, in whose side valleys some of them stay."""
+"""Race the optimizers on a function of your own: the three-hump camel, where some of them end in a local minimum."""
 
 import argparse
 from pathlib import Path
@@ -18,7 +18,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument(
-        "--output", type=Path, default=Path("build/race.html"), help="a page, or a name in .gif, .mp4, .svg, .png"
+        "--output", type=Path, default=Path("build/race.html"), help="a page, or a file in .gif, .mp4, .svg, .png"
     )
     options = parser.parse_args()
 
@@ -32,10 +32,10 @@ def main():
         title="Three-hump camel",
         output=options.output,
     )
-    for name, way in result.trajectories.items():
-        x, y = way.positions[-1]
-        valley = "the lowest valley" if way.values[-1] < 0.1 else "a side valley"
-        print(f"{name:8}  learning rate {way.lr:<6g} ends at ({x:5.2f}, {y:5.2f}), in {valley}")
+    for name, path in result.trajectories.items():
+        x, y = path.positions[-1]
+        minimum = "the global minimum" if path.values[-1] < 0.1 else "a local minimum"
+        print(f"{name:8}  learning rate {path.lr:<6g} ends at ({x:5.2f}, {y:5.2f}), near {minimum}")
     print(f"written: {options.output}")
 
 

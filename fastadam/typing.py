@@ -48,7 +48,7 @@ HostOrDevice: TypeAlias = NDArray[np.float32] | Any  # a new array of NumPy or C
 if TYPE_CHECKING:
     Params_co = TypeVar("Params_co", bound=Params, covariant=True, default=Any)
 
-    class StepOptions(TypedDict, total=False):
+    class StepArguments(TypedDict, total=False):
         """The options of a step."""
 
         grad_scale: float
@@ -58,4 +58,4 @@ if TYPE_CHECKING:
         num_threads: SupportsIndex | None
 else:
     Params_co = TypeVar("Params_co", covariant=True)
-    StepOptions = dict[str, Any]
+    StepArguments = dict[str, Any]

@@ -36,6 +36,7 @@ class Api(ctypes.Structure):
         ("rule_state_count", ctypes.CFUNCTYPE(c_int, c_void_p)),
         ("rule_step", ctypes.CFUNCTYPE(c_int, c_void_p, FLOATS, FLOATS, POINTER(FLOATS), c_int64, c_int64, c_int)),
         ("global_norm", ctypes.CFUNCTYPE(c_int, POINTER(FLOATS), POINTER(c_int64), c_int64, c_int, POINTER(c_double))),
+        ("rule_init_states", ctypes.CFUNCTYPE(c_int, c_void_p, FLOATS, POINTER(FLOATS), c_int64)),
     ]
 
 

@@ -1,6 +1,6 @@
 """A GPU that is not there: CuPy's arrays over the CPU's memory, and the CUDA kernels compiled as C++.
 
-Only what asks CuPy's runtime for something is replaced (fastadam.backends.cuda.gpu.Gpu). All above it is the real thing, arrays
+Only what asks CuPy's runtime for something is replaced (see cupy_runtime.py). All above it is the real thing, arrays
 included, and so is the text of the kernels, which a C++ compiler takes after tests/cuda_host.hpp.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from fastadam.backends.cuda import kernels
-from fastadam.backends.cuda.gpu import Gpu
+from fastadam.backends.cuda.cupy_runtime import Gpu
 
 if not shutil.which("g++"):
     pytest.skip("needs g++, which compiles the CUDA kernels as C++", allow_module_level=True)

@@ -4,16 +4,16 @@ import functools
 
 import numpy as np
 
+from fastadam import _native
+from fastadam._native import StepOptions
 from fastadam.backends.cuda import source
 from fastadam.backends.cuda.kernels import Kernels
-from fastadam.backends.cuda.launch import COEFFICIENT_BYTES, Argument, Gradients, coefficients
+from fastadam.backends.cuda.launch import STRUCTS, Argument, records
 from fastadam.backends.cuda.source import Shape
-from fastadam.backends.protocol import GradientOptions
 
 SMALL = Shape(block=32, vectors=2, chunk=512)  # many chunks, and two rounds in each
 DEFAULT = Shape()
-MAX_STATES = 4
-AS_GIVEN = Gradients.of(GradientOptions(), None)
+AS_GIVEN = StepOptions()
 NAMES = tuple(f"fastadam_{name}" for name in Kernels._fields)
 
 
@@ -25,24 +25,44 @@ def kernels(key, shape=SMALL, flags=(), text=None):
     return Kernels(*compile_for_host(text or source.text(), source.options(*key, shape=shape), NAMES, flags))
 
 
-def record(arrays):
-    """The members of the struct Tensor, for a parameter, a gradient and states."""
-    param, grad, *states = (array.ctypes.data for array in arrays)
-    return [param, grad, *states, *[0] * (MAX_STATES - len(states)), arrays[0].size]
+def addresses(arrays):
+    """The address of each, as a kernel's argument has it."""
+    return [array.ctypes.data for array in arrays]
+
+
+def tensors(members):
+    """The struct Tensor of each list of a parameter, a gradient and states."""
+    made = records([(addresses([param, *states]), param.size) for param, _, *states in members])
+    made["grad"] = addresses([grad for _, grad, *_ in members])
+    return made
+
+
+def gradients(variant):
+    """The struct Gradients of a step that takes gradients as they are."""
+    return _native.cuda_gradients(AS_GIVEN, variant.rule.maximize, 0)
 
 
 def step_argument(variant, arrays, step):
-    return argument_of(variant, [*record(arrays), *AS_GIVEN], step)
+    coefficients = _native.cuda_coefficients(variant.rule, step)
+    return Argument("StepArguments", tensor=tensors([arrays])[0], gradients=gradients(variant), coefficients=coefficients)
 
 
 def list_argument(variant, table, step):
-    return argument_of(variant, [*table.integers, *AS_GIVEN], step)
+    coefficients = _native.cuda_coefficients(variant.rule, step)
+    return Argument("StepListArguments", list=table.list, gradients=gradients(variant), coefficients=coefficients)
 
 
-def argument_of(variant, integers, step):
-    argument = Argument(integers, COEFFICIENT_BYTES)
-    argument.set_coefficients(coefficients(variant.rule, step))
-    return argument.struct
+def capturable_argument(variant, table, coefficients):
+    """`coefficients` is the array that they lie in."""
+    (address,) = addresses([coefficients])
+    return Argument("StepCapturableArguments", list=table.list, gradients=gradients(variant), coefficients=address)
+
+
+def advance_argument(variant, grads, steps, coefficients, count):
+    """Also the array of the options, which is to be kept."""
+    options = np.array([*variant.rule.options, variant.rule.ema_decay or 0.0])
+    names, arrays = ("grads", "options", "steps", "coefficients"), (grads, options, steps, coefficients)
+    return Argument("AdvanceArguments", count=count, **dict(zip(names, addresses(arrays), strict=True))), options
 
 
 class List:
@@ -51,13 +71,13 @@ class List:
     `skipped` are the places of tensors that are to be left alone.
     """
 
-    def __init__(self, tensors, shape, skipped=()):
-        records = [record(arrays) for arrays in tensors]
-        chunks = [(i, c) for i, (*_, size) in enumerate(records) for c in range(-(-size // shape.chunk))]
-        self.grads = np.array([0 if i in skipped else grad for i, (_, grad, *_) in enumerate(records)], np.int64)
-        self.tensors = np.array([[param, 0, *rest] for param, _, *rest in records], np.int64)
-        self.chunks = np.array(chunks, np.int32).reshape(-1, 2)
+    def __init__(self, members, shape, skipped=()):
+        self.tensors = tensors(members)
+        self.grads = np.where(np.isin(np.arange(len(members)), skipped), 0, self.tensors["grad"])
+        self.tensors["grad"] = 0
+        chunks = [(i, c) for i, size in enumerate(self.tensors["size"].tolist()) for c in range(-(-size // shape.chunk))]
+        self.chunks = np.array(chunks, STRUCTS["Chunk"])
 
     @property
-    def integers(self):
-        return [self.tensors.ctypes.data, self.grads.ctypes.data, self.chunks.ctypes.data, len(self.chunks)]
+    def list(self):
+        return (*addresses([self.tensors, self.grads, self.chunks]), len(self.chunks))

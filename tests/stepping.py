@@ -10,10 +10,10 @@ from buffers import Guarded, assert_same_bits, random_inputs
 from refusals import F32
 
 from fastadam import reference
+from fastadam._native import StepOptions
 from fastadam.backends import cpu
-from fastadam.backends.protocol import GradientOptions
 
-PLAIN = GradientOptions()
+PLAIN = StepOptions()
 
 
 @functools.cache
@@ -59,26 +59,26 @@ def all_tensors(groups):
 def step(groups, options=PLAIN, threads=1):
     """One step of the CPU backend, in place. Returns the norm and how many steps it skipped."""
     tensors = all_tensors(groups)
-    counts, skips = np.array([tensor.count for tensor in tensors], np.int64), np.zeros(1, np.int64)
     params, grads = [tensor.arrays[0] for tensor in tensors], [tensor.arrays[1] for tensor in tensors]
-    native = cpu.tensors(params, [tensor.arrays[2:] for tensor in tensors], [len(group.tensors) for group in groups])
+    states, sizes = [tensor.arrays[2:] for tensor in tensors], [len(group.tensors) for group in groups]
     rules = [rule_of(group.variant, group.ema_decay) for group in groups]
-    norm = native.step(rules, grads, counts, skips, options, threads)
-    for tensor, count in zip(tensors, counts, strict=True):
-        tensor.count = int(count)
-    return norm, int(skips[0])
+    native = cpu.tensors(params, states, sizes, rules, [tensor.count for tensor in tensors])
+    norm = native.step(grads, options, threads)
+    for tensor, count in zip(tensors, native.steps.tolist(), strict=True):
+        tensor.count = count
+    return norm, int(native.skips[0])
 
 
 def reference_step(groups, options=PLAIN):
     """The same by the references."""
     present = [tensor for tensor in all_tensors(groups) if tensor.arrays[1] is not None]
     norm, scale = None, options.grad_scale
-    if options.needs_norm:
+    if options.finds_norm:
         with np.errstate(all="ignore"):
             norm = float(np.float64(abs(scale)) * reference.global_norm([tensor.arrays[1] for tensor in present]))
         if options.skip_nonfinite and not math.isfinite(norm):
             return norm, 1
-        scale = reference.clipping_scale(norm, scale, math.inf if options.max_norm is None else options.max_norm)
+        scale = reference.clipping_scale(norm, scale, options.max_norm)
     for group in groups:
         for tensor in group.tensors:
             param, grad, *states = tensor.arrays

@@ -135,7 +135,7 @@ def accepts(call, *arguments, **keywords):
         ("sgd", {"decoupled_weight_decay": 1}, "'decoupled_weight_decay' is not an option of sgd"),
         ("sgd", {"coupled": 1}, "'coupled' is not an option of sgd"),
         ("sgd", {"maximize": 2}, "maximize is 2; expected 0 or 1"),
-        ("sgd", {"nesterov": 1}, "nesterov is 1 with momentum 0 and dampening 0; expected a momentum above 0 and no dampening"),
+        ("sgd", {"nesterov": 1}, "nesterov is 1; expected a momentum above 0 and no dampening"),
         ("sgd", {"lr": None}, "lr is missing; sgd needs 'lr', 'momentum', 'dampening', 'weight_decay'"),
     ],
 )

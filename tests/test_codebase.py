@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from variants import KINDS, VARIANTS
+from variants import KINDS
 
 import fastadam
 from fastadam import _native
@@ -147,11 +147,6 @@ def test_examples_in_pages(page):
     runnable = [text for text in sessions if all(map(importlib.util.find_spec, re.findall(r"^>>> import (\w+)", text, re.M)))]
     test = doctest.DocTestParser().get_doctest("\n".join(runnable), {}, page.name, str(page), 0)
     assert doctest.DocTestRunner().run(test).failed == 0
-
-
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
-def test_a_variant_has_as_many_states_as_its_native_rule(variant):
-    assert variant.rule.state_count == len(variant.make(np.zeros(1, np.float32)).state) - 1
 
 
 def test_quickstart_of_the_readme_prints_what_it_says(run_python):

@@ -1,5 +1,6 @@
 """The CPU backend's calls: what they refuse, what they keep alive, and several of them at once."""
 
+import gc
 import math
 import threading
 import weakref
@@ -11,11 +12,11 @@ from stepping import PLAIN, Group, all_tensors, assert_parity, assert_same, rule
 from variants import Variant
 
 from fastadam import _native, reference
+from fastadam._native import StepOptions
 from fastadam.backends import cpu
-from fastadam.backends.protocol import GradientOptions
 
 THREADS = [1, 2, 3, 8]
-EVERYTHING = GradientOptions(1 / 3, 0.01, 0.7, True)
+EVERYTHING = StepOptions(1 / 3, 0.01, 0.7, True)
 
 adam = Variant("adam", ())
 
@@ -39,40 +40,55 @@ def test_a_refused_step_changes_nothing(options):
 
 def test_calls_that_do_not_fit_their_tensors_are_refused():
     """Which the public classes never make."""
-    arrays, rule, counts, skips = np.ones((6, 5), F32), rule_of(adam, None), np.zeros(1, np.int64), np.zeros(1, np.int64)
+    arrays, rule = np.ones((7, 5), F32), rule_of(adam, None)
     param, grad, *states = arrays
     for wrong in ([], states[:1], states[:3]):
-        tensors = cpu.tensors([param], [wrong], [1])
-        with pytest.raises(ValueError, match="states of its rule"):
-            tensors.step([rule], [grad], counts, skips, PLAIN, 1)
+        with pytest.raises(ValueError, match="the wrong states for its rule"):
+            cpu.tensors([param], [wrong], [1], [rule], [0])
     with pytest.raises(ValueError, match="more states than any rule"):
-        cpu.tensors([param], [[*states, np.ones(5, F32)]], [1])
+        cpu.tensors([param], [[*states, np.ones(5, F32)]], [1], [rule], [0])
     for sizes in ([], [2], [1, 1]):
         with pytest.raises(ValueError, match="sizes of the groups"):
-            cpu.tensors([param], [states[:2]], sizes)
-    tensors = cpu.tensors([param], [states[:2]], [1])
-    for rules, grads in (([], [grad]), ([rule] * 2, [grad]), ([rule], []), ([rule], [grad] * 2)):
-        with pytest.raises(ValueError, match="a rule for each group and a gradient for each tensor"):
-            tensors.step(rules, grads, counts, skips, PLAIN, 1)
-    with pytest.raises(TypeError, match="incompatible"):
-        tensors.step([None], [grad], counts, skips, PLAIN, 1)
-    for wrong in (np.zeros(2, np.int64), np.zeros(1, np.int32), np.zeros(0, np.int64)):
-        with pytest.raises(ValueError, match="expected counts"):
-            tensors.step([rule], [grad], wrong, skips, PLAIN, 1)
-        with pytest.raises(ValueError, match="expected counts"):
-            tensors.step([rule], [grad], counts, wrong, PLAIN, 1)
+            cpu.tensors([param], [states[:2]], sizes, [rule] * len(sizes), [0])
+    for steps in ([], [0, 0]):
+        with pytest.raises(ValueError, match="a step count for each tensor"):
+            cpu.tensors([param], [states[:2]], [1], [rule], steps)
+    for rules in ([], [rule] * 2):
+        with pytest.raises(ValueError, match="a rule for each group"):
+            cpu.tensors([param], [states[:2]], [1], rules, [0])
+    tensors = cpu.tensors([param], [states[:2]], [1], [rule], [0])
+    for rules, error in (([], ValueError), ([rule] * 2, ValueError), ([rule_of(adam, 0.9)], ValueError), ([None], TypeError)):
+        with pytest.raises(error):
+            tensors.set_rules(rules)
+    for grads in ([], [grad] * 2):
+        with pytest.raises(ValueError, match="a gradient for each tensor"):
+            tensors.step(grads, PLAIN, 1)
     np.testing.assert_array_equal(arrays, 1)
-    assert counts[0] == skips[0] == 0
+    assert tensors.steps[0] == tensors.skips[0] == 0
+    tensors.step([grad], PLAIN, 1)  # by the rule that it was made with
+    assert tensors.steps[0] == 1
+
+
+def test_counts_outlive_their_tensors():
+    param, grad, *states = np.ones((4, 5), F32)
+    tensors = cpu.tensors([param], [states], [1], [rule_of(adam, None)], [41])
+    steps = tensors.steps
+    tensors.step([grad], PLAIN, 1)
+    del tensors
+    gc.collect()
+    assert steps.tolist() == [42]
 
 
 def test_rules_know_their_average():
     plain, averaging = rule_of(adam, None), rule_of(adam, 0.9)
     assert (plain.ema_decay, averaging.ema_decay) == (None, 0.9)
-    assert plain.average(1) == b""
-    assert (plain.state_count, plain.coefficients(3)) == (averaging.state_count, averaging.coefficients(3))
+    assert plain.states == averaging.states
+    size = _native.cuda_structs()["StepArguments"]["coefficients"]["average"].itemsize
+    assert _native.cuda_coefficients(plain, 3)[:size] == bytes(size)
+    assert _native.cuda_coefficients(plain, 3)[size:] == _native.cuda_coefficients(averaging, 3)[size:]
     d, t = float(F32(0.9)), 7
     share = F32((1 - d) / (1 - math.prod([d] * t)))
-    keep, actual = np.frombuffer(averaging.average(t), F32)
+    keep, actual = np.frombuffer(_native.cuda_coefficients(averaging, t)[:size], F32)
     assert actual == pytest.approx(share, rel=2.0**-23)  # the product is rounded in another order
     assert keep == F32(1) - actual
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastadam
-from fastadam.backends.cuda.gpu import Gpu
+from fastadam.backends.cuda.cupy_runtime import Gpu
 
 cupy = pytest.importorskip("cupy", reason="needs CuPy, though no GPU: pip install cupy-cuda13x")
 from cuda_host import on_cpu, on_gpu  # noqa: E402

@@ -7,12 +7,12 @@ import itertools
 import numpy as np
 import pytest
 from buffers import Guarded, assert_same_bits, random_inputs
-from cuda_variants import AS_GIVEN, DEFAULT, SMALL, List, kernels, list_argument, step_argument
+from cuda_variants import DEFAULT, SMALL, List, advance_argument, capturable_argument, kernels, list_argument, step_argument
 from variants import ONE_OF_EACH, VARIANTS, Variant
 
+from fastadam import _native
 from fastadam.backends.cuda import launch
-from fastadam.backends.cuda.launch import AVERAGE_BYTES, Argument, coefficients
-from fastadam.backends.cuda.source import WORDS
+from fastadam.backends.cuda.launch import MOST_WORDS, STRUCTS
 
 cuda_host = pytest.importorskip("cuda_host", reason="needs CuPy (but no GPU): pip install cupy-cuda13x")
 
@@ -34,7 +34,13 @@ ODD = [  # hyperparameters whose coefficients are special
         ("radam", {"betas": (0.9, 0.3)}),
     ]
 ]
+RULE_OFFSET = STRUCTS["StepArguments"]["coefficients"].fields["rule"][1]  # in the coefficients of a step
 STEPS = [1, 2, 3, 1000, 10**5, 2**40]
+
+
+def coefficients(variant, step):
+    """Those of the rule alone."""
+    return _native.cuda_coefficients(variant.rule, step)[RULE_OFFSET:]
 
 
 @functools.cache
@@ -60,7 +66,7 @@ def assert_equal(guarded, expected, context):
 def check_step(variant, size, misalignments, blocks, shape=SMALL, order=None):
     """A launch of `blocks` blocks, in some order, on arrays so many floats after a boundary."""
     guarded = guarded_arrays(variant, size, misalignments)
-    argument = step_argument(variant, [one.arrays[0] for one in guarded], 3)
+    argument = step_argument(variant, [one.arrays[0] for one in guarded], 3).bytes
     for block in range(blocks) if order is None else order:
         kernels(variant.key, shape).step(argument, blocks, shape.block, block, block + 1)
     context = f"size {size}, misalignments {misalignments}, {blocks} blocks"
@@ -114,19 +120,18 @@ def test_list(variant, shape):
     for blocks, skipped in itertools.product([1, 2, 7, 40], [(), (0,), (2, 5, 8), range(len(LIST_SIZES))]):
         tensors = guarded_tensors(variant)
         table = List([[one.arrays[0] for one in guarded] for guarded in tensors], shape, skipped)
-        kernels(variant.key, shape).step_list(list_argument(variant, table, 3), blocks, shape.block)
+        kernels(variant.key, shape).step_list(list_argument(variant, table, 3).bytes, blocks, shape.block)
         for i, guarded in enumerate(tensors):
             assert_equal(guarded, before_and_after(variant, 3)[i not in skipped], f"{i}, {blocks} blocks, without {skipped}")
 
 
 def advance(variant, steps, blocks, grads=None, shape=SMALL):
     """Advances the step counts; the coefficients of each, as the device keeps them, and what lies behind the last."""
-    step_bytes = len(coefficients(variant.rule, 1))
+    step_bytes = len(_native.cuda_coefficients(variant.rule, 1))
     room = np.full(len(steps) * step_bytes + 64, 0xCD, np.uint8)
-    options = np.array([*variant.rule.options, variant.rule.ema_decay or 0.0])
     grads = np.ones(len(steps), np.int64) if grads is None else grads
-    addresses = [array.ctypes.data for array in (grads, options, steps, room)]
-    kernels(variant.key, shape).advance(Argument([0, *addresses, len(steps)]).struct, blocks, shape.block)
+    argument, _options = advance_argument(variant, grads, steps, room, len(steps))
+    kernels(variant.key, shape).advance(argument.bytes, blocks, shape.block)
     assert (room[len(steps) * step_bytes :] == 0xCD).all()
     return room, step_bytes
 
@@ -140,8 +145,7 @@ def test_capturable_list(variant):
     steps = np.array([0, 1, 2, 0, 7, 999, 10**5, 2**33, 2], np.int64)
     for blocks in (1, 3, 50):
         room, _ = advance(variant, steps, blocks, table.grads)
-        argument = Argument([*table.integers, *AS_GIVEN, room.ctypes.data]).struct
-        kernels(variant.key).step_capturable(argument, blocks, SMALL.block)
+        kernels(variant.key).step_capturable(capturable_argument(variant, table, room).bytes, blocks, SMALL.block)
         for i, (guarded, arrays) in enumerate(zip(tensors, expected, strict=True)):
             if i != 4:
                 variant.reference(*arrays, step=int(steps[i]))
@@ -156,20 +160,20 @@ def test_coefficients_equal_the_host_s(variant):
         steps = wanted - 1
         room, step_bytes = advance(variant, steps, blocks)
         assert steps.tolist() == wanted.tolist()
-        host = np.frombuffer(b"".join(variant.rule.coefficients(step) for step in steps.tolist()), np.float32)
-        device = room[: count * step_bytes].reshape(count, step_bytes)[:, AVERAGE_BYTES:]
+        host = np.frombuffer(b"".join(coefficients(variant, step) for step in steps.tolist()), np.float32)
+        device = room[: count * step_bytes].reshape(count, step_bytes)[:, RULE_OFFSET:]
         assert_same_bits(device.reshape(-1).view(np.float32), host)
 
 
 def test_odd_hyperparameters_give_odd_coefficients():
     """A subnormal epsilon among them, so that the test above is worth something."""
-    odd = np.array([np.frombuffer(variant.rule.coefficients(3), np.float32) for variant in ODD[:8]])
+    odd = np.array([np.frombuffer(coefficients(variant, 3), np.float32) for variant in ODD[:8]])
     assert ((odd != 0) & (abs(odd) < np.finfo(np.float32).smallest_normal)).any()
     assert np.isinf(odd).any()
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.float64])
-@pytest.mark.parametrize("count", [0, 1, 31, 256, 257, WORDS - 1, WORDS, WORDS + 1, 2 * WORDS, 2 * WORDS + 3])
+@pytest.mark.parametrize("count", [0, 1, 31, 256, 257, *(MOST_WORDS + k for k in (-1, 0, 1)), 2 * MOST_WORDS + 3])
 def test_write(count, dtype):
     write, launches = kernels(VARIANTS[0].key, DEFAULT).write, []
 
@@ -182,5 +186,5 @@ def test_write(count, dtype):
     launch.write(kernel, room[1 : 1 + count], values)
     expected = np.concatenate([[-1], values, [-1]]).astype(dtype)
     assert cuda_host.on_cpu(room).tobytes() == expected.tobytes()
-    assert len(launches) == -(-count // WORDS)
+    assert len(launches) == -(-count // MOST_WORDS)
     assert max(launches, default=0) <= 4096  # the most that kernels of older architectures take

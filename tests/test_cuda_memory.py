@@ -13,14 +13,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 from buffers import assert_same_bits, random_inputs
-from cuda_variants import AS_GIVEN, DEFAULT, SMALL, List, argument_of, kernels, list_argument, step_argument
+from cuda_variants import (
+    DEFAULT,
+    SMALL,
+    List,
+    addresses,
+    advance_argument,
+    capturable_argument,
+    kernels,
+    list_argument,
+    step_argument,
+)
 from variants import ONE_OF_EACH, VARIANTS
 
+from fastadam import _native
+from fastadam._native import StepOptions
 from fastadam.backends.cuda import source
 from fastadam.backends.cuda.device_norm import CHUNK
 from fastadam.backends.cuda.kernels import NormKernels
-from fastadam.backends.cuda.launch import MOST_BLOCKS, Argument, coefficients
-from fastadam.backends.cuda.source import WORDS, Shape
+from fastadam.backends.cuda.launch import MOST_BLOCKS, MOST_WORDS, STRUCTS, Argument
+from fastadam.backends.cuda.source import Shape
 
 cuda_host = pytest.importorskip("cuda_host", reason="needs CuPy (but no GPU): pip install cupy-cuda13x")
 
@@ -96,7 +108,7 @@ def test_elements_beyond_32_bits(shape, chunks, blocks, middle, offset):
 
     def run(arrays):
         for block in run_blocks:
-            kernels(PLAIN.key, shape).step(step_argument(PLAIN, arrays, 3), blocks, shape.block, block, block + 1)
+            kernels(PLAIN.key, shape).step(step_argument(PLAIN, arrays, 3).bytes, blocks, shape.block, block, block + 1)
 
     check_huge(run, lambda chunk: np.isin(chunk % blocks, run_blocks), size, offset, shape, middle)
 
@@ -107,9 +119,10 @@ def test_listed_elements_beyond_32_bits():
 
     def run(arrays):
         table = List([[array[:1] for array in arrays]], DEFAULT)
-        table.tensors[0, -1] = size
-        table.chunks = np.stack([0 * chosen, chosen], axis=1)
-        kernels(PLAIN.key, DEFAULT).step_list(list_argument(PLAIN, table, 3), 3, DEFAULT.block)
+        table.tensors["size"] = size
+        table.chunks = np.zeros(len(chosen), STRUCTS["Chunk"])
+        table.chunks["index"] = chosen
+        kernels(PLAIN.key, DEFAULT).step_list(list_argument(PLAIN, table, 3).bytes, 3, DEFAULT.block)
 
     check_huge(run, lambda chunk: np.isin(chunk, chosen), size, 3, DEFAULT, 2**31)
 
@@ -131,27 +144,27 @@ def sanitized(fault=None):
         one_unlike = [[1 + (i == k) for i in range(variant.arrays)] for k in range(variant.arrays)]
         for size, misalignments in itertools.product([0, 1, 3, 4, 6, 129, 256, 515, 1541], alike + one_unlike):
             arrays = exact_arrays(variant, size, misalignments)
-            argument = step_argument(variant, arrays, 3).reshape(1).view(np.uint8)
+            argument = step_argument(variant, arrays, 3)
             if fault == "size":
-                argument[:56].view(np.int64)[6] += 1
+                argument.view("tensor", "size")[...] += 1
             if fault == "alignment":
-                argument[:56].view(np.int64)[0] += 2
-            compiled.step(argument, 1 + size % 4, shape.block)
+                argument.view("tensor", "param")[...] += 2
+            compiled.step(argument.bytes, 1 + size % 4, shape.block)
         sizes = [3, 0, 512, 1, 1025, 515]
         tensors = [exact_arrays(variant, size, one_unlike[i % variant.arrays]) for i, size in enumerate(sizes)]
         table = List(tensors, shape, skipped=(3,))
-        integers = table.integers
-        if fault == "chunks":
-            integers[3] += 1
-        options, steps = np.array([*variant.rule.options, 0.0]), np.arange(len(sizes))
-        room = np.empty(len(sizes) * len(coefficients(variant.rule, 1)), np.uint8)
-        addresses = [integers[1], *(array.ctypes.data for array in (options, steps, room))]
-        compiled.advance(Argument([0, *addresses, len(sizes) + (fault == "count")]).struct, 2, shape.block)
-        compiled.step_capturable(Argument([*integers, *AS_GIVEN, room.ctypes.data]).struct, 3, shape.block)
-        compiled.step_list(argument_of(variant, [*integers, *AS_GIVEN], 3), 2, shape.block)
-        words = np.empty(WORDS, np.int64)
-        argument = Argument([words.ctypes.data, WORDS + (fault == "words"), *range(WORDS)])
-        compiled.write(argument.struct, 1, shape.block)
+        steps = np.arange(len(sizes))
+        room = np.empty(len(sizes) * len(_native.cuda_coefficients(variant.rule, 1)), np.uint8)
+        advance, _options = advance_argument(variant, table.grads, steps, room, len(sizes) + (fault == "count"))
+        compiled.advance(advance.bytes, 2, shape.block)
+        capturable, listed = capturable_argument(variant, table, room), list_argument(variant, table, 3)
+        for each in (capturable, listed):
+            each.view("list", "chunk_count")[...] += fault == "chunks"
+        compiled.step_capturable(capturable.bytes, 3, shape.block)
+        compiled.step_list(listed.bytes, 2, shape.block)
+        words = np.empty(MOST_WORDS, np.int64)
+        argument = Argument("WriteArguments", destination=words.ctypes.data, count=MOST_WORDS + (fault == "words"))
+        compiled.write(argument.bytes, 1, shape.block)
     norm_of_exact_arrays([1, 31, 2049, 5, 10_000], fault)
     print("done")
 
@@ -163,14 +176,14 @@ def norm_of_exact_arrays(sizes, fault):
     )
     grads = [np.ones(size, np.float32) for size in sizes]
     counts = [-(-size // CHUNK) for size in sizes]
-    addresses = np.array([grad.ctypes.data for grad in grads])
-    extents = np.array([[size, start] for size, start in zip(sizes, np.cumsum([0, *counts[:-1]]), strict=True)])
-    extents[-1, 0] += fault == "norm"
-    sums, finished, verdict = np.empty(sum(counts) + 1), np.zeros(1, np.int64), np.empty(2)
-    tables = [addresses.ctypes.data, extents.ctypes.data, len(sizes), sum(counts), sums.ctypes.data, finished.ctypes.data]
-    compiled.norm(
-        Argument([*tables, *np.array([1.0, np.inf]).view(np.int64), 0, verdict.ctypes.data, 0]).struct, 3, SMALL.block
-    )
+    extents = np.array(list(zip(sizes, np.cumsum([0, *counts[:-1]]), strict=True)), STRUCTS["Extent"])
+    extents["size"][-1] += fault == "norm"
+    table, sums, finished, verdict = np.array(addresses(grads)), np.empty(sum(counts) + 1), np.zeros(1, np.int64), np.empty(2)
+    names = ("grads", "extents", "sums", "finished", "verdict")
+    members = dict(zip(names, addresses([table, extents, sums, finished, verdict]), strict=True))
+    options = bytes(StepOptions(max_norm=np.inf))
+    argument = Argument("NormArguments", count=len(sizes), chunk_count=sum(counts), options=options, **members)
+    compiled.norm(argument.bytes, 3, SMALL.block)
     assert verdict[0] == np.sqrt(sum(sizes))
 
 

@@ -8,19 +8,20 @@ from buffers import Guarded, random_values
 
 import fastadam
 from fastadam import reference
+from fastadam._native import StepOptions
 from fastadam.backends.cuda import source
-from fastadam.backends.cuda.device_norm import CHUNK, LANES, Norm
+from fastadam.backends.cuda.device_norm import CHUNK, Norm, new_verdict
 from fastadam.backends.cuda.kernels import NormKernels
-from fastadam.backends.cuda.launch import Argument
+from fastadam.backends.cuda.launch import CONSTANTS, STRUCTS, Argument
 from fastadam.backends.cuda.source import Shape
-from fastadam.backends.protocol import GradientOptions
 
 pytest.importorskip("cupy", reason="needs CuPy, though no GPU: pip install cupy-cuda13x")
 from cuda_host import compile_for_host, on_cpu, on_gpu
+from cuda_variants import addresses
 
 F32 = np.float32
 SMALL, DEFAULT = Shape(block=64), Shape()
-GUARD = -12345.678
+GUARD, LANES = -12345.678, CONSTANTS["norm_lanes"]
 EDGES = [edge + d for edge in (LANES, CHUNK, 2 * CHUNK) for d in (-1, 0, 1)]
 LISTS = [
     *[[size] for size in (1, 2, 7, *EDGES, 70_001)],
@@ -54,18 +55,18 @@ class Memory:
         self.chunks = sum(counts)
         self.addresses = np.array([array.ctypes.data for array in arrays], np.int64)
         starts = np.cumsum([0, *counts])[:-1]
-        self.extents = np.array([[array.size, start] for array, start in zip(arrays, starts, strict=True)], np.int64)
+        self.extents = np.array([(array.size, start) for array, start in zip(arrays, starts, strict=True)], STRUCTS["Extent"])
         self.sums = np.full(self.chunks + self.chunks // 1024 + 8 + 4, GUARD)
         self.finished, self.verdict, self.skips = (np.full(n, -7, np.int64) for n in (3, 4, 3))
         self.finished[1] = self.skips[1] = 0
 
     def argument(self, grad_scale=1.0, max_norm=np.inf, skip_nonfinite=False):
-        scales = np.array([grad_scale, max_norm]).view(np.int64)
-        tables = [self.addresses.ctypes.data, self.extents.ctypes.data, len(self.addresses), self.chunks]
-        scratch = [self.sums.ctypes.data + 16, self.finished[1:].ctypes.data]
-        return Argument(
-            [*tables, *scratch, *scales, int(skip_nonfinite), self.verdict[1:].ctypes.data, self.skips[1:].ctypes.data]
-        ).struct
+        arrays = [self.addresses, self.extents, self.sums[2:], self.finished[1:], self.verdict[1:], self.skips[1:]]
+        names = ("grads", "extents", "sums", "finished", "verdict", "skips")
+        members = dict(zip(names, addresses(arrays), strict=True))
+        options = bytes(StepOptions(grad_scale, max_norm=max_norm, skip_nonfinite=skip_nonfinite))
+        counts = {"count": len(self.addresses), "chunk_count": self.chunks}
+        return Argument("NormArguments", options=options, **counts, **members).bytes
 
     def launch(self, shape, blocks, order=None, **options):
         """The verdict: norm, scale and whether the step applies."""
@@ -76,8 +77,7 @@ class Memory:
         assert (self.finished == [-7, 0, -7]).all(), "not ready for the next launch"
         assert (self.verdict[[0, 3]] == -7).all()
         assert (self.skips[[0, 2]] == -7).all()
-        words = self.verdict[1:3].tobytes()
-        return np.frombuffer(words, np.float64)[0], np.frombuffer(words, F32)[2], words[12] != 0
+        return tuple(self.verdict[1:3].view(STRUCTS["NormVerdict"])[0])
 
 
 def same_bits(actual, expected):
@@ -130,7 +130,7 @@ def locals_of(grad_scale, max_norm, skip_nonfinite):
 
 def test_tables_are_written_when_gradients_change(host_gpu):
     sizes = [5, 0, 3 * CHUNK, 2]
-    norm, verdict = Norm(sizes), host_gpu.empty(2, np.float64)
+    norm, verdict = Norm(sizes), new_verdict()
     first, second = ([on_gpu(finite_values(size, k + size)) for size in sizes] for k in range(2))
     for grads, missing, writes in [
         (first, (), 2),
@@ -140,8 +140,8 @@ def test_tables_are_written_when_gradients_change(host_gpu):
         (first, (0, 1, 2, 3), 1),
     ]:
         host_gpu.launches.clear()
-        addresses = [0 if i in missing else grad.data.ptr for i, grad in enumerate(grads)]
-        norm.find(addresses, GradientOptions(), verdict)
+        where = [0 if i in missing else grad.data.ptr for i, grad in enumerate(grads)]
+        norm.find(where, StepOptions(), verdict)
         present = [on_cpu(grad) for i, grad in enumerate(grads) if i not in missing]
         assert same_bits(on_cpu(verdict)[0], reference.global_norm(present))
         launched = [launch.kernel for launch in host_gpu.launches]

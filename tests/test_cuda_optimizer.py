@@ -6,7 +6,8 @@ from buffers import assert_same_bits, random_inputs
 from variants import ONE_OF_EACH, VARIANTS, hyperparameters
 
 import fastadam
-from fastadam.backends.cuda.source import SHAPE, WORDS
+from fastadam.backends.cuda.launch import MOST_WORDS, STRUCTS
+from fastadam.backends.cuda.source import SHAPE
 from fastadam.backends.cuda.tensors import Tensors
 from fastadam.optimizers.optimizer import AS_GIVEN
 
@@ -15,9 +16,6 @@ from cuda_host import on_cpu, on_gpu
 
 F32 = np.float32
 SIZES = [3, 0, 64, 1, 257, SHAPE.chunk + 5, 2 * SHAPE.chunk]
-STEP = [("verdict", "i8"), ("scale", F32), ("limit", F32), ("average", F32, 2), ("coefficients", F32, 8), ("rest", "V32")]
-ARGUMENT = np.dtype([("param", "i8"), ("grad", "i8"), ("state", "i8", 4), ("size", "i8"), *STEP])
-LIST_ARGUMENT = np.dtype([("tensors", "i8"), ("grads", "i8"), ("chunks", "i8"), ("blocks", "i8"), *STEP])
 
 
 def as_numpy(array):
@@ -58,7 +56,7 @@ def test_one_step_equals_the_reference(host_gpu, variant):
         arrays = [on_gpu(array, offset=(j * k) % 5) for j, array in enumerate(expected)]
         changed.reference(*expected, step=step)
         param, grad, *states = arrays
-        Tensors([param], [states], [1]).step([changed.rule], [grad], np.array([step - 1]), None, AS_GIVEN)
+        Tensors([param], [states], [1], [changed.rule], [step - 1]).step([grad], AS_GIVEN)
         for actual, wanted in zip(arrays, expected, strict=True):
             assert_same_bits(on_cpu(actual), wanted, f"size {size}, {changed}, step {step}")
 
@@ -80,17 +78,16 @@ def test_a_step_of_one_tensor_is_one_launch_with_all_it_needs(host_gpu):
         (launch,) = host_gpu.launches
         host_gpu.launches.clear()
         assert (launch.kernel, launch.device, launch.grid, launch.block) == ("fastadam_step", 0, (3,), (SHAPE.block,))
-        argument = launch.argument.reshape(1).view(ARGUMENT)[0]
-        assert argument["param"] == param.data.ptr
-        assert argument["grad"] == grad.data.ptr
-        state = optimizer.state
-        assert [*argument["state"]] == [state["exp_avg"].data.ptr, state["exp_avg_sq"].data.ptr, 0, 0]
-        assert (argument["verdict"], argument["scale"], argument["limit"]) == (0, 1, np.inf)
-        assert argument["size"] == param.size
+        argument = launch.argument.reshape(1).view(STRUCTS["StepArguments"])[0]
+        tensor, gradients, state = argument["tensor"], argument["gradients"], optimizer.state
+        assert (tensor["param"], tensor["grad"], tensor["size"]) == (param.data.ptr, grad.data.ptr, param.size)
+        assert [*tensor["state"]] == [state["exp_avg"].data.ptr, state["exp_avg_sq"].data.ptr, 0, 0, 0]
+        assert gradients.tolist() == (0, (1, np.inf), 1)
         k2 = 1 - float(F32(0.999)) ** step
         step_size = 0.5 * np.sqrt(k2) / (1 - float(F32(0.9)) ** step)
         expected = [0.9, 0.999, F32(1) - F32(0.9), F32(1) - F32(0.999), step_size, 1e-8 * np.sqrt(k2), 1, 0.25]
-        np.testing.assert_array_equal(argument["coefficients"], np.array(expected, F32))
+        coefficients = argument["coefficients"]["rule"]["bytes"][:32].view(F32)
+        np.testing.assert_array_equal(coefficients, np.array(expected, F32))
 
 
 def test_a_step_of_a_list_is_one_launch(host_gpu):
@@ -109,16 +106,16 @@ def test_a_step_of_a_list_is_one_launch(host_gpu):
     optimizer.step(others)
     write, step = host_gpu.launches
     assert (write.grid, write.block, step.grid, step.block) == ((1,), (SHAPE.block,), (4,), (SHAPE.block,))
-    words = write.argument.reshape(1).view(np.int64)
-    argument = step.argument.reshape(1).view(LIST_ARGUMENT)[0]
-    assert words.size == 2 + WORDS
-    assert [*words[:6]] == [argument["grads"], 4, *(grad.data.ptr for grad in others)]
-    assert argument["blocks"] == 4
-    assert argument["coefficients"][0] == F32(0.9)
+    written = write.argument.reshape(1).view(STRUCTS["WriteArguments"])[0]
+    argument = step.argument.reshape(1).view(STRUCTS["StepListArguments"])[0]
+    assert (written["destination"], written["count"]) == (argument["list"]["grads"], 4)
+    assert [*written["words"][:4]] == [grad.data.ptr for grad in others]
+    assert argument["list"]["chunk_count"] == 4
+    assert argument["coefficients"]["rule"]["bytes"][:4].view(F32) == F32(0.9)
 
 
 def test_more_gradients_than_one_launch_can_write(host_gpu):
-    count = 2 * WORDS + 1
+    count = 2 * MOST_WORDS + 1
     params = [on_gpu(np.full(1, k, F32)) for k in range(count)]
     fastadam.Adam(params, lr=0.5).step([on_gpu(np.full(1, 1, F32)) for _ in range(count)])
     assert [launch.kernel for launch in host_gpu.launches] == ["fastadam_write"] * 3 + ["fastadam_step_list"]

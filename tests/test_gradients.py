@@ -12,27 +12,27 @@ from stepping import PLAIN, Group, all_tensors, assert_parity, assert_same, refe
 from variants import ONE_OF_EACH, VARIANTS, Variant
 
 from fastadam import _native
+from fastadam._native import StepOptions
 from fastadam.backends import cpu
-from fastadam.backends.protocol import GradientOptions
 
 THREADS = [1, 2, 3, 8]
 SERIAL_BELOW = 2 * _native.grain()
 SIZES = (5, 0, 1, 16, 33, 1023, 1024, 1025, 4099, 2500)  # tiles have 1024 elements
 TRANSFORMS = [
-    GradientOptions(0.5),
-    GradientOptions(-1e-3),
-    GradientOptions(0.0),
-    GradientOptions(1e30),  # which makes some of them infinite
-    GradientOptions(clip_value=0.1),
-    GradientOptions(0.3, 1e-40),
-    GradientOptions(1 / 3, 0.01),
+    StepOptions(0.5),
+    StepOptions(-1e-3),
+    StepOptions(0.0),
+    StepOptions(1e30),  # which makes some of them infinite
+    StepOptions(clip_value=0.1),
+    StepOptions(0.3, 1e-40),
+    StepOptions(1 / 3, 0.01),
 ]
 WITH_NORM = [
-    GradientOptions(max_norm=0.5),
-    GradientOptions(max_norm=1e9),  # which clips nothing
-    GradientOptions(max_norm=math.inf),
-    GradientOptions(skip_nonfinite=True),
-    GradientOptions(1 / 3, 0.01, 0.7, True),
+    StepOptions(max_norm=0.5),
+    StepOptions(max_norm=1e9),  # which clips nothing
+    StepOptions(max_norm=math.inf),
+    StepOptions(skip_nonfinite=True),
+    StepOptions(1 / 3, 0.01, 0.7, True),
 ]
 EMA_DECAYS = [None, 0.9, 0.0, 0.9999]
 
@@ -50,7 +50,7 @@ def test_transforms_and_averages_equal_the_reference(variant, ema_decay, isa, ea
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_every_variant_with_everything(variant, isa, eager_threads):
-    assert_parity([Group.random(variant, (70, 1100), 0.99)], GradientOptions(1 / 3, 0.01, 0.7, True))
+    assert_parity([Group.random(variant, (70, 1100), 0.99)], StepOptions(1 / 3, 0.01, 0.7, True))
 
 
 @pytest.mark.parametrize("options", [PLAIN, TRANSFORMS[-1], WITH_NORM[-1]], ids=str)
@@ -83,7 +83,7 @@ def test_averages_equal_the_reference_over_many_steps(ema_decay, isa):
 
 
 @pytest.mark.parametrize("ema_decay", [None, 0.9])
-@pytest.mark.parametrize("options", [GradientOptions(clip_value=3e38), GradientOptions(max_norm=1e9)], ids=str)
+@pytest.mark.parametrize("options", [StepOptions(clip_value=3e38), StepOptions(max_norm=1e9)], ids=str)
 def test_what_changes_no_gradient_gives_the_bits_of_a_plain_step(options, ema_decay, isa):
     groups = [Group.random(variant, SIZES, ema_decay) for variant in ONE_OF_EACH]
     plain = [group.copy() for group in groups]
@@ -112,7 +112,7 @@ def test_none_in_place_of_a_gradient_leaves_a_tensor_alone(missing, options, isa
     for i in missing:
         assert_same([Group(adam, [all_tensors(expected)[i]])], [Group(adam, [all_tensors(before)[i]])])
     if len(missing) == 4:
-        assert step(groups, options) == (0.0 if options.needs_norm else None, 0)
+        assert step(groups, options) == (0.0 if options.finds_norm else None, 0)
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
@@ -123,12 +123,12 @@ def test_a_gradient_that_is_not_finite_skips_the_step(value, tensor, element, ma
     all_tensors(groups)[tensor].arrays[1][element] = value
     before = [group.copy() for group in groups]
     for threads in THREADS:
-        norm, skipped = step(groups, GradientOptions(0.5, 1.0, max_norm, True), threads)
+        norm, skipped = step(groups, StepOptions(0.5, 1.0, max_norm, True), threads)
         assert skipped == 1
         np.testing.assert_equal(norm, abs(value))
         assert_same(groups, before)
     all_tensors(groups)[tensor].arrays[1][element] = 1
-    assert_parity(groups, GradientOptions(0.5, 1.0, max_norm, True))
+    assert_parity(groups, StepOptions(0.5, 1.0, max_norm, True))
 
 
 @pytest.mark.parametrize("value", [math.inf, math.nan])
@@ -140,10 +140,11 @@ def test_without_that_option_it_propagates(value, options, isa):
 
 
 def test_skipped_steps_are_counted():
-    groups, skips, counts = Group.random(adam, (4,)), np.array([7], np.int64), np.array([3], np.int64)
+    groups = Group.random(adam, (4,))
     param, grad, *states = groups.tensors[0].arrays
-    tensors, rule = cpu.tensors([param], [states], [1]), rule_of(adam, None)
+    tensors = cpu.tensors([param], [states], [1], [rule_of(adam, None)], [3])
+    tensors.skips[...] = 7
     for value, taken, skipped in ((math.nan, 3, 8), (math.inf, 3, 9), (1.0, 4, 9), (math.nan, 4, 10)):
         grad[2] = value
-        tensors.step([rule], [grad], counts, skips, GradientOptions(skip_nonfinite=True), 1)
-        assert (counts[0], skips[0]) == (taken, skipped)
+        tensors.step([grad], StepOptions(skip_nonfinite=True), 1)
+        assert (tensors.steps[0], tensors.skips[0]) == (taken, skipped)

@@ -9,8 +9,8 @@ from variants import VARIANTS, hyperparameters
 
 import fastadam
 from fastadam import _native
+from fastadam._native import StepOptions
 from fastadam.backends import cpu
-from fastadam.backends.protocol import GradientOptions
 
 THREADS = [1, 2, 3, 8]
 THOROUGH = ("adam", "adamw")  # rules for which every case is run with every thread count
@@ -55,8 +55,7 @@ def assert_parity(variant, size, offset, k, threads):
     changed, step, before, after = case(variant, size, k)
     guarded = Guarded(before, offset)
     param, grad, *states = guarded.arrays
-    tensors = cpu.tensors([param], [states], [1])
-    tensors.step([changed.rule], [grad], np.array([step - 1]), np.zeros(1, np.int64), GradientOptions(), threads)
+    cpu.tensors([param], [states], [1], [changed.rule], [step - 1]).step([grad], StepOptions(), threads)
     for role, (actual, wanted) in enumerate(zip(guarded.arrays, after, strict=True)):
         context = f"in array {role} of {changed}, step {step}, size {size}, offset {offset}, {threads} threads"
         assert_same_bits(actual, wanted, context)

@@ -22,12 +22,12 @@ def result():
 @pytest.fixture(scope="module")
 def opened(result, tmp_path_factory):
     """Opens the page with a preference, and fails at the end if it had an error or asked for anything but itself."""
-    path = tmp_path_factory.mktemp("page") / "race.html"
-    result.save(path)
+    file = tmp_path_factory.mktemp("page") / "race.html"
+    result.save(file)
     wrong = []
 
     def note(request):
-        if request.url != path.as_uri() and not request.url.startswith(("data:", "blob:")):
+        if request.url != file.as_uri() and not request.url.startswith(("data:", "blob:")):
             wrong.append(request.url)
 
     with playwright.sync_playwright() as driver:
@@ -38,7 +38,7 @@ def opened(result, tmp_path_factory):
             page.on("console", lambda message: wrong.append(message.text))
             page.on("pageerror", lambda error: wrong.append(str(error)))
             page.on("request", note)
-            page.goto(path.as_uri())
+            page.goto(file.as_uri())
             page.wait_for_selector("#plots svg")
             return page
 
@@ -79,23 +79,23 @@ def test_values_are_those_of_the_race(opened, result, bias_correction):
     for _ in range(3):
         page.keyboard.press("ArrowRight")
     page.set_checked("#bias", bias_correction)
-    way = result.trajectory("Adam", 1.0, bias_correction)
-    for row, values in zip(page.query_selector_all("#values tbody tr"), way.inside.values(), strict=True):
+    path = result.trajectory("Adam", 1.0, bias_correction)
+    for row, values in zip(page.query_selector_all("#values tbody tr"), path.inside.values(), strict=True):
         shown = [float(cell.inner_text().replace("−", "-")) for cell in row.query_selector_all("td")]  # noqa: RUF001
         assert shown == pytest.approx(values[2], rel=0.06)  # two digits at least
-    assert float(page.inner_text("#methods tr:nth-child(2) .height")) == pytest.approx(way.values[3], rel=0.01)
-    line = page.evaluate("document.getElementById('ways').data[2]")
-    assert line["x"] == pytest.approx(way.positions[:4, 0], abs=5.1e-3)
+    assert float(page.inner_text("#methods tr:nth-child(2) .loss")) == pytest.approx(path.values[3], rel=0.01)
+    line = page.evaluate("document.getElementById('paths').data[2]")
+    assert line["x"] == pytest.approx(path.positions[:4, 0], abs=5.1e-3)
 
 
 def test_choices(opened, result):
     page = opened(reduced_motion="reduce", color_scheme="dark", viewport={"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert page.evaluate("document.getElementById('ways').data.length") == 4
+    assert page.evaluate("document.getElementById('paths').data.length") == 4
     page.uncheck("#methods tr:nth-child(1) input[type=checkbox]")
-    assert page.evaluate("document.getElementById('ways').data.length") == 2
+    assert page.evaluate("document.getElementById('paths').data.length") == 2
     page.check("#methods tr:nth-child(1) input[type=radio]")
     assert page.inner_text("#inside") == "Inside SGD, step 30"
     page.select_option("#methods tr:nth-child(2) select", label="0.9")
     expected = result.trajectory("Adam", 3.0).values[-1]
-    assert float(page.inner_text("#methods tr:nth-child(2) .height").replace("−", "-")) == pytest.approx(expected, rel=0.06)  # noqa: RUF001
+    assert float(page.inner_text("#methods tr:nth-child(2) .loss").replace("−", "-")) == pytest.approx(expected, rel=0.06)  # noqa: RUF001

@@ -29,18 +29,18 @@ def test_picture_of_one_is_the_default(capsys, tmp_path):
 
 def test_options_reach_the_race(capsys, tmp_path):
     pytest.importorskip("matplotlib")
-    path = tmp_path / "new" / "race.png"
+    file = tmp_path / "new" / "race.png"
     words = "race --function noisy-bowl --optimizer sgd ADAM adamw --lr 0.01 Adam=0.5 --start 1 -2 --steps 7 --seed 5 --json"
-    main([*words.split(), "--no-bias-correction", "--output", str(path)])
+    main([*words.split(), "--no-bias-correction", "--output", str(file)])
     found = json.loads(capsys.readouterr().out)
-    assert found["output"] == str(path)
-    assert path.exists()
+    assert found["output"] == str(file)
+    assert file.exists()
     assert (found["seed"], found["bias_correction"]) == (5, False)
     (result,) = found["races"]
     assert result["start"] == [1, -2]
     assert result["steps"] == 7
     assert {each["name"]: each["lr"] for each in result["optimizers"]} == {"SGD": 0.01, "Adam": 0.5, "AdamW": 0.01}
-    assert all(len(each["end"]) == 2 and each["height"] > 0 for each in result["optimizers"])
+    assert all(len(each["end"]) == 2 and each["loss"] > 0 for each in result["optimizers"])
 
 
 def test_text_of_one_surface(capsys, tmp_path):
@@ -87,7 +87,7 @@ def test_wrong_words_are_refused(capsys, words, message):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--start 1 2", "--start is of one surface; name it with --function"),
+        ("--start 1 2", "--start needs one surface; name it with --function"),
         ("--lr 1 2", r"--lr has \[1.0, 2.0\]; expected one for all, and others as NAME=LR"),
         (
             "--function bowl --output race.pdf",

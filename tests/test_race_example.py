@@ -1,4 +1,4 @@
-"""The program in examples/ that races over a function of one's own, that of the site, and the names that it lists."""
+"""The program in examples/ that races over its own function, the one on the site, and the names that the site lists."""
 
 import re
 import subprocess
@@ -20,8 +20,8 @@ def test_program(tmp_path):
     command = [sys.executable, str(PROGRAM), "--output", str(tmp_path / "race.png")]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert (tmp_path / "race.png").exists()
-    assert "in the lowest valley" in output
-    assert "in a side valley" in output
+    assert "near the global minimum" in output
+    assert "near a local minimum" in output
 
 
 def test_program_of_the_site(run_python, tmp_path):

@@ -85,25 +85,29 @@ def test_page_labels_all_controls(page):
         assert "aria-label=" in match[2] or match[1] == "button" or f'for="{name[1]}"' in page or "<label" in around, match[0]
 
 
-def test_page_has_every_way(small, page):
-    contents = unpacked(page)
-    (shown,) = contents["races"]
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AMSGrad"])
+@pytest.mark.parametrize(("choice", "factor"), [(0, 0.3), (1, 1), (2, 3)])
+@pytest.mark.parametrize("bias_correction", [False, True])
+def test_page_has_every_path(small, page, name, choice, factor, bias_correction):
+    data = unpacked(page)
+    (shown,) = data["races"]
     assert shown["name"] == "bowl"
-    assert list(contents["methods"]) == list(shown["ways"]) == ["SGD", "Adam", "AMSGrad"]
-    middle = contents["factors"].index(1)
-    for name, choices in shown["ways"].items():
-        assert [choice["lr"] for choice in choices] == [pytest.approx(small.rates[name] * f) for f in (0.3, 1, 3)]
-        assert len(choices[middle]["way"]) == (1 if name == "SGD" else 2)
-        for bias_correction in (False, True):
-            way = small.trajectory(name, 1.0, bias_correction)
-            packed = choices[middle]["way"][-1 if bias_correction else 0]
-            np.testing.assert_allclose(np.transpose([packed["x"], packed["y"]]), way.positions, rtol=0, atol=5.1e-3)
-            np.testing.assert_allclose(packed["height"], way.values, rtol=1e-2)
-            for quantity, values in way.inside.items():
-                found = packed["inside"][quantity]
-                while isinstance(found, str):
-                    found = packed["inside"][found]
-                np.testing.assert_allclose(np.transpose(found), values, rtol=1e-2)
+    assert data["factors"] == [0.3, 1, 3]
+    assert list(data["methods"]) == list(shown["rates"]) == ["SGD", "Adam", "AMSGrad"]
+    assert len(shown["rates"][name]) == 3
+    chosen = shown["rates"][name][choice]
+    assert chosen["lr"] == pytest.approx(small.rates[name] * factor)
+    assert len(chosen["paths"]) == (1 if name == "SGD" else 2)
+    path = small.trajectory(name, factor, bias_correction)
+    packed = chosen["paths"][-1 if bias_correction else 0]
+    np.testing.assert_allclose(np.transpose([packed["x"], packed["y"]]), path.positions, rtol=0, atol=5.1e-3)
+    np.testing.assert_allclose(packed["loss"], path.values, rtol=1e-2)
+    assert packed["inside"].keys() == path.inside.keys()
+    for quantity, values in path.inside.items():
+        found = packed["inside"][quantity]
+        while isinstance(found, str):
+            found = packed["inside"][found]
+        np.testing.assert_allclose(np.transpose(found), values, rtol=1e-2)
 
 
 def test_page_of_all_surfaces_has_all_methods_and_is_small():
@@ -113,19 +117,19 @@ def test_page_of_all_surfaces_has_all_methods_and_is_small():
     from fastadam.viz.page import page
 
     text = page([race(name) for name in SURFACES])
-    contents = unpacked(text)
-    assert [shown["name"] for shown in contents["races"]] == list(SURFACES)
-    assert list(contents["methods"]) == list(METHODS)
-    assert all(list(shown["ways"]) == list(METHODS) for shown in contents["races"])
+    data = unpacked(text)
+    assert [shown["name"] for shown in data["races"]] == list(SURFACES)
+    assert list(data["methods"]) == list(METHODS)
+    assert all(list(shown["rates"]) == list(METHODS) for shown in data["races"])
     assert len(text.encode()) - len(get_plotlyjs().encode()) < 1.5e6
 
 
 def test_what_diverges_is_null_on_the_page():
     pytest.importorskip("plotly")
-    from fastadam.viz.page import contents
+    from fastadam.viz.page import content
 
-    (shown,) = contents([race("rosenbrock", optimizers=["SGD"], lr=1.0, steps=20)])["races"]
-    assert shown["ways"]["SGD"][1]["way"][0]["x"][-1] is None
+    (shown,) = content([race("rosenbrock", optimizers=["SGD"], lr=1.0, steps=20)])["races"]
+    assert shown["rates"]["SGD"][1]["paths"][0]["x"][-1] is None
 
 
 def test_names_are_escaped():
@@ -171,9 +175,7 @@ def test_mp4(small, tmp_path):
 def test_mp4_without_ffmpeg(small, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(
-        RuntimeError, match=r"race.mp4' takes ffmpeg, and there is no program of that name .* install it .*\.gif"
-    ):
+    with pytest.raises(RuntimeError, match=r"race.mp4' needs ffmpeg, which was not found on PATH; install it .*\.gif"):
         small.save(tmp_path / "race.mp4")
     assert not (tmp_path / "race.mp4").exists()
 
@@ -199,13 +201,26 @@ def test_picture_of_the_gallery_is_small(tmp_path):
     assert (tmp_path / "race.svg").stat().st_size < 100_000
 
 
-def test_ways_that_diverge_are_drawn_as_far_as_they_can(tmp_path):
+def test_paths_that_diverge_are_drawn_up_to_a_limit():
     pytest.importorskip("matplotlib")
-    race("rosenbrock", optimizers=["SGD", "Adam"], lr=1.0, steps=20, output=tmp_path / "race.png")
+    from matplotlib.figure import Figure
+
+    from fastadam.viz.picture import FAR, Paths
+
+    diverging = race("rosenbrock", optimizers=["SGD", "Adam"], lr=1.0, steps=20)
+    axes = Figure().subplots()
+    Paths(axes, diverging).show(20)
+    lines = axes.get_lines()[::2]  # after each line comes its mark
+    left_out = {}
+    for line, (name, path) in zip(lines, diverging.trajectories.items(), strict=True):
+        drawn = np.abs(path.positions) < FAR
+        left_out[name] = (np.isfinite(path.positions) & ~drawn).any()
+        np.testing.assert_array_equal(line.get_xydata(), np.where(drawn, path.positions, np.nan))
+    assert left_out == {"SGD": True, "Adam": False}
 
 
 def test_several_races_are_a_page(small, tmp_path):
-    with pytest.raises(ValueError, match=r"race.gif', which shows one race, and there are 2; choose one, or write .html"):
+    with pytest.raises(ValueError, match=r"race.gif', which shows one race, but there are 2; choose one, or write .html"):
         save([small, small], tmp_path / "race.gif")
 
 
@@ -221,17 +236,17 @@ def test_races_of_a_page_have_the_same_methods(small, tmp_path):
 
 def test_places_far_from_the_origin_are_exact_to_the_pixel():
     pytest.importorskip("plotly")
-    from fastadam.viz.page import contents
+    from fastadam.viz.page import content
 
     far = race(lambda x, y: (x - 1000) ** 2 + y**2, lambda x, y: (2 * (x - 1000), 2 * y), start=(1001, 1), optimizers=["SGD"])
-    (shown,) = contents([far])["races"]
-    way = far.trajectories["SGD"]
-    np.testing.assert_allclose(shown["ways"]["SGD"][1]["way"][0]["x"], way.positions[:, 0], rtol=0, atol=1e-3)
+    (shown,) = content([far])["races"]
+    path = far.trajectories["SGD"]
+    np.testing.assert_allclose(shown["rates"]["SGD"][1]["paths"][0]["x"], path.positions[:, 0], rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize(("suffix", "library"), [("html", "plotly"), ("gif", "matplotlib"), ("svg", "matplotlib")])
 def test_without_the_extra(small, tmp_path, monkeypatch, suffix, library):
     for module in [library, *(name for name in sys.modules if name.startswith(f"{library}."))]:
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=rf"{library} is missing, .*pip install 'fastadam\[viz\]'"):
+    with pytest.raises(ImportError, match=rf"{library} is missing; .*pip install 'fastadam\[viz\]'"):
         small.save(tmp_path / f"race.{suffix}")

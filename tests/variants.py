@@ -116,7 +116,7 @@ class Variant:
     @property
     def states(self):
         """How many arrays beside the parameter and the gradient a step takes."""
-        return self.rule.state_count + (self.rule.ema_decay is not None)
+        return len(self._first_group.initial_state)
 
     @property
     def arrays(self):
@@ -125,7 +125,7 @@ class Variant:
 
     @functools.cached_property
     def _state_names(self):
-        return list(self._first_group.rule_state)
+        return [name for name, _ in self.rule.states]
 
     @property
     def averaged(self):

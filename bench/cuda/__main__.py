@@ -12,7 +12,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from command import RESULTS, add_options, write
 
-from fastadam.backends.cuda.gpu import gpu
+from fastadam.backends.cuda.cupy_runtime import gpu
 
 
 def main() -> None:

@@ -10,10 +10,10 @@ from fastadam.backends.cuda.source import SHAPE
 
 
 def report(results: GpuResults, with_targets: bool = True) -> str:
-    """Everything there is to read of a run; a short one's single samples say nothing of targets."""
-    parts = [_about(results), *sections(results, None), "## The host's time of one step, and launches", _host(results)]
+    """The report of a run. Omit the targets of a short run, whose single samples cannot judge them."""
+    parts = [_about(results), *sections(results, None), "## Host time and launches of one step", _host(results)]
     if results.shapes:
-        parts += ["## Shapes of a kernel", shapes_table(results)]
+        parts += ["## Launch configurations", shapes_table(results)]
     if with_targets:
         parts += ["## Targets", targets_table(judge(results))]
     return "\n\n".join(parts) + "\n"
@@ -36,17 +36,17 @@ def _about(results: GpuResults) -> str:
         "",
         f"{versions(results.machine)}.",
         "",
-        "Medians of interleaved samples in one run, of steps in a row, by the GPU's clock (optax: the host's); ratios are "
-        "medians of the ratios within a round. GB/s count 28 bytes an element. The copy is CUDA's own and moves as many bytes; "
-        "the memory wall does fastadam's loads and stores and no arithmetic; the fast-math build is fastadam's kernel with "
-        'plain floats and --use_fast_math; "vs" a peer is how many times faster than it fastadam is. Small steps take as long '
-        "as the host needs to ask for them. thinc has no weight decay.",
+        "Times are medians of interleaved samples in one run, of steps in a row, by the GPU's clock (optax: the host's); "
+        "ratios are medians of the ratios within a round. GB/s counts 28 bytes per element. The copy is CUDA's own and moves "
+        "as many bytes; the memory wall is a kernel with fastadam's loads and stores and no arithmetic; the fast-math build "
+        'is fastadam\'s kernel with plain floats and --use_fast_math. "vs" a peer: how many times as fast as the peer fastadam '
+        "is. The time of small steps is the host's launch overhead. thinc has no weight decay.",
     ]
     return "\n".join(lines + missing(results))
 
 
 def _host(results: GpuResults) -> str:
-    """Microseconds in which the call of a step returns, where they were measured; how many kernels fastadam launches."""
+    """The time until the call of a step returns, where it was measured, and the number of kernels that fastadam launches."""
     contenders = [name for name in results.unique("contender") if name not in results.of_kind("wall")]
     body = []
     for case in results.unique("case"):
@@ -57,7 +57,7 @@ def _host(results: GpuResults) -> str:
 
 
 def shapes_table(results: GpuResults) -> str:
-    """Speed of each shape in per cent of the copy's, the fastest first."""
+    """The speed of each configuration in per cent of the copy's, fastest first."""
     cases = list(dict.fromkeys(row["case"] for row in results.shapes))
     ratios = {(row["contender"], row["case"]): row["times_fastadam"] for row in results.shapes}
     speeds = {

@@ -1,4 +1,4 @@
-"""``python bench/cuda/shapes_table.py RESULTS.json``: writes the table of kernel shapes in docs/cuda.md, or checks it."""
+"""``python bench/cuda/shapes_table.py RESULTS.json``: writes or checks the table of launch configurations in docs/cuda.md."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "cuda.md"
 
 
 def block(results: GpuResults, path: Path) -> str:
-    """What stands between the document's markers."""
+    """The text between the document's markers."""
     about = f"{results.machine['gpu']}, {machine_in_words(results.machine)}."
     return f"{about} One AdamW step, in per cent of the speed of CUDA's copy.\n\n{shapes_table(results)}"
 

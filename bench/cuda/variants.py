@@ -12,9 +12,8 @@ from clock import OnGpu
 
 from fastadam import _native
 from fastadam.backends.cuda import launch, source
-from fastadam.backends.cuda.gpu import gpu
+from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.cuda.source import SHAPE, Shape
-from fastadam.backends.protocol import GradientOptions
 
 WALLS = Path(__file__).parents[1] / "walls.hpp"
 STRICT = re.compile(r"(?<=// cuda/real.hpp\n).*?(?=\n#else\n)", re.DOTALL)
@@ -66,15 +65,18 @@ class Variant(OnGpu):
         step, step_list, write = gpu().compile(self.text(), options, ("fastadam_step", "fastadam_step_list", "fastadam_write"))
         members = [[array.data.ptr for array in member] for member in zip(*buffers.tensors.values(), strict=True)]
         sizes = [array.size for array in buffers.tensors["param"]]
-        tensors = [[p, g, m, v, 0, 0, size] for (p, g, m, v), size in zip(members, sizes, strict=True)]
+        tensors = launch.records([([p, m, v], size) for (p, _, m, v), size in zip(members, sizes, strict=True)])
+        tensors["grad"] = [g for _, g, _, _ in members]
+        gradients = _native.cuda_gradients(_native.StepOptions(), False, 0)
         if len(tensors) == 1:
-            self._kernel, self._blocks, integers = step, -(-sizes[0] // self.shape.chunk), tensors[0]
+            self._kernel, self._blocks = step, -(-sizes[0] // self.shape.chunk)
+            self._argument = launch.Argument("StepArguments", tensor=tensors[0], gradients=gradients)
         else:
             with shaped(self.shape):
                 self._tables = launch.Tables(tensors)
                 self._tables.set_grads([g for _, g, _, _ in members], write)
-            self._kernel, self._blocks, integers = step_list, self._tables.blocks, self._tables.integers
-        self._argument = launch.Argument([*integers, *launch.Gradients.of(GradientOptions(), None)], launch.COEFFICIENT_BYTES)
+            self._kernel, self._blocks = step_list, self._tables.blocks
+            self._argument = launch.Argument("StepListArguments", list=self._tables.list, gradients=gradients)
         betas = dict(zip(("beta1", "beta2"), BETAS, strict=True))
         self._rule = _native.Rule(
             "adam", {"lr": LR, "eps": EPS, "weight_decay": WEIGHT_DECAY, **betas, "decoupled_weight_decay": True}
@@ -86,8 +88,8 @@ class Variant(OnGpu):
 
     def step(self) -> None:
         self._t += 1
-        self._argument.set_coefficients(launch.coefficients(self._rule, self._t))
-        self._kernel((self._blocks,), (self.shape.block,), (self._argument.struct,))
+        self._argument.set("coefficients", _native.cuda_coefficients(self._rule, self._t))
+        self._kernel((self._blocks,), (self.shape.block,), (self._argument.bytes,))
 
 
 @contextlib.contextmanager

@@ -3,47 +3,47 @@
 #include <atomic>
 #include <stdexcept>
 
-#include "cpu_level.hpp"
+#include "x86_level.hpp"
 
 namespace fastadam {
 
-// CMake writes tiers.inc: FASTADAM_TIER(function, "name", x86-64 level) for each tier it compiles, best first.
-#define FASTADAM_TIER(function, name, level) extern "C" const Loops* function();
-#include "tiers.inc"
-#undef FASTADAM_TIER
+// CMake writes isas.inc: FASTADAM_KERNELS(function, "name", x86-64 level) for each instruction set it compiles for, best first.
+#define FASTADAM_KERNELS(function, name, level) extern "C" const Kernels* function();
+#include "isas.inc"
+#undef FASTADAM_KERNELS
 
 namespace {
 
-struct Tier {
+struct Isa {
   const char* name;
   int level;
-  const Loops* (*loops)();
+  const Kernels* (*kernels)();
 };
 
-constexpr Tier tiers[] = {
-#define FASTADAM_TIER(function, name, level) {name, level, function},
-#include "tiers.inc"
-#undef FASTADAM_TIER
+constexpr Isa isas[] = {
+#define FASTADAM_KERNELS(function, name, level) {name, level, function},
+#include "isas.inc"
+#undef FASTADAM_KERNELS
 };
 
-bool available(const Tier& tier) { return tier.level <= cpu_level(); }
+bool available(const Isa& isa) { return isa.level <= x86_level(); }
 
-const Tier* best_tier() {
-  for (const Tier& tier : tiers) {
-    if (available(tier)) return &tier;
+const Isa* best_isa() {
+  for (const Isa& isa : isas) {
+    if (available(isa)) return &isa;
   }
   return nullptr;  // not reached: the baseline has level 0
 }
 
-std::atomic<const Tier*>& active() {
-  static std::atomic<const Tier*> tier{best_tier()};
-  return tier;
+std::atomic<const Isa*>& active() {
+  static std::atomic<const Isa*> isa{best_isa()};
+  return isa;
 }
 
-std::vector<std::string> names(bool (*wanted)(const Tier&)) {
+std::vector<std::string> names(bool (*wanted)(const Isa&)) {
   std::vector<std::string> result;
-  for (const Tier& tier : tiers) {
-    if (wanted(tier)) result.emplace_back(tier.name);
+  for (const Isa& isa : isas) {
+    if (wanted(isa)) result.emplace_back(isa.name);
   }
   return result;
 }
@@ -51,7 +51,7 @@ std::vector<std::string> names(bool (*wanted)(const Tier&)) {
 }  // namespace
 
 std::vector<std::string> compiled_isas() {
-  return names([](const Tier&) { return true; });
+  return names([](const Isa&) { return true; });
 }
 
 std::vector<std::string> available_isas() { return names(available); }
@@ -60,16 +60,16 @@ const char* active_isa() { return active().load()->name; }
 
 void set_isa(const std::string& name) {
   std::string choices;
-  for (const Tier& tier : tiers) {
-    if (!available(tier)) continue;
-    if (name == tier.name) return active().store(&tier);
-    choices += std::string(choices.empty() ? "'" : ", '") + tier.name + "'";
+  for (const Isa& isa : isas) {
+    if (!available(isa)) continue;
+    if (name == isa.name) return active().store(&isa);
+    choices += std::string(choices.empty() ? "'" : ", '") + isa.name + "'";
   }
   throw std::invalid_argument("FASTADAM_ISA: '" + name +
                               "' is not an instruction set that this build has and this CPU supports; available: " + choices +
                               "; unset FASTADAM_ISA to use the best one");
 }
 
-const Loops& active_loops() { return *active().load(std::memory_order_relaxed)->loops(); }
+const Kernels& active_kernels() { return *active().load(std::memory_order_relaxed)->kernels(); }
 
 }  // namespace fastadam

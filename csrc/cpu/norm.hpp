@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "tier.hpp"
+#include "kernels.hpp"
 
 namespace fastadam {
 
@@ -13,9 +13,9 @@ struct Array {
 };
 
 // On up to `threads` threads. As for run_on_threads, the calling thread must have the default floating-point environment.
-double sum_of_squares(const Loops& loops, const std::vector<Array>& arrays, int threads);
+double sum_of_squares(const Kernels& kernels, const std::vector<Array>& arrays, int threads);
 
-// The square root of it, in the default floating-point environment, by the loops of the active tier.
+// The square root of it, in the default floating-point environment, by the kernels of the active instruction set.
 double global_norm(const std::vector<Array>& arrays, int threads);
 
 }  // namespace fastadam

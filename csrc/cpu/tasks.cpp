@@ -9,7 +9,7 @@ namespace {
 
 constexpr int64_t line = 64 / sizeof(float);  // elements in a cache line
 
-// Elements that stay in the first-level cache from one loop to the next.
+// Elements that stay in the first-level cache from one kernel to the next.
 constexpr int64_t tile = 1024;
 
 Buffers from(const Buffers& buffers, int64_t begin) {
@@ -24,8 +24,7 @@ Buffers from(const Buffers& buffers, int64_t begin) {
 
 class Step final : public Work {
  public:
-  Step(const Loops& loops, const std::vector<Task>& tasks, const Coefficients* transform)
-      : loops_(loops), tasks_(tasks), transform_(transform) {
+  Step(const Kernels& kernels, const std::vector<Task>& tasks) : kernels_(kernels), tasks_(tasks) {
     reserve(tasks.size());
     for (const Task& task : tasks) add(task.size);
   }
@@ -45,26 +44,25 @@ class Step final : public Work {
   }
 
   void run_span(const Task& task, int64_t begin, int64_t end) const {
-    const Kernel kernel = transform_ ? task.kernels.transforming : task.kernels.plain;
-    const void* const transform = transform_ ? transform_->bytes : nullptr;
+    const StepKernel kernel = task.transform ? task.kernels.transforming : task.kernels.plain;
+    const void* const transform = task.transform ? task.transform->bytes : nullptr;
     if (!task.ema) return kernel(task.rule->bytes, transform, from(task.buffers, begin), end - begin);
     for (; begin < end; begin += tile) {
       const int64_t size = std::min(end - begin, tile);
       const Buffers buffers = from(task.buffers, begin);
       kernel(task.rule->bytes, transform, buffers, size);
-      loops_.average(task.average->bytes, task.ema + begin, buffers.param, size);
+      kernels_.average(task.average->bytes, task.ema + begin, buffers.param, size);
     }
   }
 
-  const Loops& loops_;
+  const Kernels& kernels_;
   const std::vector<Task>& tasks_;
-  const Coefficients* transform_;
 };
 
 }  // namespace
 
-void run_tasks(const Loops& loops, const std::vector<Task>& tasks, const Coefficients* transform, int threads) {
-  run_on_threads(Step(loops, tasks, transform), threads);
+void run_tasks(const Kernels& kernels, const std::vector<Task>& tasks, int threads) {
+  run_on_threads(Step(kernels, tasks), threads);
 }
 
 }  // namespace fastadam

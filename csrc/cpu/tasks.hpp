@@ -1,16 +1,17 @@
-// The tensors of one step, each with what its loops need.
+// The tensors of one step, each with what its kernels need.
 #pragma once
 
 #include <vector>
 
 #include "../rule.hpp"
-#include "tier.hpp"
+#include "kernels.hpp"
 
 namespace fastadam {
 
 // One tensor's part in a step.
 struct Task {
-  Kernels kernels;
+  StepKernels kernels;
+  const Coefficients* transform;  // a GradientTransform; none: gradients are taken as they are
   const Coefficients* rule;
   const Coefficients* average;  // of ParamAverage; none without `ema`
   Buffers buffers;
@@ -18,8 +19,8 @@ struct Task {
   int64_t size;
 };
 
-// Does every task on up to `threads` threads, with `transform`, a GradientTransform, applied to each gradient if there is one.
-// As for run_on_threads, the calling thread must have the default floating-point environment.
-void run_tasks(const Loops& loops, const std::vector<Task>& tasks, const Coefficients* transform, int threads);
+// Does every task on up to `threads` threads. As for run_on_threads, the calling thread must have the default floating-point
+// environment.
+void run_tasks(const Kernels& kernels, const std::vector<Task>& tasks, int threads);
 
 }  // namespace fastadam

@@ -1,4 +1,5 @@
-// Groups of tensors that are stepped together: where their memory is, and that none of it overlaps.
+// Groups of tensors that are stepped together: where their memory is, by which rules they are stepped, and how many steps they
+// have taken.
 #pragma once
 
 #include <limits>
@@ -7,39 +8,40 @@
 
 #include "../memory.hpp"
 #include "../rule.hpp"
-#include "tier.hpp"
+#include "../step_options.hpp"
+#include "kernels.hpp"
 
 namespace fastadam {
 
-// What a step does to gradients before its rules see them, as in fastadam/backends/protocol.py.
-struct GradientOptions {
-  double grad_scale = 1, clip_value = std::numeric_limits<double>::infinity();
-  std::optional<double> max_norm = {};
-  bool skip_nonfinite = false;
-
-  bool needs_norm() const { return max_norm || skip_nonfinite; }
-};
+// Gradients are taken as they are.
+constexpr StepOptions as_given{1, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity(), false,
+                               false};
 
 class Tensors {
  public:
   // How many tensors, in the order in which they are added, each group has.
   explicit Tensors(const std::vector<size_t>& group_sizes) : group_sizes_(group_sizes) {}
 
-  // Adds a tensor of `size` elements. Its states are a rule's and then, where one is kept, the average of the parameter.
-  void add(float* param, const std::vector<float*>& states, int64_t size);
+  // Adds a tensor of `size` elements that has taken `steps` steps. Its states are a rule's and then, where one is kept, the
+  // average of the parameter.
+  void add(float* param, const std::vector<float*>& states, int64_t size, int64_t steps = 0);
 
-  // To be called once after the last add(). Throws Refusal("overlap") if two arrays share memory.
-  void seal();
+  // To be called once after the last add(), with a rule for each group. Throws Refusal("overlap") if two arrays share memory.
+  void seal(std::vector<Rule> rules);
+
+  // Steps by these from now on, a rule for each group.
+  void set_rules(std::vector<Rule> rules);
 
   size_t count() const { return tensors_.size(); }
-  size_t group_count() const { return group_sizes_.size(); }
 
-  // One step of every tensor that has a gradient, in place; grads[i] has the size of tensor i. There is a rule for each group.
-  // steps[i], the steps that tensor i has taken so far, is advanced. Returns the norm if the options need it; a step that they
-  // skip only adds one to *skips. Throws Refusal, having written nothing, if a gradient overlaps a parameter or state or a
-  // step count is unusable.
-  std::optional<double> step(const std::vector<const Rule*>& rules, const std::vector<std::optional<const float*>>& grads,
-                             int64_t* steps, int64_t* skips, const GradientOptions& options, int threads) const;
+  // The steps that each tensor has taken, and how many steps skip_nonfinite left out. They stay where they are once sealed.
+  int64_t* steps() { return steps_.data(); }
+  int64_t* skips() { return &skips_; }
+
+  // One step of every tensor that has a gradient, in place; grads[i] has the size of tensor i. Adds one to its step count, or
+  // if the step is skipped to `skips` alone. Returns the norm if the options want it. Throws Refusal, having written nothing,
+  // if a gradient overlaps a parameter or state or a step count is unusable.
+  std::optional<double> step(const std::vector<std::optional<const float*>>& grads, const StepOptions& options, int threads);
 
  private:
   struct Tensor {
@@ -50,7 +52,10 @@ class Tensors {
   };
 
   std::vector<size_t> group_sizes_;
+  std::vector<Rule> rules_;
   std::vector<Tensor> tensors_;
+  std::vector<int64_t> steps_;
+  int64_t skips_ = 0;
   OwnedMemory owned_;
 };
 

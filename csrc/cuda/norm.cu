@@ -2,36 +2,15 @@
 //
 // A warp takes a chunk at a time, a lane of it each thread; any grid will do. The block that finishes last adds up what all
 // have found and leaves the verdict in memory, where the kernels of step.cu read it: the host never waits.
-#include "../rules/norm.hpp"
 #include "write.hpp"
 
 namespace fastadam {
 namespace {
 
-using Index = long long;
-
 constexpr int block = FASTADAM_BLOCK;          // threads
 constexpr int teams = block / norm_lanes;      // that take a chunk each
 constexpr int rows = norm_chunk / norm_lanes;  // of lanes in a chunk
 static_assert(block % norm_lanes == 0);
-
-struct Extent {
-  Index size;
-  Index first_chunk;  // its place among the chunks of all gradients
-};
-
-struct NormArguments {
-  const float* const* grads;
-  const Extent* extents;
-  Index count;  // of gradients, none of which is empty
-  Index chunk_count;
-  double* sums;                  // of chunks, with room for those of all levels
-  unsigned long long* finished;  // blocks; 0 between launches
-  Real64 grad_scale, max_norm;
-  Index skip_nonfinite;
-  NormVerdict* verdict;
-  Index* skips;  // none: not counted
-};
 
 FASTADAM_INLINE Index chunks(Index size) { return (size + norm_chunk - 1) / norm_chunk; }
 
@@ -87,7 +66,7 @@ FASTADAM_INLINE bool is_last(unsigned long long* finished) {
 }
 
 FASTADAM_INLINE void store_verdict(const NormArguments& arguments, Real64 sum) {
-  *arguments.verdict = judge_norm(sum, arguments.grad_scale, arguments.max_norm, arguments.skip_nonfinite != 0);
+  *arguments.verdict = judge_norm(sum, arguments.options);
   if (arguments.skips != nullptr && !arguments.verdict->applies) ++*arguments.skips;
 }
 

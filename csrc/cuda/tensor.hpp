@@ -2,10 +2,8 @@
 // at a time, and any grid will do.
 #pragma once
 
-#include "../buffers.hpp"
-#include "../rules/average.hpp"
-#include "../rules/gradient.hpp"
 #include "../rules/registry.hpp"
+#include "arguments.hpp"
 #include "vector.hpp"
 
 namespace fastadam {
@@ -14,25 +12,16 @@ namespace {
 using Rule = FASTADAM_RULE;
 constexpr unsigned flags = FASTADAM_FLAGS;
 constexpr bool averages = FASTADAM_AVERAGES;
-constexpr int rule_states = Rule::state_count(flags), states = rule_states + averages;
+constexpr int rule_states = count_states<Rule>(flags), states = rule_states + averages;
 constexpr int block = FASTADAM_BLOCK;      // threads
 constexpr int vectors = FASTADAM_VECTORS;  // that a thread loads of each array before it computes
 
 // Enough registers for this many blocks on a multiprocessor at once.
 #define FASTADAM_KERNEL_BOUNDS __launch_bounds__(FASTADAM_BLOCK, FASTADAM_RESIDENT)
 
-using Index = long long;
-
 constexpr Index vectors_per_chunk = FASTADAM_CHUNK / width;
 static_assert(FASTADAM_CHUNK % (width * block * vectors) == 0);
 static_assert(block >= 2 * (width - 1), "a block steps the elements before and after the vectors at once");
-
-struct Tensor {
-  float* param;
-  const float* grad;
-  float* state[max_states + 1];  // the rule's, and then the average of the parameter
-  Index size;
-};
 
 // What happens to an element in a step.
 struct Step {

@@ -20,7 +20,7 @@ extern "C" {
 
 /* A minor version adds members at the end of the table. A major version may change anything. */
 #define FASTADAM_API_MAJOR 1
-#define FASTADAM_API_MINOR 1
+#define FASTADAM_API_MINOR 2
 
 enum { FASTADAM_OK = 0, FASTADAM_INVALID = 1, FASTADAM_NO_MEMORY = 2 };
 
@@ -63,7 +63,8 @@ typedef struct fastadam_api {
   /* Since 1.1. */
 
   /* A rule by its name, "adam", "sgd", ..., with its numbers (all of them) and flags (which else are 0); NULL if they do not
-   * fit. "decoupled_weight_decay" is a flag of the rules whose classes in Python have it. */
+   * fit. "maximize" is a flag of every rule, "decoupled_weight_decay" of those whose classes in Python have it, and
+   * "initial_accumulator_value" a number of adagrad that may be left out. */
   fastadam_rule* (*rule_new)(const char* name, const fastadam_option* options, int count);
 
   /* Gives an option another value, between the steps that use the rule. */
@@ -71,16 +72,22 @@ typedef struct fastadam_api {
 
   void (*rule_free)(fastadam_rule* rule);
 
-  /* How many arrays of state a parameter has: 0 to 3. */
+  /* How many arrays of state a parameter has: 0 to 4. */
   int (*rule_state_count)(const fastadam_rule* rule);
 
   /* One step of a rule, as adam_step. `states` has rule_state_count(rule) arrays, in the order of the optimizer's state in
-   * Python, which start as zeros. Threads may share a rule. */
+   * Python, which start as rule_init_states leaves them: zeros, for all but adagrad with an initial_accumulator_value. Threads
+   * may share a rule. */
   int (*rule_step)(const fastadam_rule* rule, float* param, const float* grad, float* const* states, int64_t size, int64_t step,
                    int threads);
 
   /* The Euclidean norm of all elements of `count` arrays: fastadam.global_norm. */
   int (*global_norm)(const float* const* grads, const int64_t* sizes, int64_t count, int threads, double* norm);
+
+  /* Since 1.2. */
+
+  /* Fills a parameter's states with what they begin with. `param` is read only by rules that keep a copy of the parameter. */
+  int (*rule_init_states)(const fastadam_rule* rule, const float* param, float* const* states, int64_t size);
 } fastadam_api;
 
 #ifdef Py_PYTHON_H

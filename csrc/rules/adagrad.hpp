@@ -1,19 +1,23 @@
 // AdaGrad (Duchi, Hazan & Singer, 2011), diagonal form, with the decay of the learning rate that PyTorch has.
 #pragma once
 
+#include "description.hpp"
 #include "real.hpp"
 
 namespace fastadam {
 namespace {
 
 struct Adagrad {
-  enum Option { lr, lr_decay, eps, weight_decay, option_count };
-  enum Flag : unsigned { maximize = 1, coupled = 2, variant_count = 4 };
-  static constexpr const char* option_names[] = {"lr", "lr_decay", "eps", "weight_decay"};
-  static constexpr const char* flag_names[] = {"maximize", "coupled"};
+  enum Option { lr, lr_decay, eps, weight_decay, initial_accumulator_value, option_count };
+  enum Flag : unsigned { coupled = 1, variant_count = 2 };
+  static constexpr OptionInfo options[] = {{"lr", Range::non_negative},
+                                           {"lr_decay", Range::non_negative},
+                                           {"eps", Range::non_negative},
+                                           {"weight_decay", Range::non_negative},
+                                           {"initial_accumulator_value", Range::non_negative, true}};
+  static constexpr StateInfo states[] = {{"sum", 0, StateInfo::option, initial_accumulator_value}};
 
-  // sum
-  static constexpr int state_count(unsigned) { return 1; }
+  static constexpr unsigned flags_of(const double* option) { return when(option[weight_decay] != 0, coupled); }
 
   Real a;  // step size
   Real e;
@@ -29,7 +33,6 @@ struct Adagrad {
 
   template <unsigned flags>
   FASTADAM_INLINE void update(Real& p, Real g, Real* state) const {
-    if constexpr ((flags & maximize) != 0) g = -g;
     if constexpr ((flags & coupled) != 0) g = g + wd * p;
     Real& sum = state[0];
     sum = flush_subnormal(sum + g * g);

@@ -1,6 +1,7 @@
 // Adam (Kingma & Ba, 2015, Algorithm 1), AdamW (Loshchilov & Hutter, 2019, Algorithm 2) and AMSGrad (Reddi et al., 2018).
 #pragma once
 
+#include "description.hpp"
 #include "power.hpp"
 #include "real.hpp"
 
@@ -8,13 +9,21 @@ namespace fastadam {
 namespace {
 
 struct Adam {
-  enum Option { lr, beta1, beta2, eps, weight_decay, option_count };
-  enum Flag : unsigned { amsgrad = 1, maximize = 2, coupled = 4, variant_count = 8 };
-  static constexpr const char* option_names[] = {"lr", "beta1", "beta2", "eps", "weight_decay"};
-  static constexpr const char* flag_names[] = {"amsgrad", "maximize", "coupled"};
+  enum Option { lr, beta1, beta2, eps, weight_decay, with_amsgrad, decoupled_weight_decay, option_count };
+  enum Flag : unsigned { amsgrad = 1, coupled = 2, variant_count = 4 };
+  static constexpr OptionInfo options[] = {{"lr", Range::non_negative},
+                                           {"beta1", Range::decay_rate},
+                                           {"beta2", Range::decay_rate},
+                                           {"eps", Range::non_negative},
+                                           {"weight_decay", Range::non_negative},
+                                           {"amsgrad", Range::flag},
+                                           {"decoupled_weight_decay", Range::flag}};
+  static constexpr StateInfo states[] = {{"exp_avg"}, {"exp_avg_sq"}, {"max_exp_avg_sq", amsgrad}};
 
-  // exp_avg, exp_avg_sq and, for AMSGrad, max_exp_avg_sq.
-  static constexpr int state_count(unsigned flags) { return flags & amsgrad ? 3 : 2; }
+  static constexpr unsigned flags_of(const double* option) {
+    return when(option[with_amsgrad] != 0, amsgrad) |
+           when(option[weight_decay] != 0 && option[decoupled_weight_decay] == 0, coupled);
+  }
 
   Real b1, b2, c1, c2;  // decay of the two moments, and one minus it
   Real a;               // step size, bias corrections included
@@ -42,7 +51,6 @@ struct Adam {
   FASTADAM_INLINE void update(Real& p, Real g, Real* state) const {
     Real& m = state[0];
     Real& v = state[1];
-    if constexpr ((flags & maximize) != 0) g = -g;
     if constexpr ((flags & coupled) != 0) g = g + wd * p;
     m = flush_subnormal(b1 * m + c1 * g);
     v = flush_subnormal(b2 * v + (c2 * g) * g);

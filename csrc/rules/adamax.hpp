@@ -1,6 +1,7 @@
 // AdaMax (Kingma & Ba, 2015, Algorithm 2), with epsilon where PyTorch has it.
 #pragma once
 
+#include "description.hpp"
 #include "power.hpp"
 #include "real.hpp"
 
@@ -9,12 +10,15 @@ namespace {
 
 struct Adamax {
   enum Option { lr, beta1, beta2, eps, weight_decay, option_count };
-  enum Flag : unsigned { maximize = 1, coupled = 2, variant_count = 4 };
-  static constexpr const char* option_names[] = {"lr", "beta1", "beta2", "eps", "weight_decay"};
-  static constexpr const char* flag_names[] = {"maximize", "coupled"};
+  enum Flag : unsigned { coupled = 1, variant_count = 2 };
+  static constexpr OptionInfo options[] = {{"lr", Range::non_negative},
+                                           {"beta1", Range::decay_rate},
+                                           {"beta2", Range::decay_rate},
+                                           {"eps", Range::non_negative},
+                                           {"weight_decay", Range::non_negative}};
+  static constexpr StateInfo states[] = {{"exp_avg"}, {"exp_inf"}};
 
-  // exp_avg, exp_inf
-  static constexpr int state_count(unsigned) { return 2; }
+  static constexpr unsigned flags_of(const double* option) { return when(option[weight_decay] != 0, coupled); }
 
   Real b1, c1;  // decay of the first moment, and one minus it
   Real b2;      // decay of the infinity norm
@@ -37,7 +41,6 @@ struct Adamax {
   FASTADAM_INLINE void update(Real& p, Real g, Real* state) const {
     Real& m = state[0];
     Real& u = state[1];
-    if constexpr ((flags & maximize) != 0) g = -g;
     if constexpr ((flags & coupled) != 0) g = g + wd * p;
     m = flush_subnormal(b1 * m + c1 * g);
     u = flush_subnormal(maximum(b2 * u, absolute(g) + e));

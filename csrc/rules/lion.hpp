@@ -1,6 +1,7 @@
 // Lion (Chen et al., 2023, Algorithm 2).
 #pragma once
 
+#include "description.hpp"
 #include "real.hpp"
 
 namespace fastadam {
@@ -8,12 +9,14 @@ namespace {
 
 struct Lion {
   enum Option { lr, beta1, beta2, weight_decay, option_count };
-  enum Flag : unsigned { maximize = 1, variant_count = 2 };
-  static constexpr const char* option_names[] = {"lr", "beta1", "beta2", "weight_decay"};
-  static constexpr const char* flag_names[] = {"maximize"};
+  static constexpr unsigned variant_count = 1;
+  static constexpr OptionInfo options[] = {{"lr", Range::non_negative},
+                                           {"beta1", Range::decay_rate},
+                                           {"beta2", Range::decay_rate},
+                                           {"weight_decay", Range::non_negative}};
+  static constexpr StateInfo states[] = {{"exp_avg"}};
 
-  // exp_avg
-  static constexpr int state_count(unsigned) { return 1; }
+  static constexpr unsigned flags_of(const double*) { return 0; }
 
   Real b1, c1;  // the moment's and the gradient's share in the direction
   Real b2, c2;  // decay of the moment, and one minus it
@@ -34,7 +37,6 @@ struct Lion {
   template <unsigned flags>
   FASTADAM_INLINE void update(Real& p, Real g, Real* state) const {
     Real& m = state[0];
-    if constexpr ((flags & maximize) != 0) g = -g;
     const Real direction = b1 * m + c1 * g;
     m = flush_subnormal(b2 * m + c2 * g);
     p = d * p - a * sign(direction);

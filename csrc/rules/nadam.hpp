@@ -1,6 +1,7 @@
 // NAdam (Dozat, 2016), with the schedule of the momentum and the decoupled weight decay that PyTorch has.
 #pragma once
 
+#include "description.hpp"
 #include "power.hpp"
 #include "real.hpp"
 
@@ -8,13 +9,20 @@ namespace fastadam {
 namespace {
 
 struct NAdam {
-  enum Option { lr, beta1, beta2, eps, weight_decay, momentum_decay, option_count };
-  enum Flag : unsigned { maximize = 1, coupled = 2, variant_count = 4 };
-  static constexpr const char* option_names[] = {"lr", "beta1", "beta2", "eps", "weight_decay", "momentum_decay"};
-  static constexpr const char* flag_names[] = {"maximize", "coupled"};
+  enum Option { lr, beta1, beta2, eps, weight_decay, momentum_decay, decoupled_weight_decay, option_count };
+  enum Flag : unsigned { coupled = 1, variant_count = 2 };
+  static constexpr OptionInfo options[] = {{"lr", Range::non_negative},
+                                           {"beta1", Range::decay_rate},
+                                           {"beta2", Range::decay_rate},
+                                           {"eps", Range::non_negative},
+                                           {"weight_decay", Range::non_negative},
+                                           {"momentum_decay", Range::non_negative},
+                                           {"decoupled_weight_decay", Range::flag}};
+  static constexpr StateInfo states[] = {{"exp_avg"}, {"exp_avg_sq"}};
 
-  // exp_avg, exp_avg_sq
-  static constexpr int state_count(unsigned) { return 2; }
+  static constexpr unsigned flags_of(const double* option) {
+    return when(option[weight_decay] != 0 && option[decoupled_weight_decay] == 0, coupled);
+  }
 
   Real b1, b2, c1, c2;  // decay of the two moments, and one minus it
   Real ag, am;          // step sizes of the gradient and of the first moment, bias corrections included
@@ -53,7 +61,6 @@ struct NAdam {
   FASTADAM_INLINE void update(Real& p, Real g, Real* state) const {
     Real& m = state[0];
     Real& v = state[1];
-    if constexpr ((flags & maximize) != 0) g = -g;
     if constexpr ((flags & coupled) != 0) g = g + wd * p;
     m = flush_subnormal(b1 * m + c1 * g);
     v = flush_subnormal(b2 * v + (c2 * g) * g);

@@ -5,6 +5,7 @@
 // laid end to end, are added up in chunks in the same way until one is left. A square of a binary32 is exact in binary64.
 #pragma once
 
+#include "../step_options.hpp"
 #include "real.hpp"
 
 namespace fastadam {
@@ -25,19 +26,20 @@ FASTADAM_INLINE Real64 sum_lanes(Real64* lanes) {
 // What a step makes of the sum of squares.
 struct NormVerdict {
   Real64 norm;   // of the gradients times grad_scale
-  Real scale;    // for GradientTransform
+  Real scale;    // what gradients are to be multiplied by
   bool applies;  // false: the step is skipped
 };
 
-// `max_norm` is above 0; infinity limits nothing. With a limit, a norm that is NaN makes the scale NaN.
-FASTADAM_INLINE NormVerdict judge_norm(Real64 sum, Real64 grad_scale, Real64 max_norm, bool skip_nonfinite) {
+// With a max_norm, a norm that is NaN makes the scale NaN.
+FASTADAM_INLINE NormVerdict judge_norm(Real64 sum, const StepOptions& options) {
   constexpr double largest = 1.7976931348623157e308;
+  const Real64 grad_scale = Real64(options.grad_scale), max_norm = Real64(options.max_norm);
   NormVerdict verdict;
   verdict.norm = absolute(grad_scale) * square_root(sum);
   const bool is_within = verdict.norm < max_norm || Real64(largest) < max_norm;
   verdict.scale = Real(is_within ? grad_scale : grad_scale * (max_norm / verdict.norm));
   const bool is_finite = verdict.norm >= Real64(0) && !(Real64(largest) < verdict.norm);
-  verdict.applies = !skip_nonfinite || is_finite;
+  verdict.applies = !options.skip_nonfinite || is_finite;
   return verdict;
 }
 

@@ -1,6 +1,7 @@
 // RAdam (Liu et al., 2020, Algorithm 2), with PyTorch's threshold and decoupled weight decay.
 #pragma once
 
+#include "description.hpp"
 #include "power.hpp"
 #include "real.hpp"
 
@@ -8,13 +9,16 @@ namespace fastadam {
 namespace {
 
 struct RAdam {
-  enum Option { lr, beta1, beta2, eps, weight_decay, option_count };
-  enum Flag : unsigned { maximize = 1, coupled = 2, variant_count = 4 };
-  static constexpr const char* option_names[] = {"lr", "beta1", "beta2", "eps", "weight_decay"};
-  static constexpr const char* flag_names[] = {"maximize", "coupled"};
+  enum Option { lr, beta1, beta2, eps, weight_decay, decoupled_weight_decay, option_count };
+  enum Flag : unsigned { coupled = 1, variant_count = 2 };
+  static constexpr OptionInfo options[] = {{"lr", Range::non_negative},           {"beta1", Range::decay_rate},
+                                           {"beta2", Range::decay_rate},          {"eps", Range::non_negative},
+                                           {"weight_decay", Range::non_negative}, {"decoupled_weight_decay", Range::flag}};
+  static constexpr StateInfo states[] = {{"exp_avg"}, {"exp_avg_sq"}};
 
-  // exp_avg, exp_avg_sq
-  static constexpr int state_count(unsigned) { return 2; }
+  static constexpr unsigned flags_of(const double* option) {
+    return when(option[weight_decay] != 0 && option[decoupled_weight_decay] == 0, coupled);
+  }
 
   Real b1, b2, c1, c2;  // decay of the two moments, and one minus it
   Real a;               // step size; bias corrections and rectification included
@@ -49,7 +53,6 @@ struct RAdam {
   FASTADAM_INLINE void update(Real& p, Real g, Real* state) const {
     Real& m = state[0];
     Real& v = state[1];
-    if constexpr ((flags & maximize) != 0) g = -g;
     if constexpr ((flags & coupled) != 0) g = g + wd * p;
     m = flush_subnormal(b1 * m + c1 * g);
     v = flush_subnormal(b2 * v + (c2 * g) * g);

@@ -1,19 +1,24 @@
 // RMSProp (Tieleman & Hinton, 2012, lecture 6.5), centered as in Graves (2013, equations 38 to 45), with PyTorch's momentum.
 #pragma once
 
+#include "description.hpp"
 #include "real.hpp"
 
 namespace fastadam {
 namespace {
 
 struct RMSprop {
-  enum Option { lr, alpha, eps, weight_decay, momentum, option_count };
-  enum Flag : unsigned { centered = 1, with_momentum = 2, maximize = 4, coupled = 8, variant_count = 16 };
-  static constexpr const char* option_names[] = {"lr", "alpha", "eps", "weight_decay", "momentum"};
-  static constexpr const char* flag_names[] = {"centered", "with_momentum", "maximize", "coupled"};
+  enum Option { lr, alpha, eps, weight_decay, momentum, with_centering, option_count };
+  enum Flag : unsigned { centered = 1, with_momentum = 2, coupled = 4, variant_count = 8 };
+  static constexpr OptionInfo options[] = {{"lr", Range::non_negative},       {"alpha", Range::decay_rate},
+                                           {"eps", Range::non_negative},      {"weight_decay", Range::non_negative},
+                                           {"momentum", Range::non_negative}, {"centered", Range::flag}};
+  static constexpr StateInfo states[] = {{"square_avg"}, {"grad_avg", centered}, {"momentum_buffer", with_momentum}};
 
-  // square_avg; grad_avg if centered; momentum_buffer with momentum.
-  static constexpr int state_count(unsigned flags) { return 1 + (flags & centered ? 1 : 0) + (flags & with_momentum ? 1 : 0); }
+  static constexpr unsigned flags_of(const double* option) {
+    return when(option[with_centering] != 0, centered) | when(option[momentum] != 0, with_momentum) |
+           when(option[weight_decay] != 0, coupled);
+  }
 
   Real a;     // step size
   Real b, c;  // decay of the averages, and one minus it
@@ -34,7 +39,6 @@ struct RMSprop {
 
   template <unsigned flags>
   FASTADAM_INLINE void update(Real& p, Real g, Real* state) const {
-    if constexpr ((flags & maximize) != 0) g = -g;
     if constexpr ((flags & coupled) != 0) g = g + wd * p;
     Real& square_avg = state[0];
     square_avg = flush_subnormal(b * square_avg + (c * g) * g);

@@ -1,19 +1,32 @@
 // Stochastic gradient descent, with momentum (Polyak, 1964) and Nesterov's variant, as in Sutskever et al. (2013).
 #pragma once
 
+#include "description.hpp"
 #include "real.hpp"
 
 namespace fastadam {
 namespace {
 
 struct SGD {
-  enum Option { lr, momentum, dampening, weight_decay, option_count };
-  enum Flag : unsigned { with_momentum = 1, nesterov = 2, maximize = 4, coupled = 8, variant_count = 16 };
-  static constexpr const char* option_names[] = {"lr", "momentum", "dampening", "weight_decay"};
-  static constexpr const char* flag_names[] = {"with_momentum", "nesterov", "maximize", "coupled"};
+  enum Option { lr, momentum, dampening, weight_decay, with_nesterov, option_count };
+  enum Flag : unsigned { with_momentum = 1, nesterov = 2, coupled = 4, variant_count = 8 };
+  static constexpr OptionInfo options[] = {{"lr", Range::non_negative},
+                                           {"momentum", Range::non_negative},
+                                           {"dampening", Range::finite},
+                                           {"weight_decay", Range::non_negative},
+                                           {"nesterov", Range::flag}};
+  static constexpr StateInfo states[] = {{"momentum_buffer", with_momentum}};
 
-  // momentum_buffer
-  static constexpr int state_count(unsigned flags) { return flags & with_momentum ? 1 : 0; }
+  static constexpr unsigned flags_of(const double* option) {
+    return when(option[momentum] != 0, with_momentum) | when(option[with_nesterov] != 0, nesterov) |
+           when(option[weight_decay] != 0, coupled);
+  }
+
+  // What is wrong with options that do not go together, each of which is good.
+  static constexpr const char* conflict(const double* option) {
+    const bool fits = option[with_nesterov] == 0 || (option[momentum] != 0 && option[dampening] == 0);
+    return fits ? nullptr : "nesterov is 1; expected a momentum above 0 and no dampening";
+  }
 
   Real a;     // step size
   Real b, c;  // decay of the buffer, and the gradient's share in it: 0 and 1 in the first step, which has no buffer yet
@@ -32,7 +45,6 @@ struct SGD {
 
   template <unsigned flags>
   FASTADAM_INLINE void update(Real& p, Real g, Real* state) const {
-    if constexpr ((flags & maximize) != 0) g = -g;
     if constexpr ((flags & coupled) != 0) g = g + wd * p;
     if constexpr ((flags & with_momentum) != 0) {
       Real& buffer = state[0];

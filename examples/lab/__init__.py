@@ -1,1 +1,1 @@
-"""What the programs of the gallery share."""
+"""Shared code of the gallery's programs."""

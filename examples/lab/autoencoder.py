@@ -1,4 +1,4 @@
-"""A variational autoencoder (Kingma & Welling 2014) with its gradient by hand."""
+"""A variational autoencoder (Kingma & Welling 2014) with a hand-written gradient."""
 
 import numpy as np
 
@@ -6,8 +6,8 @@ from lab.layers import Dense, Model, Softplus, backward, forward, sigmoid
 
 
 class Autoencoder(Model):
-    """Layers that encode an image to means and logarithms of variances of normal distributions, and layers that decode a sample
-    of these to the probability of each pixel. As in the paper, both have one hidden layer of softplus units."""
+    """Layers that encode an image as means and log-variances of normal distributions, and layers that decode a sample of these
+    into a probability for each pixel. As in the paper, both have one hidden layer of softplus units."""
 
     def __init__(self, pixels, hidden, latent, seed, xp=np):
         self.latent = latent
@@ -16,8 +16,8 @@ class Autoencoder(Model):
         super().__init__([*self.encoder, *self.decoder], seed, xp)
 
     def loss(self, x, rng):
-        """The mean negative variational lower bound of a batch, by one sample for each image, in nats, as an array without
-        dimensions; leaves its gradient in `grads`."""
+        """The mean negative variational lower bound of a batch in nats, from one sample per image, as a 0-d array. Stores its
+        gradient in `grads`."""
         xp, count = self.xp, len(x)
         code = forward(self.encoder, x)
         mean, log_variance = code[:, : self.latent], code[:, self.latent :]

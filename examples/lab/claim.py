@@ -1,24 +1,24 @@
-"""What the eight claims of the paper have in common: each is measured, drawn, told in a line, and checked."""
+"""The base class of the paper's eight claims: each is measured, plotted, summarized in a line, and checked."""
 
 
 class Claim:
-    """A property that Kingma & Ba (2015) claim of Adam, in their words, and whether it holds by what is measured here."""
+    """A property that Kingma & Ba (2015) claim of Adam, in their words, and whether the measurements here support it."""
 
     words: str
     verdict: str
     title: str  # of its panel
 
     def measure(self, settings):
-        """Do the work, and keep the numbers as attributes."""
+        """Measure, and store the numbers as attributes."""
         raise NotImplementedError
 
     def line(self):
-        """The numbers, in a line."""
+        """A one-line summary of the numbers."""
         raise NotImplementedError
 
     def draw(self, axes):
         raise NotImplementedError
 
     def check(self):
-        """Raise AssertionError, with the numbers, if the verdict is not what they say."""
+        """Raise AssertionError, with the numbers, if they do not support the verdict."""
         raise NotImplementedError

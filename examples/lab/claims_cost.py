@@ -1,6 +1,6 @@
-"""The paper's claims on what Adam costs: simple to implement, efficient, little memory, suited to large problems.
+"""The paper's claims about the cost of Adam: simple to implement, efficient, little memory, suited to large problems.
 
-Small versions measure times and do not judge them: they are for tests, which may run on a machine that is busy.
+Small versions measure times but do not judge them: they are for tests, which may run on a busy machine.
 """
 
 import ast
@@ -17,7 +17,7 @@ from fastadam.viz.style import STYLES
 from lab.claim import Claim
 from lab.layers import Classifier, Dense, ReLU
 
-# How many arrays a step reads or writes, beside the two that negating the parameters in place does.
+# How many arrays a step reads or writes, relative to the two of negating the parameters in place.
 TRAFFIC = {"SGD": 3 / 2, "momentum": 5 / 2, "AdaGrad": 5 / 2, "Adam": 7 / 2, "AMSGrad": 9 / 2}
 
 
@@ -30,7 +30,7 @@ def adam(p, g, m, v, t, lr=1e-3, b1=0.9, b2=0.999, eps=1e-8):
 
 
 def seconds(calls, repeats):
-    """The shortest time of each of some calls, which take turns; the first turn, which touches memory, does not count."""
+    """The shortest time of each call. Calls take turns; the first turn, which touches memory, does not count."""
     times = {name: [] for name in calls}
     for _ in range(repeats + 1):
         for name, call in calls.items():
@@ -65,7 +65,7 @@ class Simple(Claim):
 
     def line(self):
         return (
-            f"{self.statements} statements of NumPy; in float64 they are within {self.difference:.0e} of the kernel after "
+            f"{self.statements} NumPy statements; in float64 they are within {self.difference:.0e} of the kernel after "
             "1,000 steps of 0.001"
         )
 
@@ -82,7 +82,7 @@ class Simple(Claim):
 class Efficient(Claim):
     words = "computationally efficient"
     verdict = "holds"
-    title = "Time of a step"
+    title = "Time per step"
 
     def measure(self, settings):
         self.is_judged = not settings.small
@@ -100,9 +100,9 @@ class Efficient(Claim):
 
     def line(self):
         return (
-            f"a step takes {self.passes['Adam']:.1f} times as long as negating the parameters in memory, and moves "
-            f"{TRAFFIC['Adam']} times as much (SGD: {self.passes['SGD']:.1f} times); {self.share:.0%} of the time of a "
-            "gradient of a 784-256-10 network on a batch of 128"
+            f"a step takes {self.passes['Adam']:.1f} times as long as negating the parameters in memory (SGD: "
+            f"{self.passes['SGD']:.1f} times) and moves {TRAFFIC['Adam']} times as many bytes; it takes {self.share:.0%} of "
+            "the time of computing the gradient of a 784-256-10 network on a batch of 128"
         )
 
     def draw(self, axes):
@@ -127,7 +127,7 @@ class Memory(Claim):
         param, grad = arrays(size)
         self.bytes, self.step_bytes = {}, {}
         for name in TRAFFIC:
-            tracemalloc.start()  # which sees NumPy's arrays
+            tracemalloc.start()  # NumPy reports its arrays to it
             optimizer = METHODS[name].make(param, 1e-3)
             self.bytes[name] = round(tracemalloc.get_traced_memory()[0] / size, 2)
             tracemalloc.reset_peak()
@@ -137,13 +137,13 @@ class Memory(Claim):
 
     def line(self):
         return (
-            f"{self.bytes['Adam']:g} bytes of state a parameter of 4 bytes, and {self.step_bytes['Adam']:g} more in a step; "
-            f"but that is twice the model, where SGD has {self.bytes['SGD']:g} and momentum {self.bytes['momentum']:g}"
+            f"{self.bytes['Adam']:g} bytes of state per 4-byte parameter, {self.step_bytes['Adam']:g} more during a step; "
+            f"but that is twice the model, while SGD needs {self.bytes['SGD']:g} and momentum {self.bytes['momentum']:g}"
         )
 
     def draw(self, axes):
         axes.barh(list(TRAFFIC), list(self.bytes.values()), color=[STYLES[name].color for name in TRAFFIC])
-        axes.set(xlabel="bytes a parameter", xticks=[0, 4, 8, 12], yticks=[])  # the names are in the panel to the left
+        axes.set(xlabel="bytes per parameter", xticks=[0, 4, 8, 12], yticks=[])  # the names are in the left panel
         axes.invert_yaxis()
 
     def check(self):
@@ -154,7 +154,7 @@ class Memory(Claim):
 class Large(Claim):
     words = "well suited for problems that are large in terms of data and/or parameters"
     verdict = "holds"
-    title = "Time a parameter"
+    title = "Time per parameter"
 
     def measure(self, settings):
         self.is_judged = not settings.small
@@ -169,8 +169,8 @@ class Large(Claim):
     def line(self):
         low, high = min(self.nanoseconds), max(self.nanoseconds)
         return (
-            f"{low:.2f} to {high:.2f} ns a parameter from {self.sizes[0]:.0e} to {self.sizes[-1]:.0e} parameters on one "
-            "thread: linear but for the caches; data are seen a batch at a time"
+            f"{low:.2f} to {high:.2f} ns per parameter from {self.sizes[0]:.0e} to {self.sizes[-1]:.0e} parameters on one "
+            "thread: linear, apart from cache effects; data are processed in batches"
         )
 
     def draw(self, axes):

@@ -1,4 +1,4 @@
-"""The paper's claims on gradients: invariant to their diagonal rescaling, non-stationary objectives, noise and sparsity."""
+"""The paper's claims about gradients: invariance to diagonal rescaling, non-stationary objectives, noise and sparsity."""
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -22,7 +22,7 @@ NOISY = {
 
 
 def rosenbrock(make, scale, steps=300):
-    """Where steps from (-1.2, 1) end if all gradients are multiplied by `scale`."""
+    """The final point of steps from (-1.2, 1) with all gradients multiplied by `scale`."""
     point, grad = np.array([-1.2, 1], np.float32), np.empty(2, np.float32)
     optimizer = make(point)
     for _ in range(steps):
@@ -54,7 +54,7 @@ class Invariant(Claim):
         rounding, default = max(self.by_eps[0.0]), dict(zip(self.scales, self.by_eps[1e-8], strict=True))
         return (
             f"eps = 0: {'the same bits' if self.same_bits else 'other bits'} for powers of two from 2^-40 to 2^40, within "
-            f"{rounding:.0e} for others (rounding); eps = 1e-8: off by {default[1e-10]:.1g} for gradients times 1e-10"
+            f"{rounding:.0e} for other factors (rounding); eps = 1e-8: off by {default[1e-10]:.1g} for gradients times 1e-10"
         )
 
     def draw(self, axes):
@@ -76,7 +76,7 @@ class NonStationary(Claim):
     title = "Moving optimum"
 
     def measure(self, settings):
-        """Follow a sine of amplitude 5 through noisy gradients, with the learning rate that is best in its second period."""
+        """Follow a sine of amplitude 5 with noisy gradients, at the learning rate that is best in the second period."""
         self.period, self.periods = (1_000, 10) if settings.small else (2_000, 30)
         self.distance = {}
         for method, rates in MOVING.items():

@@ -1,4 +1,4 @@
-"""The paper's claim that Adam takes little tuning: which learning rates work, on problems of very different kinds."""
+"""The paper's claim that Adam needs little tuning: which learning rates work on very different problems."""
 
 import numpy as np
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
@@ -18,7 +18,7 @@ class LittleTuning(Claim):
     title = "Learning rates that work"
 
     def measure(self, settings):
-        """A learning rate works if it brings nine tenths of the fall in loss that the method's best one brings."""
+        """A learning rate works if it achieves nine tenths of the decrease in loss of the method's best one."""
         self.rates = [float(f"{rate:.1g}") for rate in 10 ** np.arange(-7, 1.1, 0.5)]
         self.works = {name: {} for name in METHODS}
         for problem, (layers, data, epochs, batch) in problems(settings.seed).items():
@@ -41,11 +41,11 @@ class LittleTuning(Claim):
         widths = {name: np.mean([decades(rates) for rates in works.values()]) for name, works in self.works.items()}
         lowest = {name: [min(rates) for rates in works.values()] for name, works in self.works.items()}
         return (
-            f"of {len(self.works['Adam'])} problems' intervals of learning rates that work, Adam's share "
-            f"{', '.join(f'{rate:g}' for rate in self.everywhere['Adam']) or 'none'}, and those of SGD with momentum "
-            f"{', '.join(f'{rate:g}' for rate in self.everywhere['momentum']) or 'none'}: their lower ends are "
-            f"{decades(lowest['Adam']):.1f} and {decades(lowest['momentum']):.1f} decades apart. But an interval is "
-            f"{widths['Adam']:.1f} and {widths['momentum']:.1f} decades wide on average"
+            f"learning rates that work on all {len(self.works['Adam'])} problems: "
+            f"{', '.join(f'{rate:g}' for rate in self.everywhere['Adam']) or 'none'} for Adam, "
+            f"{', '.join(f'{rate:g}' for rate in self.everywhere['momentum']) or 'none'} for SGD with momentum. The lower ends "
+            f"of their intervals are up to {decades(lowest['Adam']):.1f} and {decades(lowest['momentum']):.1f} decades apart, "
+            f"but the intervals are {widths['Adam']:.1f} and {widths['momentum']:.1f} decades wide on average"
         )
 
     def draw(self, axes):
@@ -71,7 +71,7 @@ def decades(rates):
 
 
 def problems(seed):
-    """By name: what makes layers, data, epochs and batch size. Measurements are in the units in which they come."""
+    """By name: a function that creates the layers, the data, epochs and batch size. Features keep their original units."""
     digits, cancer, wine = (load(return_X_y=True) for load in (load_digits, load_breast_cancer, load_wine))
     reviews = synthetic_reviews(seed, 2_000, 2_000, 40)
 

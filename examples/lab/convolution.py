@@ -6,9 +6,9 @@ from lab.layers import Layer
 
 
 class Convolution(Layer):
-    """`outputs` filters of `size` x `size` (odd), with stride 1 and zeros around the image: the output is as high and wide.
+    """`outputs` filters of `size` x `size` (odd), with stride 1 and zero padding: the output has the same height and width.
 
-    All patches become rows of one matrix ("im2col"), so that the work is done by one matrix product.
+    All patches become rows of one matrix ("im2col"), so that one matrix product does the work.
     """
 
     def __init__(self, inputs, outputs, size):
@@ -46,10 +46,10 @@ class Convolution(Layer):
 
 
 class MaxPooling(Layer):
-    """The largest of each 2 x 2 square; the height and width have to be even. Equal ones share the gradient."""
+    """The maximum of each 2 x 2 square; height and width must be even. Equal maxima share the gradient."""
 
     def forward(self, x, rng=None):
-        maximum = self.xp.maximum  # of strided views: many times as fast as max over short axes
+        maximum = self.xp.maximum  # on strided views: many times as fast as max over short axes
         corners = [x[:, i::2, j::2] for i, j in np.ndindex(2, 2)]
         largest = maximum(maximum(corners[0], corners[1]), maximum(corners[2], corners[3]))
         self.winners, self.image = [corner == largest for corner in corners], x.shape

@@ -1,6 +1,6 @@
-"""Data sets: MNIST, CIFAR-10 and IMDB from a folder of the user's, and what stands in for them: digits, and made-up reviews.
+"""Data sets: MNIST, CIFAR-10 and IMDB from a folder, and their substitutes: digits and synthetic reviews.
 
-Each loader returns the training set alone, as that is whose loss the paper's figures show.
+Each loader returns only the training set, since the paper's figures show the training loss.
 """
 
 import gzip
@@ -18,7 +18,7 @@ VOCABULARY = 10_000  # as in section 6.1 of the paper
 
 
 class Data(NamedTuple):
-    """Examples, their classes, which count from 0, and words for a figure."""
+    """Examples, their classes, counted from 0, and a description for a figure."""
 
     inputs: Any  # float32: images (count, height, width, channels) in [0, 1], or a sparse matrix of counts (count, words)
     labels: np.ndarray
@@ -35,7 +35,7 @@ class Data(NamedTuple):
 
 
 def on_device(xp, array):
-    """An array or sparse matrix for NumPy, or on the GPU for CuPy."""
+    """An array or sparse matrix, moved to the GPU if `xp` is CuPy."""
     if xp is np:
         return array
     if sparse.issparse(array):
@@ -47,12 +47,12 @@ def on_device(xp, array):
 
 def digits():
     images, labels = load_digits(return_X_y=True)
-    images = (images / 16).astype(np.float32).reshape(-1, 8, 8, 1)  # grey levels are 0 to 16
-    return Data(images, labels, f"scikit-learn's digits, {len(labels):,} images of 8 x 8, in place of MNIST")
+    images = (images / 16).astype(np.float32).reshape(-1, 8, 8, 1)  # gray levels are 0 to 16
+    return Data(images, labels, f"scikit-learn's digits, {len(labels):,} images of 8 x 8, instead of MNIST")
 
 
 def mnist(folder):
-    """The files of yann.lecun.com/exdb/mnist, compressed or not, in `folder` or its MNIST/raw, where torchvision puts them."""
+    """The files of yann.lecun.com/exdb/mnist, compressed or not, in `folder` or in MNIST/raw, as torchvision stores them."""
     names = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
     options = [(where, end) for where in (folder, folder / "MNIST" / "raw") for end in ("", ".gz")]
     candidates = [[where / f"{name}{end}" for name in names] for where, end in options]
@@ -64,7 +64,7 @@ def mnist(folder):
 
 
 def cifar10(folder):
-    """The binary or the Python version of cs.toronto.edu/~kriz/cifar.html, in `folder` or where its archive puts them."""
+    """The binary or Python version of cs.toronto.edu/~kriz/cifar.html, in `folder` or in the folder of its archive."""
     kinds = [("cifar-10-batches-bin", ".bin"), ("cifar-10-batches-py", "")]
     options = [(where, end) for name, end in kinds for where in (folder, folder / name)]
     candidates = [[where / f"data_batch_{k}{end}" for k in range(1, 6)] for where, end in options]
@@ -76,7 +76,7 @@ def cifar10(folder):
 
 
 def imdb(folder):
-    """The reviews of ai.stanford.edu/~amaas/data/sentiment, as counts of their commonest words."""
+    """The reviews of ai.stanford.edu/~amaas/data/sentiment, as counts of the most common words."""
     kinds = "neg", "pos"
     candidates = [[where / "train" / kind for kind in kinds] for where in (folder, folder / "aclImdb")]
     folders = _first_complete("IMDB", folder, candidates)
@@ -87,15 +87,14 @@ def imdb(folder):
     words = CountVectorizer(input="filename", max_features=VOCABULARY, dtype=np.float32)
     counts = words.fit_transform([path for found in files for path in found]).tocsr()
     labels = np.repeat([0, 1], [len(found) for found in files])
-    return Data(counts, labels, f"IMDB, {len(labels):,} reviews, their {counts.shape[1]:,} commonest words")
+    return Data(counts, labels, f"IMDB, {len(labels):,} reviews, their {counts.shape[1]:,} most common words")
 
 
 def synthetic_reviews(seed, count, words, length=100, tendency=0.5):
-    """Made-up reviews of `length` words, which follow Zipf's law: the k-th commonest of `words` is 1/k as frequent as the
-    first.
+    """Synthetic reviews of `length` words by Zipf's law: the k-th most common of `words` is 1/k as frequent as the first.
 
-    A word's frequency in good reviews is `exp(s)` times, in bad ones `exp(-s)` times that, with a normal `s` for each word, of
-    standard deviation `tendency`, so that most of what tells them apart is in rare words.
+    In good reviews a word's frequency is multiplied by `exp(s)`, in bad ones by `exp(-s)`. Each word has its own `s`, which is
+    normal with standard deviation `tendency`, so most of the information is in rare words.
     """
     rng = np.random.default_rng(seed)
     tendencies = tendency * rng.standard_normal(words)
@@ -110,7 +109,7 @@ def synthetic_reviews(seed, count, words, length=100, tendency=0.5):
     return Data(
         counts,
         labels,
-        f"a synthetic corpus: {count:,} reviews of {length} words out of {words:,} by Zipf's law, in place of IMDB",
+        f"a synthetic corpus: {count:,} reviews of {length} words out of {words:,} by Zipf's law, instead of IMDB",
     )
 
 
@@ -176,7 +175,7 @@ def _read_cifar_python(path):
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Makes NumPy arrays and plain values, and refuses all else that a pickle may ask for, which could be any code."""
+    """Loads only NumPy arrays and plain values; anything else in a pickle could run arbitrary code."""
 
     def find_class(self, module, name):
         allowed = {"_reconstruct": np.empty(0).__reduce__()[0], "ndarray": np.ndarray, "dtype": np.dtype}

@@ -1,4 +1,4 @@
-"""Loss curves in the manner of the paper, drawn as every method is drawn everywhere."""
+"""Loss curves like the paper's, with the same style for a method in every figure."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -7,14 +7,13 @@ from matplotlib.ticker import MaxNLocator
 from fastadam.viz.style import STYLES
 
 CAPTION = {"fontsize": "small", "color": "#555555"}
-POINTS = 50  # of a curve, at most
+POINTS = 50  # the most points of a curve
 
 
 def loss_curves(panels, title, caption):
-    """The losses of runs over the epochs, a panel for each item of `panels`, its title to runs. `caption` says what the
-    data are.
+    """Plot the losses of runs over the epochs. `panels` maps the title of each panel to its runs; `caption` describes the data.
 
-    Where there are many epochs, a point is the mean of some of them. Runs with a note are faint.
+    If there are many epochs, a point is the mean of several. Runs with a note are faint.
     """
     figure = Figure(figsize=(7 if len(panels) == 1 else 10, 4.3), layout="constrained")
     for axes, (subtitle, runs) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
@@ -34,7 +33,7 @@ def loss_curves(panels, title, caption):
 
 
 def draw(axes, method, x, y, **options):
-    """A line in the style of a method, with a few of its marks."""
+    """Draw a line in the style of a method, with a few markers."""
     style = STYLES[method]
     return axes.plot(
         x, y, color=style.color, linestyle=style.linestyle, marker=style.marker, markevery=max(1, len(x) // 8), **options

@@ -1,4 +1,4 @@
-"""Train a model with each method and each learning rate of a grid, and keep each method's best, as the paper does."""
+"""Train a model with each method and each learning rate of a grid, and keep the best run of each method, as in the paper."""
 
 import math
 from typing import NamedTuple
@@ -10,13 +10,13 @@ from fastadam.viz import METHODS
 
 
 class Run(NamedTuple):
-    """A training with a method and a learning rate, and the mean loss of each epoch's batches."""
+    """One training run: its method, its learning rate, and the mean loss of each epoch's batches."""
 
     method: str
     lr: float
     losses: np.ndarray
     on_edge: bool  # of the grid: the best learning rate may be outside
-    note: str = ""  # tells apart runs with the same method
+    note: str = ""  # distinguishes runs with the same method
 
     @property
     def label(self):
@@ -24,7 +24,7 @@ class Run(NamedTuple):
 
     @property
     def final(self):
-        """The mean loss of the last tenth of the epochs: a single one's is noisy."""
+        """The mean loss of the last tenth of the epochs, since a single epoch is noisy."""
         return float(self.losses[-max(1, len(self.losses) // 10) :].mean())
 
 
@@ -33,12 +33,12 @@ def constant(lr):
 
 
 def inverse_sqrt(lr):
-    """The schedule lr / sqrt(t) of section 4 of the paper, where t counts steps from 1."""
+    """The schedule lr / sqrt(t) of the paper's section 4, where t counts steps from 1."""
     return lambda count: lr / math.sqrt(count + 1)
 
 
 def search(grid, make_model, data, epochs, batch, seed, schedule=constant, note=""):
-    """Train `make_model()` once for each learning rate in `grid`, a mapping of methods to them. Returns a list of `Run`."""
+    """Train `make_model()` once for each learning rate in `grid`, which maps methods to rates. Returns a list of `Run`."""
     runs = []
     with tqdm(total=epochs * sum(map(len, grid.values())), unit="epoch") as bar:
         for method, rates in grid.items():
@@ -52,7 +52,7 @@ def search(grid, make_model, data, epochs, batch, seed, schedule=constant, note=
 
 
 def mean_over_seeds(searches):
-    """The runs of equal searches with several seeds as one, with the geometric means of their losses."""
+    """Combine searches of the same grid with several seeds: each run has the geometric mean of the losses."""
     return [
         same[0]._replace(losses=np.exp(np.mean([np.log(run.losses) for run in same], axis=0)))
         for same in zip(*searches, strict=True)
@@ -60,7 +60,7 @@ def mean_over_seeds(searches):
 
 
 def best(runs):
-    """The run with each method that ended with the lowest loss, by label."""
+    """For each label, the run with the lowest final loss."""
     chosen = {}
     for run in runs:
         if run.label not in chosen or run.final < chosen[run.label].final:
@@ -69,11 +69,11 @@ def best(runs):
 
 
 def train(model, optimizer, data, epochs, batch, seed, progress=lambda count: None):
-    """Step through `data`, a tuple of arrays of equal length, in batches of random order, leaving out what fills no batch.
+    """Train on `data`, a tuple of arrays of equal length, in batches of random order. An incomplete last batch is dropped.
 
-    `progress` is called with the number of epochs that are done since its last call.
+    `progress` is called with the number of epochs done since its last call.
 
-    Returns the mean loss of each epoch's batches; infinity from where it is not finite any more, which ends the training.
+    Returns the mean loss of each epoch's batches. If it is not finite, training stops and the remaining losses are infinite.
     Equal seeds give equal batches and equal noise.
     """
     if data[0].shape[0] < batch:
@@ -97,7 +97,7 @@ def train(model, optimizer, data, epochs, batch, seed, progress=lambda count: No
 
 
 def table(runs):
-    """What came out, for people."""
+    """The results as readable text."""
     return "\n".join(
         f"{label:<20} lr {run.lr:<8g} final loss {run.final:.4g}{', at the edge of the grid' * run.on_edge}"
         for label, run in runs.items()
@@ -117,6 +117,6 @@ def assert_level(runs, first, second, factor):
 
 
 def assert_inside(runs):
-    """No best learning rate is at the edge of its grid, where a better one may be beyond it."""
+    """No best learning rate is at the edge of its grid, where a better one may lie outside."""
     outside = [f"{run.label} at lr {run.lr:g}" for run in runs.values() if run.on_edge]
     assert not outside, f"the best is at the edge of the grid: {', '.join(outside)}"

@@ -1,7 +1,7 @@
-"""Layers of networks with their gradients by hand, in NumPy or CuPy, and models that keep all parameters in one flat buffer.
+"""Layers with hand-written gradients, in NumPy or CuPy, and models that keep all parameters in one flat buffer.
 
-A layer computes `forward`; after it, from the gradient of the loss by its output, `gradients` leaves those by its parameters in
-`grads`, and `propagate` returns the one by its input.
+Call `forward` first. Then, given the gradient of the loss with respect to the layer's output, `gradients` stores the gradient
+with respect to its parameters in `grads`, and `propagate` returns the gradient with respect to its input.
 """
 
 import numpy as np
@@ -10,23 +10,23 @@ import fastadam
 
 
 class Layer:
-    """A function of a batch; this one passes it on. `params` and `grads` are lists of views into the buffers of a model."""
+    """A function of a batch; this base class is the identity. `params` and `grads` are lists of views of a model's buffers."""
 
     xp = np
 
     def initial(self, rng):
-        """The parameters' initial values, as a sequence of arrays."""
+        """The initial values of the parameters, a sequence of arrays."""
         return ()
 
     def forward(self, x, rng=None):
-        """The output. `rng` makes the noise of a training step; None: there is none."""
+        """The output. `rng` generates the noise of a training step; None means no noise."""
         return x
 
     def gradients(self, error):
-        """Leave the gradient of the loss by the parameters in `grads`, where `error` is the one by the output."""
+        """Store the gradient for the parameters in `grads`; `error` is the gradient for the output."""
 
     def propagate(self, error):
-        """The gradient of the loss by the input, where `error` is the one by the output."""
+        """The gradient for the input; `error` is the gradient for the output."""
         return error
 
 
@@ -72,7 +72,7 @@ class Softplus(Layer):
 
 
 class Dropout(Layer):
-    """Zero each element with probability `rate`, and scale the others: the expectation stays (Srivastava et al. 2014)."""
+    """Zero each element with probability `rate`, and scale the others to keep the expectation (Srivastava et al. 2014)."""
 
     def __init__(self, rate):
         self.rate = rate
@@ -89,7 +89,7 @@ class Dropout(Layer):
 
 
 class SparseDropout(Dropout):
-    """The same on a sparse matrix, of which only what is stored matters. Has to be the first layer: it has no `propagate`."""
+    """Dropout on the stored elements of a sparse matrix. It must be the first layer, as it has no `propagate`."""
 
     def forward(self, x, rng=None):
         if rng is not None:
@@ -99,14 +99,14 @@ class SparseDropout(Dropout):
 
 
 def forward(layers, x, rng=None):
-    """The output of layers one after the other."""
+    """The output of the layers, applied in order."""
     for layer in layers:
         x = layer.forward(x, rng)
     return x
 
 
 def backward(layers, error):
-    """Leave the gradients of all layers in their `grads`. Returns the error of the first layer's output."""
+    """Store the gradients of all layers in their `grads`. Returns the gradient for the first layer's output."""
     for layer in reversed(layers[1:]):
         layer.gradients(error)
         error = layer.propagate(error)
@@ -115,11 +115,11 @@ def backward(layers, error):
 
 
 def sigmoid(xp, x):
-    return 0.5 * (xp.tanh(0.5 * x) + 1)  # without the overflow of exp
+    return 0.5 * (xp.tanh(0.5 * x) + 1)  # exp could overflow
 
 
 def softmax_cross_entropy(xp, logits, labels):
-    """The mean cross-entropy of a batch, and its gradient by the logits."""
+    """The mean cross-entropy of a batch, and its gradient with respect to the logits."""
     logits = logits - logits.max(axis=1, keepdims=True)
     log_prob = logits - xp.log(xp.exp(logits).sum(axis=1, keepdims=True))
     rows = xp.arange(len(labels))
@@ -129,8 +129,8 @@ def softmax_cross_entropy(xp, logits, labels):
 
 
 class Model:
-    """Layers whose parameters are views of one flat buffer, `params`, and so are their gradients, of `grads`: one native call
-    steps them all. What is random in the initial values is made by NumPy from `seed`, and the same on a GPU."""
+    """Layers whose parameters and gradients are views of two flat buffers, `params` and `grads`, so that one native call steps
+    them all. NumPy draws the initial values from `seed`, so they are the same on a GPU."""
 
     def __init__(self, layers, seed, xp=np):
         self.layers, self.xp = layers, xp
@@ -141,7 +141,7 @@ class Model:
         self.bind(params, fastadam.flatten([xp.zeros_like(params)])[0])
 
     def bind(self, params, grads):
-        """Work with these buffers."""
+        """Make the layers use these buffers."""
         self.params, self.grads, start = params, grads, 0
         for layer, shapes in zip(self.layers, self.shapes, strict=True):
             layer.xp, layer.params, layer.grads = self.xp, [], []
@@ -153,14 +153,14 @@ class Model:
 
 
 class Classifier(Model):
-    """A network whose outputs are the logits of classes, with `l2 / 2` times the sum of its squared parameters in the loss."""
+    """A network whose outputs are class logits. The loss includes `l2 / 2` times the sum of the squared parameters."""
 
     def __init__(self, layers, seed, xp=np, l2=0.0):
         super().__init__(layers, seed, xp)
         self.l2 = l2
 
     def loss(self, x, labels, rng=None):
-        """The mean loss of a batch, as an array without dimensions; leaves its gradient in `grads`."""
+        """The mean loss of a batch, as a 0-d array. Stores its gradient in `grads`."""
         loss, error = softmax_cross_entropy(self.xp, forward(self.layers, x, rng), labels)
         backward(self.layers, error)
         if self.l2:

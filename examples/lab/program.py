@@ -1,4 +1,4 @@
-"""The command line of a program of the gallery: run an experiment, draw what came out, and assert what it is to show."""
+"""The command line of the gallery's programs: run an experiment, plot the results and check them."""
 
 import argparse
 import re
@@ -18,11 +18,11 @@ from lab.figures import CAPTION
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user may choose of an experiment."""
+    """What the user can choose."""
 
-    small: bool = False  # a version for tests, of a few seconds, which shows the same
+    small: bool = False  # a version for tests, which takes a few seconds and shows the same
     seed: int = 0
-    data: Path | None = None  # a folder with the real data; None: what ships with scikit-learn, or is made up
+    data: Path | None = None  # a folder with the real data; None: scikit-learn's or synthetic data
     xp: ModuleType = np  # NumPy or CuPy
 
 
@@ -30,31 +30,29 @@ class Settings:
 class Experiment:
     """A program of the gallery.
 
-    `run` does the work, showing a progress bar; `figure` draws what it returns; `check` raises AssertionError, with numbers, if
-    that does not have the order that the experiment is to show; `summary` says in lines what came out.
+    `run` does the work and shows a progress bar. The others take its result: `figure` plots it; `check` raises AssertionError,
+    with the numbers, if it is not what the experiment should show; `summary` describes it in text.
     """
 
     run: Callable[[Settings], Any]
     figure: Callable[[Any], Figure]
     check: Callable[[Any], None]
     summary: Callable[[Any], str]
-    trains_model: bool = False  # on data and on a device that the user may choose
+    trains_model: bool = False  # whether the user can choose the data and the device
 
 
 def main(experiment: Experiment, path: str, description: str) -> None:
     """The command line of the program at `path`, whose docstring is `description`."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--small", action="store_true", help="a version of a few seconds, as in the tests")
-    parser.add_argument("--seed", type=int, default=0, help="of all that is random (default: 0)")
+    parser.add_argument("--small", action="store_true", help="run the small version, which takes seconds, as in the tests")
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything random (default: 0)")
     parser.set_defaults(data=None, gpu=False)
     if experiment.trains_model:
         parser.add_argument(
             "--data", type=Path, metavar="DIR", help="a folder with the real data set (default: none is needed)"
         )
         parser.add_argument("--gpu", action="store_true", help="compute with CuPy instead of NumPy")
-    parser.add_argument(
-        "--output", type=Path, default=Path(f"build/gallery/{Path(path).stem}.svg"), help="where the figure goes"
-    )
+    parser.add_argument("--output", type=Path, default=Path(f"build/gallery/{Path(path).stem}.svg"), help="file for the figure")
     options = parser.parse_args()
     result = experiment.run(Settings(options.small, options.seed, options.data, _array_module(options.gpu)))
     figure = experiment.figure(result)
@@ -66,16 +64,16 @@ def main(experiment: Experiment, path: str, description: str) -> None:
     try:
         experiment.check(result)
     except AssertionError as error:
-        sys.exit(f"not the expected order: {error}")
+        sys.exit(f"not the expected result: {error}")
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure; as an SVG it has no background, and the same bytes whenever it is written."""
+    """Save a figure. An SVG has no background, and always has the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with rc_context({"svg.hashsalt": path.name, "svg.fonttype": "path"}):
         if path.suffix == ".svg":
             figure.savefig(path, transparent=True, metadata={"Date": None})
-            path.write_text(re.sub(r"^ +|<!--.*?-->", "", path.read_text(), flags=re.MULTILINE))  # indentation is a sixth of it
+            path.write_text(re.sub(r"^ +|<!--.*?-->", "", path.read_text(), flags=re.MULTILINE))  # saves a sixth
         else:
             figure.savefig(path, dpi=150)
 

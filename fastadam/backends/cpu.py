@@ -14,15 +14,20 @@ CACHE_LINE = 64 // 4  # floats
 
 
 def tensors(
-    params: Sequence[Any], states: Sequence[Sequence[Any]], group_sizes: Sequence[int], capturable: bool = False
+    params: Sequence[Any],
+    states: Sequence[Sequence[Any]],
+    group_sizes: Sequence[int],
+    rules: Sequence[_native.Rule],
+    steps: Sequence[int],
+    capturable: bool = False,
 ) -> _native.Tensors:
     """See :class:`fastadam.backends.protocol.Backend`."""
     if capturable:
         raise ValueError("capturable is True, which is for CUDA graphs, but the parameters are not on a GPU; leave it out")
-    return _native.Tensors(params, states, group_sizes)
+    return _native.Tensors(params, states, group_sizes, rules, steps)
 
 
-def full_like(param: Any, values: Sequence[float]) -> list[NDArray[np.float32]]:
+def full_like(param: Any, values: Sequence[float | None]) -> list[NDArray[np.float32]]:
     """See :class:`fastadam.backends.protocol.Backend`.
 
     Each array lies relative to cache lines as the parameter does, so that a kernel which starts at a cache line of one does
@@ -38,7 +43,11 @@ def full_like(param: Any, values: Sequence[float]) -> list[NDArray[np.float32]]:
     size = param.size + CACHE_LINE - 1
     rooms = [np.full(size, value, np.float32) if value else np.zeros(size, np.float32) for value in values]
     starts = [(param.ctypes.data - room.ctypes.data) // 4 % CACHE_LINE for room in rooms]
-    return [room[start : start + param.size].reshape(param.shape) for room, start in zip(rooms, starts, strict=True)]
+    arrays = [room[start : start + param.size].reshape(param.shape) for room, start in zip(rooms, starts, strict=True)]
+    for array, value in zip(arrays, values, strict=True):
+        if value is None:
+            array[...] = param
+    return arrays
 
 
 def pack(arrays: Sequence[Any]) -> NDArray[np.float32]:
@@ -61,9 +70,8 @@ def pack(arrays: Sequence[Any]) -> NDArray[np.float32]:
     return np.concatenate(members, out=room[start : start + size])
 
 
-def step_counts(param: Any, count: int, capturable: bool = False) -> NDArray[np.int64]:
-    """See :class:`fastadam.backends.protocol.Backend`."""
-    return np.zeros(count, np.int64)
+def compile(tensors: Any) -> None:
+    """See :class:`fastadam.backends.protocol.Backend`. The CPU's kernels were compiled when the package was built."""
 
 
 def global_norm(grads: Sequence[Any], threads: int) -> float:

@@ -1,42 +1,37 @@
-"""What a backend offers: fastadam/backends/cpu.py and fastadam/backends/cuda/backend.py are the ones there are."""
+"""What a backend offers: cpu.py and cuda/backend.py are the ones there are."""
 
-import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from fastadam import _native
-
-
-class GradientOptions(NamedTuple):
-    """What a step does to gradients before its rule sees them; see :meth:`fastadam.Optimizer.step`."""
-
-    grad_scale: float = 1.0
-    clip_value: float = math.inf
-    max_norm: float | None = None  # infinity: only find the norm
-    skip_nonfinite: bool = False
-
-    @property
-    def needs_norm(self) -> bool:
-        return self.max_norm is not None or self.skip_nonfinite
+from fastadam._native import Rule, StepOptions
 
 
 class Tensors(Protocol):
-    """Parameters with their states, in groups, checked and ready to be stepped together."""
+    """Parameters with their states, in groups, checked and ready to be stepped together.
 
-    def step(
-        self,
-        rules: Sequence[_native.Rule],
-        grads: Sequence[Any],
-        steps: Any,
-        skips: Any,
-        gradient_options: GradientOptions,
-        threads: int,
-    ) -> Any:
+    They own the rule of each group and all counts.
+    """
+
+    @property
+    def device(self) -> int | None:
+        """The GPU that all arrays are on; None: they are in the CPU's memory."""
+
+    @property
+    def steps(self) -> Any:
+        """How many steps each tensor has taken: one-dimensional int64, which may be written to."""
+
+    @property
+    def skips(self) -> Any:
+        """How many steps `skip_nonfinite` left out: int64, of one element."""
+
+    def set_rules(self, rules: Sequence[Rule]) -> None:
+        """Step by these from now on, a rule for each group; or raise an error and change nothing."""
+
+    def step(self, grads: Sequence[Any], options: StepOptions, threads: int) -> Any:
         """Step every tensor that has a gradient and add one to its step count, or raise :class:`Refused` and change nothing.
 
-        There is a rule for each group. A gradient that is None leaves its tensor alone. `steps` has a count for each tensor;
-        `skips` is one count, of the steps that `skip_nonfinite` left out. Returns the norm, float64, if the options need it
-        (on a device as an array there), else None.
+        A gradient that is None leaves its tensor alone. Returns the norm, float64, if the options want it (on a device as an
+        array there), else None.
         """
 
 
@@ -44,17 +39,23 @@ class Backend(Protocol):
     """A module with these functions."""
 
     def tensors(
-        self, params: Sequence[Any], states: Sequence[Sequence[Any]], group_sizes: Sequence[int], capturable: bool = False
+        self,
+        params: Sequence[Any],
+        states: Sequence[Sequence[Any]],
+        group_sizes: Sequence[int],
+        rules: Sequence[Rule],
+        steps: Sequence[int],
+        capturable: bool = False,
     ) -> Tensors:
-        """`group_sizes` are how many tensors, in their order, each group has."""
+        """`group_sizes` are how many tensors, in their order, each group has; `steps` how many steps each has taken."""
         ...
 
-    def full_like(self, param: Any, values: Sequence[float]) -> list[Any]:
-        """An array like `param` for each value, full of it; none if `param` is not usable, which :meth:`tensors` refuses."""
+    def full_like(self, param: Any, values: Sequence[float | None]) -> list[Any]:
+        """An array like `param` for each value, full of it, or for None a copy; none if :meth:`tensors` refuses `param`."""
         ...
 
-    def step_counts(self, param: Any, count: int, capturable: bool = False) -> Any:
-        """`count` zeros of 64 bits, in the CPU's memory, or if `capturable` beside `param`."""
+    def compile(self, tensors: Tensors) -> None:
+        """Compile what a step needs now, if it is compiled at run time."""
 
     def global_norm(self, grads: Sequence[Any], threads: int) -> Any:
         """The Euclidean norm of all gradients that are not None, float64; on a device as an array there."""

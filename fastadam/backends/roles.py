@@ -2,6 +2,9 @@
 
 from typing import TypeAlias
 
-PARAM, GRAD, STATE = 0, 1, 2  # STATE + k is state k, in the rule's order
+from fastadam._native import GRAD, PARAM, STATE
 
+__all__ = ["GRAD", "PARAM", "STATE", "Place"]
+
+# STATE + k is the role of state k, in the rule's order.
 Place: TypeAlias = tuple[int, int]  # an array: its role, and the index of its tensor

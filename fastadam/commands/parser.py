@@ -88,22 +88,21 @@ examples:
 """
 
 RACE = """\
-Let optimizers descend the same surface from the same start, and write a page
-that plays it: open it in any browser; it needs no network. On it are the ways
-over the surface, learning rates to choose from, and what happens inside each
-step of a method:
+Let several optimizers minimize the same function of two variables from the
+same start, and write a page to watch it in a browser, without a network. It
+shows each method's path so far, learning rates to choose from, and what
+happens inside each step of a method:
 
   gradient      what the method is given
   m, v          its averages (or sums) of gradients and of their squares
-  corrected     m and v without their bias towards zero, where the method
+  corrected     m and v without their bias towards zero, if the method
                 corrects it
-  step          how far it goes
-  effective lr  by what it multiplies corrected m for that: each parameter has
-                its own
+  step          by how much the parameter changes
+  effective lr  what corrected m is multiplied by; each parameter has its own
 
-Each learning rate that is not given is the one, among 1 and 3 of each decade,
-with which the mean height over the race is lowest. Every step is taken by the
-public optimizers. Needs plotly for a page, else matplotlib:
+If no learning rate is given, a method gets the one with the lowest mean loss
+over the race, among 1 and 3 of each decade. Every step is taken by the public
+optimizers. Needs plotly for a page, else matplotlib:
 pip install 'fastadam[viz]'
 """
 

@@ -1,4 +1,4 @@
-"""``python -m fastadam race``: optimizers descend the same surface, as a page, a film or a picture."""
+"""``python -m fastadam race``: several optimizers minimize the same function, shown as a page, a film or a picture."""
 
 import argparse
 import math
@@ -7,18 +7,18 @@ from typing import Any
 
 from fastadam.commands.text import progress, table
 from fastadam.viz import METHODS, SURFACES, Race, race, save
-from fastadam.viz.races import check_output
+from fastadam.viz.result import check_output
 
-PICTURED = "beale"  # where one surface has to be chosen and none is named
+PICTURED = "beale"  # the surface of a film or picture if none is named
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Write the file; the result has what came out."""
-    path = Path(arguments.output)
-    page = path.suffix.lower() == ".html"
+    """Write the file, and return where each optimizer ended."""
+    file = Path(arguments.output)
+    page = file.suffix.lower() == ".html"
     functions = [arguments.function] if arguments.function else list(SURFACES) if page else [PICTURED]
     if arguments.start and not arguments.function:
-        raise SystemExit("python -m fastadam race: error: --start is of one surface; name it with --function")
+        raise SystemExit("python -m fastadam race: error: --start needs one surface; name it with --function")
     optimizers = arguments.optimizer or list(METHODS)
     options = {
         "optimizers": optimizers,
@@ -30,15 +30,15 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     }
     races = []
     try:
-        check_output(path, len(functions))
+        check_output(file, len(functions))
         for function in functions:
             progress(f"{SURFACES[function].title}: {SURFACES[function].shows}")
             races.append(race(function, **options))
-        save(races, path)
+        save(races, file)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         raise SystemExit(f"python -m fastadam race: error: {error}") from error
     return {
-        "output": str(path),
+        "output": str(file),
         "bias_correction": arguments.bias_correction,
         "seed": arguments.seed,
         "races": [*map(_facts, races)],
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _rates(given: list[tuple[str | None, float]], optimizers: list[str]) -> dict[str, float]:
-    """The learning rate without a name is that of all optimizers that are not named."""
+    """A learning rate without a name is for all optimizers that are not named."""
     named = {name: lr for name, lr in given if name is not None}
     of_all = [lr for name, lr in given if name is None]
     if len(of_all) > 1:
@@ -55,7 +55,7 @@ def _rates(given: list[tuple[str | None, float]], optimizers: list[str]) -> dict
 
 
 def _facts(of: Race) -> dict[str, Any]:
-    """Where each method has come to; None where it has diverged."""
+    """Where each optimizer ended; None if it diverged."""
 
     def known(value: Any) -> float | None:
         return float(value) if math.isfinite(value) else None
@@ -65,24 +65,24 @@ def _facts(of: Race) -> dict[str, Any]:
         "start": of.surface.start,
         "steps": of.steps,
         "optimizers": [
-            {"name": name, "lr": way.lr, "end": [*map(known, way.positions[-1])], "height": known(way.values[-1])}
-            for name, way in of.trajectories.items()
+            {"name": name, "lr": path.lr, "end": [*map(known, path.positions[-1])], "loss": known(path.values[-1])}
+            for name, path in of.trajectories.items()
         ],
     }
 
 
 def text(result: dict[str, Any]) -> str:
-    """Heights at the end, with the learning rates where there is one surface."""
+    """The final losses; for one surface also the learning rates and positions."""
     races = result["races"]
     names = [optimizer["name"] for optimizer in races[0]["optimizers"]]
     if len(races) == 1:
-        head = ["", "learning rate", "x", "y", "height"]
-        body = [[o["name"], f"{o['lr']:g}", *map(_number, (*o["end"], o["height"]))] for o in races[0]["optimizers"]]
+        head = ["", "learning rate", "x", "y", "loss"]
+        body = [[o["name"], f"{o['lr']:g}", *map(_number, (*o["end"], o["loss"]))] for o in races[0]["optimizers"]]
         caption = f"{races[0]['function']} after {races[0]['steps']} steps from {tuple(races[0]['start'])}:"
     else:
         head = ["", *names]
-        body = [[of["function"], *(_number(optimizer["height"]) for optimizer in of["optimizers"])] for of in races]
-        caption = "heights at the end:"
+        body = [[of["function"], *(_number(optimizer["loss"]) for optimizer in of["optimizers"])] for of in races]
+        caption = "final losses:"
     return "\n".join([caption, table(head, body), "", f"written: {result['output']}"])
 
 

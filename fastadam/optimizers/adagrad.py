@@ -1,7 +1,7 @@
 """AdaGrad."""
 
 from fastadam.optimizers.checks import Scheduled, flag, non_negative
-from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
+from fastadam.optimizers.hyperparameters import Hyperparameter
 from fastadam.optimizers.optimizer import Optimizer
 from fastadam.typing import Params_co
 
@@ -54,9 +54,7 @@ class Adagrad(Optimizer[Params_co]):
     lr = Hyperparameter(non_negative, 1e-2, "Learning rate, at least 0.")
     lr_decay = Hyperparameter(non_negative, 0.0, "How fast the learning rate decays with the steps, at least 0.")
     weight_decay = Hyperparameter(non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.")
-    initial_accumulator_value = Hyperparameter(
-        non_negative, 0.0, "Initial value of the sum of squares, at least 0.", initial=True
-    )
+    initial_accumulator_value = Hyperparameter(non_negative, 0.0, "Initial value of the sum of squares, at least 0.")
     eps = Hyperparameter(non_negative, 1e-10, "Added to the denominator, at least 0.")
     maximize = Hyperparameter(flag, False, "Negate the gradient.")
 
@@ -74,7 +72,3 @@ class Adagrad(Optimizer[Params_co]):
         capturable: bool = False,
     ) -> None:
         self._make(params, locals(), capturable)
-
-    @staticmethod
-    def _rule_state(values: Hyperparameters) -> dict[str, float]:
-        return {"sum": values.initial_accumulator_value}

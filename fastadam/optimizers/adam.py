@@ -1,7 +1,7 @@
 """Adam, AdamW and their AMSGrad variants."""
 
 from fastadam.optimizers.checks import Scheduled, beta_pair, flag, non_negative
-from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
+from fastadam.optimizers.hyperparameters import Hyperparameter
 from fastadam.optimizers.optimizer import Optimizer
 from fastadam.typing import Params_co
 
@@ -93,10 +93,6 @@ class Adam(Optimizer[Params_co]):
         capturable: bool = False,
     ) -> None:
         self._make(params, locals(), capturable)
-
-    @staticmethod
-    def _rule_state(values: Hyperparameters) -> dict[str, float]:
-        return dict.fromkeys(("exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if values.amsgrad else ())), 0.0)
 
 
 class AdamW(Adam[Params_co]):

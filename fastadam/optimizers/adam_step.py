@@ -3,8 +3,6 @@
 import functools
 from typing import SupportsIndex
 
-import numpy as np
-
 from fastadam import _native
 from fastadam.backends.dispatch import backend_of
 from fastadam.backends.refusals import explain
@@ -17,7 +15,6 @@ from fastadam.runtime import thread_count
 from fastadam.typing import Array
 
 _ARRAY_NAMES = ("param", "grad", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
-_NO_SKIPS = np.zeros(1, np.int64)  # the count of skipped steps; nothing is skipped
 
 
 def _rule(
@@ -114,14 +111,14 @@ def adam_step(
         rule = _cached_rule(*given)
     except TypeError:  # not hashable, as betas in a list, or of a wrong type, about which the checks raise
         rule = _rule(*given)
-    steps_taken = np.array([step_number("step", step) - 1], np.int64)
+    steps_taken = step_number("step", step) - 1
     threads = 0 if num_threads is None else thread_count("num_threads", num_threads)
     states = [exp_avg, exp_avg_sq, *([] if max_exp_avg_sq is None else [max_exp_avg_sq])]
     try:
         if grad is None:  # an optimizer would skip the parameter
             raise _native.Refused("type", (GRAD, 0), (GRAD, 0), "")
-        tensors = backend_of(param).tensors([param], [states], [1])
-        tensors.step([rule], [grad], steps_taken, _NO_SKIPS, AS_GIVEN, threads)
+        tensors = backend_of(param).tensors([param], [states], [1], [rule], [steps_taken])
+        tensors.step([grad], AS_GIVEN, threads)
     except _native.Refused as refused:
         arrays = (param, grad, *states)
         raise explain(refused, lambda role, _: (_ARRAY_NAMES[role], arrays[role])) from None

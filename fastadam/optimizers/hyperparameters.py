@@ -28,14 +28,13 @@ class Hyperparameter(Generic[_Value]):
         doc: str,
         *,
         implied: bool = False,  # fixed by the class, not chosen by users
-        initial: bool = False,  # only used when the state is created; the native rule does not have it
     ) -> None:
-        self.check, self.default, self.implied, self.initial = check, default, implied, initial
+        self.check, self.default, self.implied = check, default, implied
         self.__doc__ = doc
 
     def with_default(self, default: _Value) -> Hyperparameter[_Value]:
         """The same hyperparameter for a subclass with another default."""
-        return Hyperparameter(self.check, default, self.__doc__ or "", implied=self.implied, initial=self.initial)
+        return Hyperparameter(self.check, default, self.__doc__ or "", implied=self.implied)
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -94,14 +93,12 @@ class Declaring:
     def _check_together(values: Hyperparameters) -> None:
         """Raise an error if valid values do not fit together."""
 
-    @staticmethod
-    def _rule_state(values: Hyperparameters) -> dict[str, float]:
-        """The names of the rule's states, in the native rule's order, with their initial values."""
-        raise NotImplementedError
-
 
 def _is_ours(cls: type) -> bool:
     return cls.__module__.partition(".")[0] == "fastadam"
+
+
+_CACHED = ("rule", "initial_state")
 
 
 class Hyperparameters:
@@ -124,7 +121,7 @@ class Hyperparameters:
     def changed(self, values: Mapping[str, Any]) -> Hyperparameters:
         """A copy with other values, which were checked, for some."""
         other = object.__new__(Hyperparameters)
-        vars(other).update({name: values.get(name, value) for name, value in vars(self).items() if name != "rule"})
+        vars(other).update({name: values.get(name, value) for name, value in vars(self).items() if name not in _CACHED})
         self._kind._check_together(other)
         return other
 
@@ -152,24 +149,19 @@ class Hyperparameters:
         """The optimizer's class."""
         return self._kind
 
-    @property
-    def rule_state(self) -> dict[str, float]:
-        """The names of the rule's states, in the native rule's order, with their initial values."""
-        return self._kind._rule_state(self)
-
-    @property
-    def initial_state(self) -> dict[str, float]:
-        """The names of all states of a parameter, with their initial values."""
-        return self.rule_state | ({} if self.ema_decay is None else {"ema": 0.0})
+    @functools.cached_property
+    def initial_state(self) -> dict[str, float | None]:
+        """The names of all states of a parameter, with their initial values; None is a copy of the parameter."""
+        return dict(self.rule.states) | ({} if self.ema_decay is None else {"ema": 0.0})
 
     @functools.cached_property
     def rule(self) -> _native.Rule:
         """The native rule."""
         options: dict[str, float] = {}
-        for name, declared in self._kind._declared.items():
+        for name in self._kind._declared:
             value = getattr(self, name)
             if name == "betas":
                 options["beta1"], options["beta2"] = value
-            elif name != "ema_decay" and not declared.initial:
+            elif name != "ema_decay":
                 options[name] = value
         return _native.Rule(self._kind._rule_name, options, self.ema_decay)

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastadam import _native
 from fastadam.backends.dispatch import backend_of
-from fastadam.backends.protocol import GradientOptions
+from fastadam.backends.protocol import Tensors
 from fastadam.backends.refusals import explain
 from fastadam.backends.roles import GRAD, PARAM, STATE
 from fastadam.optimizers.param_groups import Group
@@ -23,37 +23,44 @@ class Members:
         states: Sequence[Mapping[str, Any]],
         groups: Sequence[Group],
         capturable: bool,
+        steps: Sequence[int] | None = None,
+        skipped: int = 0,
     ) -> None:
+        """`steps` are how many steps each parameter has taken (None: none), `skipped` how many steps were skipped."""
         self.structure, self.params, self.states, self.capturable = structure, list(params), list(states), capturable
         self.backend = backend_of(params[0])
         try:
             arrays = [list(state.values()) for state in states]
-            self.tensors: Any = self.backend.tensors(params, arrays, [group.size for group in groups], capturable)
+            self.tensors: Tensors = self.backend.tensors(
+                params,
+                arrays,
+                [group.size for group in groups],
+                _rules(groups),
+                [0] * len(self.params) if steps is None else steps,
+                capturable,
+            )
         except _native.Refused as refused:
             raise explain(refused, self._look_up) from None
-        self.steps = self.backend.step_counts(params[0], len(params), capturable)
-        self._skips = self.backend.step_counts(params[0], 1, capturable)
-        self.use(groups)
+        if skipped:
+            self.backend.assign(self.tensors.skips, [skipped])
 
     def use(self, groups: Sequence[Group]) -> None:
         """Step by the hyperparameters that `groups` have at present."""
-        rules = [group.hyperparameters.rule for group in groups]
-        if self.capturable:
-            self.tensors.set_options(rules)
-        self.rules = rules
+        self.tensors.set_rules(_rules(groups))
 
-    def step(self, grads: Any, gradient_options: GradientOptions, threads: int) -> Any:
+    def step(self, grads: Any, options: _native.StepOptions, threads: int) -> Any:
         """See :meth:`fastadam.backends.protocol.Tensors.step`."""
         members = self.structure.flatten("grads", grads)
         try:
-            return self.tensors.step(self.rules, members, self.steps, self._skips, gradient_options, threads)
+            return self.tensors.step(members, options, threads)
         except _native.Refused as refused:
             raise explain(refused, lambda role, i: self._look_up(role, i, members)) from None
 
     @property
     def state(self) -> Any:
         """The states with step counts, in the structure of the parameters, to read and to write to."""
-        counts = [self.steps[i : i + 1].reshape(()) for i in range(len(self.params))]
+        steps = self.tensors.steps
+        counts = [steps[i : i + 1].reshape(()) for i in range(len(self.params))]
         return self.structure.unflatten(
             [MappingProxyType({"step": count, **arrays}) for count, arrays in zip(counts, self.states, strict=True)]
         )
@@ -61,13 +68,13 @@ class Members:
     @property
     def counts(self) -> tuple[list[int], int]:
         """How many steps each parameter has taken, and how many steps were skipped."""
-        return self.backend.to_host(self.steps).tolist(), int(self.backend.to_host(self._skips)[0])
+        return self.backend.to_host(self.tensors.steps).tolist(), int(self.backend.to_host(self.tensors.skips)[0])
 
     @counts.setter
     def counts(self, counts: tuple[Sequence[int], int]) -> None:
         steps, skipped = counts
-        self.backend.assign(self.steps, steps)
-        self.backend.assign(self._skips, [skipped])
+        self.backend.assign(self.tensors.steps, steps)
+        self.backend.assign(self.tensors.skips, [skipped])
 
     def _look_up(self, role: int, i: int, grads: Sequence[Any] = ()) -> tuple[str, Any]:
         """A user's name for an array, and the array."""
@@ -77,6 +84,10 @@ class Members:
             return self.structure.name("grads", i), grads[i]
         name, array = list(self.states[i].items())[role - STATE]
         return f"{self.structure.name('state', i)}[{name!r}]", array
+
+
+def _rules(groups: Sequence[Group]) -> list[_native.Rule]:
+    return [group.hyperparameters.rule for group in groups]
 
 
 def new_states(params: Sequence[Any], groups: Sequence[Group]) -> list[dict[str, Any]]:

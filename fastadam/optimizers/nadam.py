@@ -1,7 +1,7 @@
 """NAdam."""
 
 from fastadam.optimizers.checks import Scheduled, beta_pair, flag, non_negative
-from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
+from fastadam.optimizers.hyperparameters import Hyperparameter
 from fastadam.optimizers.optimizer import Optimizer
 from fastadam.typing import Params_co
 
@@ -80,7 +80,3 @@ class NAdam(Optimizer[Params_co]):
         capturable: bool = False,
     ) -> None:
         self._make(params, locals(), capturable)
-
-    @staticmethod
-    def _rule_state(values: Hyperparameters) -> dict[str, float]:
-        return {"exp_avg": 0.0, "exp_avg_sq": 0.0}

@@ -8,21 +8,21 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
 
-from fastadam.backends.protocol import GradientOptions
+from fastadam._native import StepOptions
 from fastadam.optimizers.checks import flag, optional_decay_rate, positive, real
 from fastadam.optimizers.hyperparameters import Hyperparameter
 from fastadam.optimizers.members import Members, new_states
 from fastadam.optimizers.param_groups import Given, Group, ParamGroup, parse, parse_group
 from fastadam.optimizers.persistence import Persistent
 from fastadam.runtime import thread_count
-from fastadam.typing import Array, Norm, Params_co, StepOptions
+from fastadam.typing import Array, Norm, Params_co, StepArguments
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from fastadam.optimizers.state_type import StateOf
 
-AS_GIVEN = GradientOptions()  # gradients are not changed
+AS_GIVEN = StepOptions()  # gradients are not changed
 
 
 _Key = TypeVar("_Key")
@@ -103,9 +103,11 @@ class Optimizer(Persistent, Generic[Params_co]):
         structure, arrays, given = parse_group(param_group, kind, "param_group")
         group = Group.make(kind, len(arrays), self._defaults | given, self._step_count)
         groups, states = [*self._groups, group], [*old.states, *new_states(arrays, [group])]
-        members = Members(old.structure.extended(structure), old.params + arrays, states, groups, old.capturable)
         steps, skipped = old.counts
-        members.counts = [*steps, *[0] * len(arrays)], skipped
+        steps += [0] * len(arrays)
+        members = Members(
+            old.structure.extended(structure), old.params + arrays, states, groups, old.capturable, steps, skipped
+        )
         self._take(groups, members)
 
     if TYPE_CHECKING:
@@ -133,14 +135,14 @@ class Optimizer(Persistent, Generic[Params_co]):
         return self._members.counts[1]
 
     @overload
-    def step(self: Optimizer[Array], grads: Array | None, **options: Unpack[StepOptions]) -> Norm: ...
+    def step(self: Optimizer[Array], grads: Array | None, **options: Unpack[StepArguments]) -> Norm: ...
     @overload
     def step(
-        self: Optimizer[Mapping[_Key, Array]], grads: Mapping[_Key, Array | None], **options: Unpack[StepOptions]
+        self: Optimizer[Mapping[_Key, Array]], grads: Mapping[_Key, Array | None], **options: Unpack[StepArguments]
     ) -> Norm: ...
     @overload
     def step(
-        self: Optimizer[Sequence[Any] | Iterator[Any]], grads: Sequence[Array | None], **options: Unpack[StepOptions]
+        self: Optimizer[Sequence[Any] | Iterator[Any]], grads: Sequence[Array | None], **options: Unpack[StepArguments]
     ) -> Norm: ...
     def step(
         self,
@@ -192,7 +194,7 @@ class Optimizer(Persistent, Generic[Params_co]):
         threads = 0 if num_threads is None else thread_count("num_threads", num_threads)
         options = AS_GIVEN
         if grad_scale != 1.0 or clip_value is not None or max_norm is not None or skip_nonfinite is not False:
-            options = GradientOptions(
+            options = StepOptions(
                 real("grad_scale", grad_scale),
                 math.inf if clip_value is None else positive("clip_value", clip_value),
                 None if max_norm is None else positive("max_norm", max_norm),

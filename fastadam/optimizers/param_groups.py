@@ -45,12 +45,13 @@ class Group(NamedTuple):
             names = changes or [name for name, value in self.given.items() if callable(value)]
             cause = ", ".join(f"{name} is {getattr(other.hyperparameters, name)!r}" for name in names)
             raise ValueError(
-                f"{cause}, which needs the state {_words(after)}; this optimizer was created with {_words(before)}; create a new one"
+                f"{cause}, which needs the state {_words(after)}; this optimizer was created with {_words(before)}; "
+                "create a new one"
             )
         return other
 
 
-def _words(initial_state: dict[str, float]) -> str:
+def _words(initial_state: dict[str, float | None]) -> str:
     return ", ".join(name + (f" from {value}" if value else "") for name, value in initial_state.items()) or "none"
 
 

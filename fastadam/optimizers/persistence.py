@@ -121,8 +121,7 @@ class Persistent(Declaring, state_dicts.Stateful):
         self._step_count, self._defaults = state["step_count"], state["defaults"]
         groups = [Group.make(type(self), size, given, self._step_count) for size, given in state["groups"]]
         structure = Structure.from_plain(state["structure"])
-        members = Members(structure, state["params"], state["states"], groups, state["capturable"])
-        members.counts = state["counts"]
+        members = Members(structure, state["params"], state["states"], groups, state["capturable"], *state["counts"])
         self._take(groups, members)
         for name, value in state["own"].items():
             object.__setattr__(self, name, value)

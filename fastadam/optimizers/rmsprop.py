@@ -1,7 +1,7 @@
 """RMSProp."""
 
 from fastadam.optimizers.checks import Scheduled, decay_rate, flag, non_negative
-from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
+from fastadam.optimizers.hyperparameters import Hyperparameter
 from fastadam.optimizers.optimizer import Optimizer
 from fastadam.typing import Params_co
 
@@ -80,8 +80,3 @@ class RMSprop(Optimizer[Params_co]):
         capturable: bool = False,
     ) -> None:
         self._make(params, locals(), capturable)
-
-    @staticmethod
-    def _rule_state(values: Hyperparameters) -> dict[str, float]:
-        names = ["square_avg", *(["grad_avg"] if values.centered else []), *(["momentum_buffer"] if values.momentum else [])]
-        return dict.fromkeys(names, 0.0)

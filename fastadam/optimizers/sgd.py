@@ -82,7 +82,3 @@ class SGD(Optimizer[Params_co]):
                 f"nesterov is True with momentum {values.momentum} and dampening {values.dampening}; expected a momentum above "
                 "0 and no dampening"
             )
-
-    @staticmethod
-    def _rule_state(values: Hyperparameters) -> dict[str, float]:
-        return {"momentum_buffer": 0.0} if values.momentum else {}

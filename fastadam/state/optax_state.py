@@ -52,7 +52,8 @@ def from_optax(optimizer: "Optimizer", state: Any) -> None:
 
 
 def _expect_adam(optimizer: "Optimizer") -> None:
-    if optimizer._rule_name != "adam" or any(len(group.hyperparameters.rule_state) != 2 for group in optimizer._groups):
+    moments, groups = [("exp_avg", 0.0), ("exp_avg_sq", 0.0)], optimizer._groups
+    if optimizer._rule_name != "adam" or any([*group.hyperparameters.rule.states] != moments for group in groups):
         raise TypeError(
             f"optimizer is a fastadam.{type(optimizer).__name__} whose state is not that of optax.scale_by_adam; expected Adam "
             "or AdamW without amsgrad"

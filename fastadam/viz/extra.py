@@ -1,4 +1,4 @@
-"""Imports what the extra `viz` brings, or says how to install it."""
+"""Imports the libraries of the extra `viz`, or says how to install them."""
 
 from importlib import import_module
 from types import ModuleType
@@ -10,4 +10,4 @@ def needed(name: str) -> ModuleType:
         return import_module(name)
     except ImportError as error:
         library = name.partition(".")[0]
-        raise ImportError(f"{library} is missing, which draws this; install it with: pip install 'fastadam[viz]'") from error
+        raise ImportError(f"{library} is missing; install it with: pip install 'fastadam[viz]'") from error

@@ -1,6 +1,6 @@
-"""The methods of a race: the public optimizers with their options, and what each keeps as its moments.
+"""The methods of a race: the public optimizers with their options, and the moments that each keeps.
 
-Options are the library's defaults, but for the usual momentum of 0.9 and a weight decay that is large enough to be seen.
+Options are the library's defaults, except for the usual momentum of 0.9 and a weight decay large enough to be visible.
 """
 
 from collections.abc import Mapping
@@ -19,18 +19,18 @@ MOMENTUM, ALPHA, BETA1, BETA2 = 0.9, 0.99, 0.9, 0.999
 
 
 class Moment(NamedTuple):
-    """What a method keeps of past gradients: its name in the optimizer's state (None: it keeps none), and how it is updated."""
+    """A moment of past gradients: its name in the optimizer's state (None if it is not kept), and how it is updated."""
 
     state: str | None
     formula: str
 
 
-NO_M, NO_V = Moment(None, "m = g, as none is kept"), Moment(None, "v = 1, as none is kept")
+NO_M, NO_V = Moment(None, "m = g, not kept"), Moment(None, "v = 1, not kept")
 
 
 @dataclass(frozen=True)
 class Method:
-    """An optimizer with its options, its moments, and the name of the largest second moment in its state, if it has that."""
+    """An optimizer with its options, its moments, and, for AMSGrad, the name of the largest second moment in its state."""
 
     optimizer: type[Optimizer]
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -40,16 +40,16 @@ class Method:
 
     @property
     def corrects_bias(self) -> bool:
-        """Whether it is one of those whose bias correction can be left out."""
+        """Whether the method has a bias correction, which can be turned off."""
         return issubclass(self.optimizer, fastadam.Adam)
 
     @property
     def looks_ahead(self) -> bool:
-        """Whether a step adds its momentum to the gradient once more."""
+        """Whether it is Nesterov's momentum, whose step uses gradient plus momentum."""
         return bool(self.options.get("nesterov"))
 
     def make(self, param: NDArray[np.float32], lr: Scheduled[float], bias_correction: bool = True) -> Optimizer:
-        """The optimizer of an array, with or without bias correction if it is one that has it."""
+        """The optimizer of an array. `bias_correction` matters only to methods that have it."""
         hyperparameters: dict[str, Any] = {**self.options, "lr": lr}
         if self.corrects_bias and not bias_correction:
             decay = self.options.get("weight_decay")  # only AdamW has one here
@@ -57,7 +57,7 @@ class Method:
         return self.optimizer(param, **hyperparameters)
 
     def formulas(self, bias_correction: bool = True) -> dict[str, str]:
-        """How a step comes from the gradient g, by the names that :class:`fastadam.viz.trajectory.Trajectory` has for it."""
+        """How a step is computed from the gradient g, for each of `fastadam.viz.trajectory.QUANTITIES`."""
         corrected = self.corrects_bias and bias_correction
         largest = "max v" if self.largest_v else "v"
         m = f"m / (1 - {BETA1}ᵗ)" if corrected else f"g + {MOMENTUM} m" if self.looks_ahead else "m"

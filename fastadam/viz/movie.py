@@ -1,4 +1,4 @@
-"""A race as a film, by matplotlib: a GIF, or an MP4 with the help of ffmpeg."""
+"""A race as a film, by matplotlib: a GIF, or an MP4 if ffmpeg is installed."""
 
 import shutil
 from collections.abc import Sequence
@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from fastadam.viz.extra import needed
-from fastadam.viz.picture import SIZE, Ways, draw_ground, new_figure
-from fastadam.viz.races import Race
+from fastadam.viz.picture import SIZE, Paths, draw_contours, new_figure
+from fastadam.viz.result import Race
 
-MOST_FRAMES = 60  # of what moves: a longer race is shown in larger strides
+MOST_FRAMES = 60  # while the paths grow; in a longer race, several steps make a frame
 FRAMES_PER_SECOND = 12
 DPI = 80
 HELD = FRAMES_PER_SECOND  # how many frames the last one stays
@@ -21,26 +21,26 @@ def frames(steps: int) -> list[int]:
     return [*range(0, steps, stride), steps]
 
 
-def write(races: Sequence[Race], path: Path) -> None:
+def write(races: Sequence[Race], file: Path) -> None:
     """Write the film of a race."""
     (race,) = races
-    writer = _writer(path)
-    figure, axes = _on_still_ground(race)
-    ways = Ways(axes, race)
-    with writer.saving(figure, str(path), dpi=DPI):
+    writer = _writer(file)
+    figure, axes = _over_still_contours(race)
+    paths = Paths(axes, race)
+    with writer.saving(figure, str(file), dpi=DPI):
         for step in frames(race.steps):
-            ways.show(step)
+            paths.show(step)
             writer.grab_frame()
         for _ in range(HELD):
             writer.grab_frame()
 
 
-def _on_still_ground(race: Race) -> tuple[Any, Any]:
-    """A figure whose background is the drawn ground, as pixels, which would take most of the time of each frame."""
-    ground = new_figure()
-    place = draw_ground(ground, race)
-    ground.set_dpi(DPI)
-    canvas = needed("matplotlib.backends.backend_agg").FigureCanvasAgg(ground)
+def _over_still_contours(race: Race) -> tuple[Any, Any]:
+    """A figure with the contours as a background image. Drawing them anew would take most of the time of each frame."""
+    still = new_figure()
+    place = draw_contours(still, race)
+    still.set_dpi(DPI)
+    canvas = needed("matplotlib.backends.backend_agg").FigureCanvasAgg(still)
     canvas.draw()
     figure = needed("matplotlib.figure").Figure(figsize=SIZE, dpi=DPI)
     figure.figimage(canvas.buffer_rgba(), zorder=-1)
@@ -49,13 +49,13 @@ def _on_still_ground(race: Race) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _writer(path: Path) -> Any:
+def _writer(file: Path) -> Any:
     animation = needed("matplotlib.animation")
-    if path.suffix.lower() == ".gif":
+    if file.suffix.lower() == ".gif":
         return animation.PillowWriter(fps=FRAMES_PER_SECOND)
     if shutil.which("ffmpeg") is None:
         raise RuntimeError(
-            f"{str(path)!r} takes ffmpeg, and there is no program of that name on the path; install it (apt install ffmpeg, "
-            "brew install ffmpeg, winget install ffmpeg), or write a .gif"
+            f"{str(file)!r} needs ffmpeg, which was not found on PATH; install it (apt install ffmpeg, brew install ffmpeg, "
+            "winget install ffmpeg), or write a .gif"
         )
     return animation.FFMpegWriter(fps=FRAMES_PER_SECOND, codec="h264", extra_args=["-pix_fmt", "yuv420p"])

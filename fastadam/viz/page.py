@@ -1,7 +1,7 @@
 """Races as one HTML file, by plotly.js, which is in it: nothing is loaded from anywhere.
 
-The page is put together from the files in web/. In it are the ways of all methods, at several learning rates each and with and
-without bias correction, rounded to what can be read or drawn, and packed (JSON, zlib, base64).
+The page is assembled from the files in web/. It has each method's paths, at several learning rates and with and without bias
+correction. Numbers are rounded to what can be read or drawn, and packed (JSON, zlib, base64).
 """
 
 import base64
@@ -16,21 +16,21 @@ from typing import Any
 
 import numpy as np
 
+from fastadam.viz.contours import LEVELS, contours
 from fastadam.viz.extra import needed
 from fastadam.viz.methods import METHODS
-from fastadam.viz.races import Race
-from fastadam.viz.relief import LEVELS, relief
+from fastadam.viz.result import Race
 from fastadam.viz.style import STYLES
 from fastadam.viz.surface import Point
 from fastadam.viz.trajectory import QUANTITIES, Trajectory
 
-PIXELS = 1000  # about as many as the drawn surface has
-FACTORS = (0.3, 1.0, 3.0)  # of the learning rates: what may be chosen on the page
+PIXELS = 1000  # about the width and height of the drawn surface
+FACTORS = (0.3, 1.0, 3.0)  # of the learning rates, to choose from on the page
 
 
-def write(races: Sequence[Race], path: Path) -> None:
+def write(races: Sequence[Race], file: Path) -> None:
     """Write the page."""
-    path.write_text(page(races), encoding="utf-8")
+    file.write_text(page(races), encoding="utf-8")
 
 
 def page(races: Sequence[Race]) -> str:
@@ -38,7 +38,7 @@ def page(races: Sequence[Race]) -> str:
     if len(methods := {tuple(race.rates) for race in races}) != 1:
         raise ValueError(f"races have the optimizers {sorted(methods)}; expected at least one race, and the same in each")
     plotly = needed("plotly.offline").get_plotlyjs()
-    packed = base64.b64encode(zlib.compress(json.dumps(contents(races), allow_nan=False).encode(), 9)).decode()
+    packed = base64.b64encode(zlib.compress(json.dumps(content(races), allow_nan=False).encode(), 9)).decode()
     web = files("fastadam.viz") / "web"
     text = (web / "page.html").read_text(encoding="utf-8")
     parts = {name: (web / name).read_text(encoding="utf-8") for name in ("page.css", "charts.js", "page.js")}
@@ -48,8 +48,8 @@ def page(races: Sequence[Race]) -> str:
     return text
 
 
-def contents(races: Sequence[Race]) -> dict[str, Any]:
-    """What is on the page, as JSON has it."""
+def content(races: Sequence[Race]) -> dict[str, Any]:
+    """The data of the page, as it is in the JSON."""
     return {
         "races": [_race(race) for race in races],
         "methods": {
@@ -70,7 +70,7 @@ def contents(races: Sequence[Race]) -> dict[str, Any]:
 
 
 def _race(race: Race) -> dict[str, Any]:
-    surface, ground = race.surface, relief(race.surface)
+    surface, drawn = race.surface, contours(race.surface)
     return {
         "name": surface.name,
         "title": surface.title,
@@ -80,37 +80,37 @@ def _race(race: Race) -> dict[str, Any]:
         "start": surface.start,
         "minima": surface.minima,
         "steps": race.steps,
-        "ground": {
-            **{"x0": ground.x[0], "dx": ground.x[1] - ground.x[0], "y0": ground.y[0], "dy": ground.y[1] - ground.y[0]},
-            "z": [_rounded(row, 3) for row in ground.shown],
+        "contours": {
+            **{"x0": drawn.x[0], "dx": drawn.x[1] - drawn.x[0], "y0": drawn.y[0], "dy": drawn.y[1] - drawn.y[0]},
+            "z": [_rounded(row, 3) for row in drawn.shown],
         },
-        "ways": {name: [_ways(race, name, factor) for factor in FACTORS] for name in race.rates},
+        "rates": {name: [_at_rate(race, name, factor) for factor in FACTORS] for name in race.rates},
     }
 
 
-def _ways(race: Race, method: str, factor: float) -> dict[str, Any]:
-    """Without and with bias correction; one way for a method that has none."""
+def _at_rate(race: Race, method: str, factor: float) -> dict[str, Any]:
+    """The paths of a method without and with bias correction, or its only path if it has no bias correction."""
     choices = (False, True) if METHODS[method].corrects_bias else (True,)
-    ways = [_way(race.trajectory(method, factor, corrected), race.surface.region) for corrected in choices]
-    return {"lr": float(f"{race.rates[method] * factor:.3g}"), "way": ways}
+    paths = [_path(race.trajectory(method, factor, corrected), race.surface.region) for corrected in choices]
+    return {"lr": float(f"{race.rates[method] * factor:.3g}"), "paths": paths}
 
 
-def _way(way: Trajectory, region: tuple[Point, Point]) -> dict[str, Any]:
-    """A quantity that equals an earlier one is replaced by the name of that."""
+def _path(path: Trajectory, region: tuple[Point, Point]) -> dict[str, Any]:
+    """A path and what happens inside each step. A quantity that equals an earlier one is replaced by the name of that one."""
     inside: dict[str, Any] = {}
-    for name, values in way.inside.items():
-        same = (other for other in inside if np.array_equal(way.inside[other], values, equal_nan=True))
+    for name, values in path.inside.items():
+        same = (other for other in inside if np.array_equal(path.inside[other], values, equal_nan=True))
         inside[name] = next(same, None) or [_rounded(axis, 3) for axis in values.T]
-    x, y = map(_placed, way.positions.T, region)
-    return {"x": x, "y": y, "height": _rounded(way.values, 3), "inside": inside}
+    x, y = map(_placed, path.positions.T, region)
+    return {"x": x, "y": y, "loss": _rounded(path.values, 3), "inside": inside}
 
 
 def _placed(values: Any, edges: Point) -> list[float | None]:
-    """As JSON, to a pixel of what is drawn, or less."""
+    """Coordinates for JSON, rounded to a pixel or less."""
     decimals = math.ceil(math.log10(PIXELS / (edges[1] - edges[0])))
     return _rounded(np.round(values.astype(np.float64), decimals), 9)
 
 
 def _rounded(values: Any, digits: int) -> list[float | None]:
-    """As JSON, with so many significant digits. What is not finite is None."""
+    """Numbers for JSON, with this many significant digits; those that are not finite are None."""
     return [float(f"{value:.{digits}g}") if np.isfinite(value) else None for value in values]

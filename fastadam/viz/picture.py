@@ -1,4 +1,4 @@
-"""A race as a picture, by matplotlib: the surface with the ways of all methods, up to a step or to the end."""
+"""A race as a picture, by matplotlib: contours of the surface with each method's path, up to a step or to the end."""
 
 import re
 from collections.abc import Sequence
@@ -7,25 +7,25 @@ from typing import Any
 
 import numpy as np
 
+from fastadam.viz.contours import LEVELS, contours
 from fastadam.viz.extra import needed
-from fastadam.viz.races import Race
-from fastadam.viz.relief import LEVELS, relief
+from fastadam.viz.result import Race
 from fastadam.viz.style import STYLES
 
 SIZE = 9.0, 5.6  # inches
-FAR = 1e6  # how far from the origin a way is still drawn; Agg cannot draw to where those that diverge go
+FAR = 1e6  # paths are drawn up to this coordinate, so that no renderer has to cope with those of a path that diverges
 
 
 def new_figure() -> Any:
     return needed("matplotlib.figure").Figure(figsize=SIZE, layout="constrained")
 
 
-def draw_ground(figure: Any, race: Race) -> Any:
-    """The surface, with a legend of the ways; returns the axes to draw them in."""
-    surface, ground, axes = race.surface, relief(race.surface), figure.subplots()
+def draw_contours(figure: Any, race: Race) -> Any:
+    """Contours of the surface, and a legend of the paths. Returns the axes to draw the paths in."""
+    surface, drawn, axes = race.surface, contours(race.surface), figure.subplots()
     axes.set_rasterization_zorder(0)  # what is below is pixels in an SVG too
-    axes.contourf(ground.x, ground.y, ground.shown, np.linspace(0, 1, LEVELS + 1), cmap="Greys", alpha=0.2, zorder=-1)
-    axes.contour(ground.x, ground.y, ground.shown, np.linspace(0, 1, LEVELS + 1), colors="#a0a0a0", linewidths=0.5)
+    axes.contourf(drawn.x, drawn.y, drawn.shown, np.linspace(0, 1, LEVELS + 1), cmap="Greys", alpha=0.2, zorder=-1)
+    axes.contour(drawn.x, drawn.y, drawn.shown, np.linspace(0, 1, LEVELS + 1), colors="#a0a0a0", linewidths=0.5)
     axes.set(xlim=surface.region[0], ylim=surface.region[1], xlabel="x", ylabel="y", title=" ")
     axes.plot(*surface.start, "o", color="black", markersize=8, markerfacecolor="none", label="start")
     if surface.minima:
@@ -37,8 +37,8 @@ def draw_ground(figure: Any, race: Race) -> Any:
     return axes
 
 
-class Ways:
-    """The ways of all methods, which :meth:`show` takes to a step."""
+class Paths:
+    """The paths of all methods; :meth:`show` draws them up to a step."""
 
     def __init__(self, axes: Any, race: Race) -> None:
         self._axes, self._race = axes, race
@@ -51,26 +51,26 @@ class Ways:
 
     def show(self, step: int) -> None:
         for name, (line, head) in self._drawn.items():
-            way = self._race.trajectories[name].positions[: step + 1].T
-            x, y = np.where(np.abs(way) < FAR, way, np.nan)
+            path = self._race.trajectories[name].positions[: step + 1].T
+            x, y = np.where(np.abs(path) < FAR, path, np.nan)
             line.set_data(x, y)
             head.set_data(x[-1:], y[-1:])
         self._axes.set_title(f"{self._race.surface.title}, step {step} of {self._race.steps}")
 
 
 def _shortened(svg: str) -> str:
-    """With coordinates of paths to a hundredth of a point, and not, as matplotlib writes them, to a millionth."""
-    return re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), svg)
+    """Coordinates cut to a hundredth of a point; matplotlib writes millionths."""
+    return re.sub(r' d="[^"]*"', lambda match: re.sub(r"(\.\d\d)\d+", r"\1", match[0]), svg)
 
 
-def write(races: Sequence[Race], path: Path) -> None:
-    """Write the picture of a race. An SVG has no background, and the same bytes whenever it is written."""
+def write(races: Sequence[Race], file: Path) -> None:
+    """Write the picture of a race. An SVG has no background, and its bytes are always the same."""
     (race,) = races
     figure = new_figure()
-    with needed("matplotlib").rc_context({"svg.hashsalt": path.name, "svg.fonttype": "path"}):
-        Ways(draw_ground(figure, race), race).show(race.steps)
-        if path.suffix.lower() == ".svg":
-            figure.savefig(path, transparent=True, metadata={"Date": None}, dpi=60)
-            path.write_text(_shortened(path.read_text(encoding="utf-8")), encoding="utf-8")
+    with needed("matplotlib").rc_context({"svg.hashsalt": file.name, "svg.fonttype": "path"}):
+        Paths(draw_contours(figure, race), race).show(race.steps)
+        if file.suffix.lower() == ".svg":
+            figure.savefig(file, transparent=True, metadata={"Date": None}, dpi=60)
+            file.write_text(_shortened(file.read_text(encoding="utf-8")), encoding="utf-8")
         else:
-            figure.savefig(path, dpi=150)
+            figure.savefig(file, dpi=150)

@@ -1,12 +1,12 @@
-"""How each method is drawn, everywhere: colours that stay apart for colour-blind readers, and dashes and marks besides."""
+"""How each method is drawn: colours that colour-blind readers can tell apart, with different dashes and marks."""
 
 from typing import NamedTuple
 
 
 class Style(NamedTuple):
-    """A colour with a dash and a mark, in plotly's and in matplotlib's words.
+    """A colour, a dash and a mark, under the names that plotly and matplotlib have for them.
 
-    Colours are those of Okabe & Ito (2008), with a grey and a brown in place of their black and yellow.
+    The colours are those of Okabe & Ito (2008), with grey and brown in place of black and yellow.
     """
 
     color: str
@@ -17,7 +17,7 @@ class Style(NamedTuple):
 
     @property
     def width(self) -> float:
-        """Of a line, in points. Solid lines are wider, so that they show under broken ones that lie on them."""
+        """Of a line, in points. Solid lines are wider, so that they show under dashed ones on top of them."""
         return 3.0 if self.dash == "solid" else 1.8
 
 

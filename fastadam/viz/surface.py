@@ -1,4 +1,4 @@
-"""What a race is over: a function of two variables with its analytic gradient, from where to start, and what is drawn."""
+"""A function of two variables with its gradient, where to start, and which region to draw."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ class Surface:
     Attributes
     ----------
     name, title : str
-        As on the command line, and as over a picture.
+        The name on the command line, and the title of a picture.
     value : callable
-        ``value(x, y)``, the height.
+        ``value(x, y)``, the loss.
     gradient : callable
         ``gradient(x, y)``, a pair of partial derivatives.
     start : (float, float)
@@ -31,9 +31,9 @@ class Surface:
     source : str
         Where it is from.
     noise : float
-        Standard deviation of what is added to each partial derivative in each step.
+        Standard deviation of the noise on each partial derivative in each step.
     steps : int
-        How many steps of a race show it.
+        Default number of steps of a race.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Descends a surface by one of the public optimizers and records its way, and what happens inside each step."""
+"""Minimizes a function with one of the public optimizers, and records the path and what happens inside each step."""
 
 import math
 from collections.abc import Iterator
@@ -13,18 +13,18 @@ from fastadam.viz.surface import Surface
 
 # What happens inside a step, in order: its names here and on the page.
 QUANTITIES = ("gradient", "m", "v", "corrected m", "corrected v", "step", "effective lr")
-UNDEFINED = (ArithmeticError, ValueError)  # what Python's own functions raise where NumPy's return infinity or NaN
+UNDEFINED = (ArithmeticError, ValueError)  # what functions of `math` raise where those of NumPy return infinity or NaN
 RATES = (*(float(f"{digit}e{exponent}") for exponent in range(-5, 1) for digit in (1, 3)), 10.0)
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """The way of one method over one surface.
+    """The path of one method over one surface.
 
-    All methods are seen as one formula, as in algorithm 1 of Reddi, Kale & Kumar, "On the Convergence of Adam and Beyond",
-    2018. A step is the effective learning rate times the corrected m, downwards; AdamW's weight decay comes on top of it. The
-    effective learning rate is the method's over the root of the corrected v, plus eps. A method without a first moment has the
-    gradient for m. One without a second has 1 for v, and its learning rate for the effective one.
+    All methods follow one formula, as in algorithm 1 of Reddi, Kale & Kumar, "On the Convergence of Adam and Beyond", 2018. A
+    step is minus the effective learning rate times the corrected m; AdamW adds its weight decay. The effective learning rate is
+    lr / (sqrt(corrected v) + eps). For a method without a first moment, m is the gradient. For one without a second moment, v
+    is 1 and the effective learning rate is lr.
 
     Attributes
     ----------
@@ -33,13 +33,13 @@ class Trajectory:
     lr : float
         Its learning rate.
     bias_correction : bool
-        Whether Adam, AMSGrad and AdamW corrected their bias.
+        Whether Adam, AMSGrad and AdamW corrected the bias of their moments.
     positions : (steps + 1, 2) float32 array
-        The start, and where it was after each step; NaN once it has left what float32 can hold.
+        The start, and the position after each step; NaN once it has overflowed float32.
     values : (steps + 1,) float64 array
-        The surface's height there.
+        The loss at each position.
     inside : dict of (steps, 2) float64 arrays
-        For each name in `QUANTITIES` its value in each step, for x and y.
+        The values of each of the `QUANTITIES` in each step, for x and y.
     """
 
     method: str
@@ -53,7 +53,7 @@ class Trajectory:
 def trajectory(
     surface: Surface, method: str, lr: float, *, steps: int, seed: int = 0, bias_correction: bool = True
 ) -> Trajectory:
-    """The way of a method from the surface's start; `seed` is that of the noise, which is the same for all methods."""
+    """The path of a method from the surface's start. `seed` is that of the noise, which is the same for all methods."""
     positions, rows = [_start(surface)], []
     walk = _walk(surface, METHODS[method], lr, steps, seed, bias_correction)
     with np.errstate(all="ignore"):
@@ -62,25 +62,25 @@ def trajectory(
             rows.append(_inside(METHODS[method], lr, bias_correction, count, gradient.astype(np.float64), step, state))
             positions.append(param.copy())
     inside: dict[str, NDArray[np.float64]] = dict(zip(QUANTITIES, np.array(rows).transpose(1, 0, 2), strict=True))
-    return Trajectory(method, lr, bias_correction, np.array(positions), heights(surface, positions), inside)
+    return Trajectory(method, lr, bias_correction, np.array(positions), losses(surface, positions), inside)
 
 
 def best_rate(surface: Surface, method: str, *, steps: int, seed: int = 0) -> float:
-    """The learning rate among `RATES` (1 and 3 of each decade) with which the heights of a race have the lowest mean.
+    """The learning rate among `RATES` (1 and 3 of each decade) with the lowest mean loss.
 
-    The mean over all steps, and not the last height, so that it is not luck in the last steps that counts.
+    The mean over all steps depends less on luck in the last few steps than the final loss does.
     """
 
-    def mean_height(lr: float) -> float:
+    def mean_loss(lr: float) -> float:
         walk = _walk(surface, METHODS[method], lr, steps, seed, bias_correction=True)
-        mean = float(np.mean(heights(surface, [param.copy() for _, param, _ in walk])))
+        mean = float(np.mean(losses(surface, [param.copy() for _, param, _ in walk])))
         return mean if math.isfinite(mean) else math.inf
 
-    return min(RATES, key=mean_height)
+    return min(RATES, key=mean_loss)
 
 
 def gradient_at(surface: Surface, param: NDArray[np.float32], noise: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The gradient as optimizers get it: found in float64, with noise, and rounded once; NaN where there is none."""
+    """The gradient that an optimizer gets: computed in float64, noise added, rounded once; NaN where it is undefined."""
     try:
         found = np.array(surface.gradient(*param.astype(np.float64)), np.float64)
     except UNDEFINED:
@@ -89,14 +89,14 @@ def gradient_at(surface: Surface, param: NDArray[np.float32], noise: NDArray[np.
 
 
 def noise_of(surface: Surface, steps: int, seed: int) -> NDArray[np.float64]:
-    """What is added to the gradient in each step."""
+    """The noise on the gradient in each step."""
     return surface.noise * np.random.default_rng(seed).standard_normal((steps, 2))
 
 
-def heights(surface: Surface, points: Any) -> NDArray[np.float64]:
-    """The surface's value at each point; NaN where it has none."""
+def losses(surface: Surface, points: Any) -> NDArray[np.float64]:
+    """The loss at each point; NaN where it is undefined."""
 
-    def height(x: float, y: float) -> float:
+    def loss(x: float, y: float) -> float:
         try:
             return float(surface.value(x, y))
         except UNDEFINED:
@@ -104,7 +104,7 @@ def heights(surface: Surface, points: Any) -> NDArray[np.float64]:
 
     with np.errstate(all="ignore"):
         x, y = np.moveaxis(np.asarray(points, np.float64), -1, 0)
-        found: NDArray[np.float64] = np.vectorize(height, otypes=[np.float64])(x, y)
+        found: NDArray[np.float64] = np.vectorize(loss, otypes=[np.float64])(x, y)
     return found
 
 
@@ -115,7 +115,7 @@ def _start(surface: Surface) -> NDArray[np.float32]:
 def _walk(
     surface: Surface, method: Method, lr: float, steps: int, seed: int, bias_correction: bool
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], Any]]:
-    """After each step its gradient, the parameters and the optimizer's state, both of which the next step changes."""
+    """After each step: gradient, parameters and the optimizer's state. The next step changes the latter two in place."""
     param = _start(surface)
     optimizer = method.make(param, lr, bias_correction)
     state = optimizer.state

@@ -1,4 +1,4 @@
-"""Adam without its bias correction, as hyperparameters of the Adam that there is."""
+"""Adam without its bias correction, as hyperparameters of :class:`fastadam.Adam`."""
 
 import math
 from typing import Any
@@ -14,25 +14,25 @@ def uncorrected(
     eps: Scheduled[float] = 1e-8,
     decoupled_weight_decay: Scheduled[float] | None = None,
 ) -> dict[str, Any]:
-    r"""Hyperparameters with which :class:`fastadam.Adam` and its like take steps without bias correction.
+    r"""Hyperparameters that make :class:`fastadam.Adam` and :class:`fastadam.AdamW` step without bias correction.
 
     The step of Algorithm 1 of Kingma & Ba (2015) equals :math:`\alpha_t \, m / (\sqrt{v} + \epsilon_t)` with
     :math:`\alpha_t = \mathrm{lr} \sqrt{1 - \beta_2^t} / (1 - \beta_1^t)` and :math:`\epsilon_t = \mathrm{eps}
-    \sqrt{1 - \beta_2^t}` (its section 2). Learning rate and eps as schedules undo both factors, up to the rounding of float32.
+    \sqrt{1 - \beta_2^t}` (its section 2). Schedules of the learning rate and eps cancel both factors, up to float32 rounding.
 
     Parameters
     ----------
     lr, eps : float or schedule
-        Those of the steps.
+        As for :class:`fastadam.Adam`.
     betas : (float, float)
         Decay rates of the moments, in [0, 1).
     decoupled_weight_decay : float or schedule, optional
-        That of :class:`fastadam.AdamW`, which multiplies it by its learning rate: a schedule of it undoes the factor there.
+        That of :class:`fastadam.AdamW`, which multiplies it by the learning rate. A schedule of it cancels the factor in that.
 
     Returns
     -------
     dict
-        ``lr``, ``betas`` and ``eps`` to make an optimizer with, and ``weight_decay`` if there is a decoupled one.
+        ``lr``, ``betas`` and ``eps`` for an optimizer, and ``weight_decay`` if a decoupled one was given.
 
     Examples
     --------

@@ -6,7 +6,7 @@ from gpu.arrays import to_cpu, to_gpu
 from gpu.twins import LIST, ONE, Twins
 
 import fastadam
-from fastadam.backends.cuda.gpu import gpu
+from fastadam.backends.cuda.cupy_runtime import gpu
 
 pytestmark = pytest.mark.gpu
 

@@ -9,7 +9,7 @@ from gpu.arrays import to_gpu
 import fastadam
 from fastadam import _native
 from fastadam.backends.cuda import kernels, source
-from fastadam.backends.cuda.gpu import gpu
+from fastadam.backends.cuda.cupy_runtime import gpu
 
 pytestmark = pytest.mark.gpu
 

@@ -34,7 +34,7 @@ SIZES = [
 
 def step(tensors, changed, arrays, t):
     param, grad, *states = arrays
-    tensors([param], [states], [1]).step([changed.rule], [grad], np.array([t - 1]), np.zeros(1, np.int64), AS_GIVEN, 0)
+    tensors([param], [states], [1], [changed.rule], [t - 1]).step([grad], AS_GIVEN, 0)
 
 
 def assert_parity(size, offsets, variant, k):

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from fastadam._native import Refused
-from fastadam.backends.cuda.gpu import gpu
+from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.devices import is_on_gpu
 from fastadam.backends.roles import PARAM, Place
 

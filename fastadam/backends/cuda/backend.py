@@ -5,26 +5,36 @@ from typing import Any
 
 import numpy as np
 
-from fastadam._native import Refused
+from fastadam._native import Refused, Rule
 from fastadam.backends.cuda import arrays
+from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.cuda.device_norm import global_norm
-from fastadam.backends.cuda.gpu import gpu
 from fastadam.backends.cuda.tensors import CapturableTensors, Tensors
 from fastadam.backends.roles import PARAM
 
-__all__ = ["assign", "full_like", "global_norm", "pack", "step_counts", "tensors", "to_host"]
+__all__ = ["assign", "compile", "full_like", "global_norm", "pack", "tensors", "to_host"]
 
 VECTOR = 16 // 4  # floats that a kernel moves at once
 
 
 def tensors(
-    params: Sequence[Any], states: Sequence[Sequence[Any]], group_sizes: Sequence[int], capturable: bool = False
+    params: Sequence[Any],
+    states: Sequence[Sequence[Any]],
+    group_sizes: Sequence[int],
+    rules: Sequence[Rule],
+    steps: Sequence[int],
+    capturable: bool = False,
 ) -> Tensors:
     """See :class:`fastadam.backends.protocol.Backend`."""
-    return (CapturableTensors if capturable else Tensors)(params, states, group_sizes)
+    return (CapturableTensors if capturable else Tensors)(params, states, group_sizes, rules, steps)
 
 
-def full_like(param: Any, values: Sequence[float]) -> list[Any]:
+def compile(tensors: Any) -> None:
+    """See :class:`fastadam.backends.protocol.Backend`."""
+    tensors.compile()
+
+
+def full_like(param: Any, values: Sequence[float | None]) -> list[Any]:
     """See :class:`fastadam.backends.protocol.Backend`.
 
     Each array lies relative to 16 bytes as the parameter does, so that a kernel which starts at such a boundary of one does
@@ -35,17 +45,13 @@ def full_like(param: Any, values: Sequence[float]) -> list[Any]:
     except Refused:
         return []
     with gpu().on(param.data.device_id):
-        rooms = [gpu().full(param.size + VECTOR - 1, value, np.float32) for value in values]
-    starts = [(param.data.ptr - room.data.ptr) // 4 % VECTOR for room in rooms]
-    return [room[start : start + param.size].reshape(param.shape) for room, start in zip(rooms, starts, strict=True)]
-
-
-def step_counts(param: Any, count: int, capturable: bool = False) -> Any:
-    """See :class:`fastadam.backends.protocol.Backend`."""
-    if not capturable:
-        return np.zeros(count, np.int64)
-    with gpu().on(arrays.view(param, (PARAM, 0), True).data.device_id):
-        return gpu().full(count, 0, np.int64)
+        rooms = [gpu().full(param.size + VECTOR - 1, value or 0, np.float32) for value in values]
+        starts = [(param.data.ptr - room.data.ptr) // 4 % VECTOR for room in rooms]
+        flat = [room[start : start + param.size] for room, start in zip(rooms, starts, strict=True)]
+        for array, value in zip(flat, values, strict=True):
+            if value is None:
+                gpu().concatenate([param.reshape(-1)], array)
+    return [array.reshape(param.shape) for array in flat]
 
 
 def to_host(array: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The launches of one group: tensors that share a rule and its options."""
+"""The launches of one group: tensors that share a rule."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,56 +6,55 @@ from typing import Any
 import numpy as np
 
 from fastadam import _native
-from fastadam.backends.cuda.gpu import gpu
+from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.cuda.kernels import Kernels
-from fastadam.backends.cuda.launch import COEFFICIENT_BYTES, Argument, Gradients, Tables, coefficients, launch, write
+from fastadam.backends.cuda.launch import Argument, Tables, launch, write
 from fastadam.backends.cuda.source import SHAPE
 
-MAX_OPTIONS = 16
 
-
-class Group:
+class GroupSteps:
     """Tensors whose step counts are the host's: a launch for each count among them."""
 
-    def __init__(self, records: Sequence[list[int]]) -> None:
-        """`records` are the members of the struct Tensor of csrc/cuda/tensor.hpp; on the current device."""
-        self._is_one = len(records) == 1
+    def __init__(self, tensors: Any, rule: _native.Rule) -> None:
+        """`tensors` are what :func:`fastadam.backends.cuda.launch.records` makes; on the current device."""
+        self._is_one = len(tensors) == 1
         if self._is_one:  # which needs no tables
-            self._argument = Argument([*records[0], 0, 0], COEFFICIENT_BYTES)
-            self._blocks = -(-records[0][-1] // SHAPE.chunk)
+            self._argument = Argument("StepArguments", tensor=tensors[0])
+            self._grad = self._argument.view("tensor", "grad")
+            self._blocks = -(-int(tensors["size"][0]) // SHAPE.chunk)
         else:
-            self._tables = [Tables(records)]  # one for each step count, in their order, which steps keep
+            self._tables = [Tables(tensors)]  # one for each step count, in their order, which steps keep
 
     def step(
-        self, compiled: Kernels, rule: _native.Rule, addresses: Sequence[int], counts: Sequence[int], gradients: Gradients
+        self, kernels: Kernels, rule: _native.Rule, addresses: Sequence[int], counts: Sequence[int], gradients: bytes
     ) -> None:
-        """Step the tensors whose gradient has an address."""
+        """Step the tensors whose gradient has an address; `gradients` is the struct of that name."""
         if self._is_one:
             if addresses[0]:
-                self._argument.integers[1] = addresses[0]
-                self._argument.integers[-2:] = gradients
-                self._argument.set_coefficients(coefficients(rule, counts[0] + 1))
-                launch(compiled.step, self._blocks, self._argument)
+                self._grad[...] = addresses[0]
+                self._argument.set("gradients", gradients)
+                self._argument.set("coefficients", _native.cuda_coefficients(rule, counts[0] + 1))
+                launch(kernels.step, self._blocks, self._argument)
             return
         present = {count for address, count in zip(addresses, counts, strict=True) if address}
         for k, count in enumerate(sorted(present)):
             if k == len(self._tables):
                 self._tables.append(self._tables[0].with_own_grads())
             tables = self._tables[k]
-            tables.set_grads([a if c == count else 0 for a, c in zip(addresses, counts, strict=True)], compiled.write)
-            argument = Argument([*tables.integers, *gradients], COEFFICIENT_BYTES)
-            argument.set_coefficients(coefficients(rule, count + 1))
-            launch(compiled.step_list, tables.blocks, argument)
+            tables.set_grads([a if c == count else 0 for a, c in zip(addresses, counts, strict=True)], kernels.write)
+            coefficients = _native.cuda_coefficients(rule, count + 1)
+            argument = Argument("StepListArguments", list=tables.list, gradients=gradients, coefficients=coefficients)
+            launch(kernels.step_list, tables.blocks, argument)
 
 
-class CapturableGroup:
+class CapturableGroupSteps:
     """Tensors whose step counts and coefficients live on the device, so that a CUDA graph can repeat their step."""
 
-    def __init__(self, records: Sequence[list[int]]) -> None:
-        """As for :class:`Group`."""
-        self._all = Tables(records)
-        self._coefficients = gpu().empty(len(records) * COEFFICIENT_BYTES, np.uint8)
-        self._options = gpu().empty(MAX_OPTIONS + 1, np.float64)
+    def __init__(self, tensors: Any, rule: _native.Rule) -> None:
+        """As for :class:`GroupSteps`."""
+        self._all = Tables(tensors)
+        self._coefficients = gpu().empty(len(tensors) * len(_native.cuda_coefficients(rule, 1)), np.uint8)
+        self._options = gpu().empty(len(_numbers(rule)), np.float64)
         self._written: list[float] = []
         self._spare: Tables | None = self._all.with_own_grads()
         self._captured: list[Tables] = []  # graphs hold their addresses
@@ -65,23 +64,34 @@ class CapturableGroup:
         return _numbers(rule) != self._written
 
     def set_options(self, rule: _native.Rule, kernel: Any) -> None:
-        """Writes the real-valued options to the device."""
+        """Writes the rule's options to the device."""
         write(kernel, self._options, _numbers(rule))
         self._written = _numbers(rule)
 
-    def step(self, compiled: Kernels, addresses: Sequence[int], steps: Any, gradients: Gradients, capturing: bool) -> None:
-        """As :meth:`Group.step`, with the options that were set and step counts on the device."""
+    def step(
+        self, kernels: Kernels, addresses: Sequence[int], steps: Any, gradients: bytes, verdict: int, capturing: bool
+    ) -> None:
+        """As :meth:`GroupSteps.step`, with the options that were set and step counts and a verdict on the device."""
         tables = self._all
         if capturing:
             tables, self._spare = self._spare or tables.with_own_grads(), None
             self._captured.append(tables)
         elif self._spare is None:  # for the next capture, while memory can be allocated
             self._spare = tables.with_own_grads()
-        tables.set_grads(addresses, compiled.write)
-        where = [self._options.data.ptr, steps.data.ptr, self._coefficients.data.ptr, len(addresses)]
-        advance = Argument([gradients.verdict, tables.grads, *where])
-        launch(compiled.advance, -(-len(addresses) // SHAPE.block), advance)
-        launch(compiled.step_capturable, tables.blocks, Argument([*tables.integers, *gradients, self._coefficients.data.ptr]))
+        tables.set_grads(addresses, kernels.write)
+        coefficients = self._coefficients.data.ptr
+        advance = Argument(
+            "AdvanceArguments",
+            verdict=verdict,
+            grads=tables.grads,
+            options=self._options.data.ptr,
+            steps=steps.data.ptr,
+            coefficients=coefficients,
+            count=len(addresses),
+        )
+        launch(kernels.advance, -(-len(addresses) // SHAPE.block), advance)
+        argument = Argument("StepCapturableArguments", list=tables.list, gradients=gradients, coefficients=coefficients)
+        launch(kernels.step_capturable, tables.blocks, argument)
 
 
 def _numbers(rule: _native.Rule) -> list[float]:

@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 
 from fastadam import _native
 from fastadam.backends.cuda import source
-from fastadam.backends.cuda.gpu import Kernel, gpu
-from fastadam.backends.devices import is_on_gpu
+from fastadam.backends.cuda.cupy_runtime import Kernel, gpu
 
 
 class Kernels(NamedTuple):
@@ -43,15 +42,12 @@ def _compile(kind: Any, name: str, options: tuple[str, ...]) -> list[Kernel]:
 
 
 def warmup(*optimizers: Any) -> None:
-    """See :func:`fastadam.backends.cuda.warmup`."""
+    """See :func:`fastadam.warmup`."""
     for optimizer in optimizers:
         members = optimizer._members
-        if not is_on_gpu(members.params[0]):
+        if members.tensors.device is None:
             raise ValueError(f"the parameters of {optimizer!r} are not on a GPU; only CUDA kernels are compiled at run time")
-        with gpu().on(members.tensors.device):
-            of_norms(members.tensors.device)
-            for rule in members.rules:
-                members.tensors.kernels(rule)
+        members.backend.compile(members.tensors)
     if not optimizers:
         device = gpu().current()
         of_norms(device)

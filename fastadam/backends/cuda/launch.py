@@ -1,96 +1,92 @@
 """Launches and what they need: the argument of a kernel, and tables in the device's memory.
 
-What a launch needs travels as one argument, a struct of csrc/cuda whose bytes are laid out here. Tables that outlive a
-launch are in the device's memory and written there by a kernel, so that the host never waits and a graph can capture it.
+What a launch needs travels as one argument, a struct of csrc/cuda/arguments.hpp. Tables that outlive a launch are in the
+device's memory and written there by a kernel, so that the host never waits and a graph can capture it.
 """
 
-import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from fastadam import _native
-from fastadam.backends.cuda.gpu import Kernel, gpu
-from fastadam.backends.cuda.source import SHAPE, WORDS
-from fastadam.backends.protocol import GradientOptions
+from fastadam.backends.cuda.cupy_runtime import Kernel, gpu
+from fastadam.backends.cuda.source import SHAPE
 
-AVERAGE_BYTES = 8  # the struct ParamAverage
-COEFFICIENT_BYTES = AVERAGE_BYTES + 64  # room for the coefficients of a step of any rule
+STRUCTS = _native.cuda_structs()  # a dtype for each struct
+CONSTANTS = _native.cuda_constants()
+MOST_WORDS = CONSTANTS["most_words"]  # of eight bytes, that one launch can write
 MOST_BLOCKS = 2**31 - 1
 
 
-class Gradients(NamedTuple):
-    """The struct of that name in csrc/cuda/step.cu."""
-
-    verdict: int  # its address; 0: none
-    transform: int  # two float32 in a word
-
-    @classmethod
-    def of(cls, options: GradientOptions, verdict: Any) -> "Gradients":
-        """`verdict` is an array on the device, or None."""
-        return cls(0 if verdict is None else verdict.data.ptr, _transform(options.grad_scale, options.clip_value))
-
-
-@functools.lru_cache(maxsize=16)
-def _transform(scale: float, limit: float) -> int:
-    with np.errstate(over="ignore"):
-        return int(np.array([scale, limit]).astype(np.float32).view(np.int64)[0])
-
-
-def coefficients(rule: _native.Rule, step: int) -> bytes:
-    """The struct StepCoefficients."""
-    return rule.average(step).ljust(AVERAGE_BYTES, b"\0") + rule.coefficients(step)
-
-
 class Argument:
-    """The bytes of a kernel's only argument: integers of 64 bits and then, for some kernels, the coefficients of a step."""
+    """A kernel's only argument: a struct, whose members are set by name."""
 
-    def __init__(self, integers: Sequence[int], coefficients: int = 0) -> None:
-        self.struct = np.zeros((), f"V{8 * len(integers) + coefficients}")  # CuPy passes it by value
-        self._bytes = self.struct.reshape(1).view(np.uint8)
-        self.integers = self._bytes[: 8 * len(integers)].view(np.int64)
-        self.integers[:] = integers
-        self._coefficients = self._bytes.data[8 * len(integers) :]
+    def __init__(self, struct: str, **members: Any) -> None:
+        dtype = STRUCTS[struct]
+        self.bytes = np.zeros((), f"V{dtype.itemsize}")  # CuPy passes it by value
+        self._fields = self.bytes.reshape(1).view(dtype)[0:1].reshape(())
+        for name, value in members.items():
+            self.set(name, value)
 
-    def set_coefficients(self, coefficients: bytes) -> None:
-        self._coefficients[: len(coefficients)] = coefficients
+    def set(self, name: str, value: Any) -> None:
+        """Give a member a number, another struct's values, or the first bytes of it."""
+        if isinstance(value, bytes):
+            self.view(name)[: len(value)] = np.frombuffer(value, np.uint8)
+        else:
+            self._fields[name] = value
+
+    def view(self, *path: str) -> Any:
+        """A member (of a member ...) to write to again and again: a number's array of no dimensions, a struct's bytes."""
+        view: Any = self._fields
+        for name in path:
+            view = view[name]
+        return view if view.dtype.fields is None else view.reshape(1).view(np.uint8)
+
+
+def records(tensors: Sequence[tuple[Sequence[int], int]]) -> Any:
+    """The struct Tensor of each: addresses of a parameter and its states, and the number of elements."""
+    made = np.zeros(len(tensors), STRUCTS["Tensor"])
+    for record, ((param, *states), size) in zip(made, tensors, strict=True):
+        record["param"], record["size"] = param, size
+        record["state"][: len(states)] = states
+    return made
 
 
 def launch(kernel: Kernel, blocks: int, argument: Argument) -> None:
     """Runs `kernel` on the current stream; any number of blocks does all the work, and none is no launch."""
     if blocks:
-        kernel((min(blocks, MOST_BLOCKS),), (SHAPE.block,), (argument.struct,))
+        kernel((min(blocks, MOST_BLOCKS),), (SHAPE.block,), (argument.bytes,))
 
 
-def write(kernel: Kernel, destination: Any, values: Sequence[float]) -> None:
+def write(kernel: Kernel, destination: Any, values: Any) -> None:
     """Writes numbers of 64 bits into an array on the device, in the order of the current stream."""
     words = np.asarray(values, destination.dtype).view(np.int64)
-    for start in range(0, len(words), WORDS):
-        some = words[start : start + WORDS]
-        argument = Argument([destination.data.ptr + 8 * start, len(some), *[0] * WORDS])
-        argument.integers[2 : 2 + len(some)] = some
+    for start in range(0, len(words), MOST_WORDS):
+        some = words[start : start + MOST_WORDS]
+        argument = Argument("WriteArguments", destination=destination.data.ptr + 8 * start, count=len(some))
+        argument.view("words")[: len(some)] = some
         launch(kernel, 1, argument)
 
 
 class Tables:
-    """A list of tensors in the device's memory: the struct List of csrc/cuda/step.cu."""
+    """A list of tensors in the device's memory: the struct List."""
 
-    def __init__(self, tensors: Sequence[Sequence[int]]) -> None:
-        """`tensors` are the members of the struct Tensor, the last of which is the size."""
-        chunks = [-(-tensor[-1] // SHAPE.chunk) for tensor in tensors]
-        starts = np.cumsum([0, *chunks])
-        owner = np.repeat(np.arange(len(tensors)), chunks)
-        self._tensors = gpu().copy(np.array(tensors, np.int64))
-        self._chunks = gpu().copy(np.stack([owner, np.arange(starts[-1]) - starts[owner]], axis=1).astype(np.int32))
+    def __init__(self, tensors: Any) -> None:
+        """`tensors` are what :func:`records` makes."""
+        counts = -(-tensors["size"] // SHAPE.chunk)
+        chunks = np.zeros(counts.sum(), STRUCTS["Chunk"])
+        chunks["tensor"] = np.repeat(np.arange(len(tensors)), counts)
+        chunks["index"] = np.arange(len(chunks)) - np.repeat(np.cumsum(counts) - counts, counts)
+        self._tensors, self._chunks = (gpu().copy(table.view(np.uint8)) for table in (tensors, chunks))
         self._grads = gpu().empty(len(tensors), np.int64)
         self._written: Sequence[int] = ()
-        self.blocks = int(starts[-1])
+        self.blocks = len(chunks)
 
     @property
-    def integers(self) -> list[int]:
+    def list(self) -> tuple[int, int, int, int]:
         """The members of the struct."""
-        return [self._tensors.data.ptr, self.grads, self._chunks.data.ptr, self.blocks]
+        return int(self._tensors.data.ptr), self.grads, int(self._chunks.data.ptr), self.blocks
 
     @property
     def grads(self) -> int:

@@ -25,7 +25,6 @@ class Shape(NamedTuple):
 
 
 SHAPE = Shape()
-WORDS = 480  # 8-byte words that one launch can write: kernel arguments may take 4 KiB
 
 
 @functools.cache
@@ -60,5 +59,5 @@ def norm_options(shape: Shape = SHAPE) -> tuple[str, ...]:
 
 
 def _options(definitions: dict[str, Any], shape: Shape) -> tuple[str, ...]:
-    definitions = definitions | {"BLOCK": shape.block, "WORDS": WORDS}
+    definitions = definitions | {"BLOCK": shape.block}
     return ("-std=c++17", *(f"-DFASTADAM_{name}={value}" for name, value in definitions.items()))

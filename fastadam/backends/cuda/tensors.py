@@ -1,4 +1,4 @@
-"""Lists of tensors on one GPU: their checks, and their steps group by group."""
+"""Lists of tensors on one GPU: their checks, their counts and rules, and their steps group by group."""
 
 import operator
 import weakref
@@ -9,16 +9,14 @@ from typing import Any
 import numpy as np
 
 from fastadam import _native
-from fastadam._native import Refused
+from fastadam._native import Refused, Rule, StepOptions
 from fastadam.backends.cuda import arrays, kernels
-from fastadam.backends.cuda.device_norm import Norm
-from fastadam.backends.cuda.gpu import gpu
-from fastadam.backends.cuda.group_steps import CapturableGroup, Group
-from fastadam.backends.cuda.launch import Gradients
-from fastadam.backends.protocol import GradientOptions
+from fastadam.backends.cuda.cupy_runtime import gpu
+from fastadam.backends.cuda.device_norm import Norm, new_verdict
+from fastadam.backends.cuda.group_steps import CapturableGroupSteps, GroupSteps
+from fastadam.backends.cuda.launch import records
 from fastadam.backends.roles import GRAD, PARAM, STATE
 
-MAX_STATES = 4  # the rule's, and the average of the parameter
 MOST_STEPS = 2**63 - 2
 NO_ELEMENTS = 1  # the address of an empty array, which may have none; 0 stands for a missing gradient
 
@@ -26,9 +24,16 @@ NO_ELEMENTS = 1  # the address of an empty array, which may have none; 0 stands 
 class Tensors:
     """Parameters and their states; a group is stepped by one launch for each step count in it, nearly always one."""
 
-    group_type: Any = Group
+    group_type: Any = GroupSteps
 
-    def __init__(self, params: Sequence[Any], states: Sequence[Sequence[Any]], group_sizes: Sequence[int]) -> None:
+    def __init__(
+        self,
+        params: Sequence[Any],
+        states: Sequence[Sequence[Any]],
+        group_sizes: Sequence[int],
+        rules: Sequence[Rule],
+        steps: Sequence[int],
+    ) -> None:
         self._owned: list[list[Any]] = []  # each tensor's parameter and states; kept alive
         for i, (param, state) in enumerate(zip(params, states, strict=True)):
             roles = (PARAM, *range(STATE, STATE + len(state)))
@@ -42,43 +47,45 @@ class Tensors:
         self._array_type = gpu().ndarray
         addresses = [[array.data.ptr for array in owned] for owned in self._owned]
         self._memory = _native.OwnedMemory(addresses, self._sizes)
-        records = [
-            [param, 0, *state, *[0] * (MAX_STATES - len(state)), size]
-            for (param, *state), size in zip(addresses, self._sizes, strict=True)
-        ]
+        tensors = records(list(zip(addresses, self._sizes, strict=True)))
         ends = list(accumulate(group_sizes))
         self._slices = [slice(end - size, end) for end, size in zip(ends, group_sizes, strict=True)]
         self._known: list[weakref.ref[Any]] | None = None  # the gradients of the last step, without the missing ones
         self._missing: list[int] = []
         self._addresses: list[int] = []
         with gpu().on(self.device):
-            self._groups = [self.group_type(records[each]) for each in self._slices]
-            self._prepare()
+            self._groups = [self.group_type(tensors[each], rule) for each, rule in zip(self._slices, rules, strict=True)]
+            self._prepare(steps)
+        self.set_rules(rules)
 
-    def _prepare(self) -> None:
-        """Makes what else steps will need, on the current device."""
+    def _prepare(self, steps: Sequence[int]) -> None:
+        """Makes the counts and what else steps will need, on the current device."""
+        self.steps: Any = np.array(steps, np.int64)
+        self.skips: Any = np.zeros(1, np.int64)
         self._norm: Norm | None = None  # until a step needs it
 
     @property
     def device(self) -> int:
-        """The GPU that all arrays are on."""
+        """See :class:`fastadam.backends.protocol.Tensors`."""
         return int(self._owned[0][0].data.device_id)
 
-    def kernels(self, rule: _native.Rule) -> kernels.Kernels:
-        """The kernels of `rule`, compiled if need be, for the current device, which is that of the arrays."""
-        return kernels.of(rule.type_name, rule.flags, rule.ema_decay is not None, self.device)
+    def set_rules(self, rules: Sequence[Rule]) -> None:
+        """See :class:`fastadam.backends.protocol.Tensors`."""
+        self.rules = list(rules)
 
-    def step(
-        self,
-        rules: Sequence[_native.Rule],
-        grads: Sequence[Any],
-        steps: Any,
-        skips: Any,
-        gradient_options: GradientOptions,
-        threads: int = 0,
-    ) -> Any:
+    def compile(self) -> None:
+        """Compile what steps need, if it has not been compiled."""
+        with gpu().on(self.device):
+            kernels.of_norms(self.device)
+            self._compiled(self.rules)
+
+    def _compiled(self, rules: Sequence[Rule]) -> list[kernels.Kernels]:
+        """The kernels of the rules for the current device, which is that of the arrays."""
+        return [kernels.of(rule.type_name, rule.flags, rule.ema_decay is not None, self.device) for rule in rules]
+
+    def step(self, grads: Sequence[Any], options: StepOptions, threads: int = 0) -> Any:
         """See :class:`fastadam.backends.protocol.Tensors`. `threads` is for CPUs."""
-        if gradient_options.skip_nonfinite:
+        if options.skip_nonfinite:
             raise ValueError(
                 "skip_nonfinite is True, but only the GPU would know whether the step was skipped, and the step counts are in "
                 "the CPU's memory; make the optimizer with capturable=True, which keeps them on the GPU"
@@ -90,24 +97,23 @@ class Tensors:
                     "optimizer with capturable=True"
                 )
             present, addresses, missing = self._usable(grads)
-            counts = steps.tolist()
+            counts = self.steps.tolist()
             for i, count in enumerate(counts):
                 if not 0 <= count <= MOST_STEPS and i not in missing:
                     raise Refused("step", (PARAM, i), (PARAM, i), "")
-            compiled = [self.kernels(rule) for rule in rules]
-            verdict = None
-            if gradient_options.needs_norm:
-                verdict = gpu().empty(2, np.float64)
+            compiled, verdict = self._compiled(self.rules), None
+            if options.finds_norm:
+                verdict = new_verdict()
                 self._norm = self._norm or Norm(self._sizes)
-                self._norm.find(addresses, gradient_options, verdict)
-            gradients = Gradients.of(gradient_options, verdict)
-            for group, each, some, rule in zip(self._groups, self._slices, compiled, rules, strict=True):
+                self._norm.find(addresses, options, verdict)
+            for group, each, some, rule in zip(self._groups, self._slices, compiled, self.rules, strict=True):
+                gradients = _native.cuda_gradients(options, rule.maximize, _address(verdict))
                 group.step(some, rule, addresses[each], counts[each], gradients)
             self._remember(present, addresses, missing)
             if missing:
-                steps[np.setdiff1d(np.arange(len(counts)), missing)] += 1
+                self.steps[np.setdiff1d(np.arange(len(counts)), missing)] += 1
             else:
-                steps += 1
+                self.steps += 1
         return None if verdict is None else verdict[0]
 
     def _usable(self, grads: Sequence[Any]) -> tuple[Sequence[Any], list[int], list[int]]:
@@ -146,26 +152,28 @@ class Tensors:
 class CapturableTensors(Tensors):
     """Tensors whose step counts and coefficients live on the device, so that a CUDA graph can repeat a step."""
 
-    group_type = CapturableGroup
+    group_type = CapturableGroupSteps
 
-    def _prepare(self) -> None:
+    def _prepare(self, steps: Sequence[int]) -> None:
         kernels.of_norms(self.device)  # as early as the other kernels
-        self._verdict = gpu().empty(2, np.float64)
+        self.steps = gpu().copy(np.array(steps, np.int64))
+        self.skips = gpu().full(1, 0, np.int64)
+        self._verdict = new_verdict()
         self._norm: Norm = Norm(self._sizes)  # pyright: ignore[reportIncompatibleVariableOverride]
         self._spare_norm: Norm | None = Norm(self._sizes)
         self._captured_norms: list[Norm] = []  # graphs hold their addresses
-        self._captured_flags: list[set[int]] = [set() for _ in self._groups]
+        self._captured: list[set[tuple[int, bool]]] = [set() for _ in self._groups]  # what graphs hold of the rules
 
-    def set_options(self, rules: Sequence[_native.Rule]) -> None:
-        """Writes real-valued options to the device, from where captured steps read them."""
-        for captured, rule in zip(self._captured_flags, rules, strict=True):
-            if captured - {rule.flags}:
+    def set_rules(self, rules: Sequence[Rule]) -> None:
+        """As :meth:`Tensors.set_rules`; writes their options to the device, from where captured steps read them."""
+        for captured, rule in zip(self._captured, rules, strict=True):
+            if captured - {_fixed(rule)}:
                 raise ValueError(
-                    "a CUDA graph was captured with other options than these, and cannot change which terms a step has "
+                    "a CUDA graph was captured with other hyperparameters than these, and cannot change which terms a step has "
                     "(maximize, or whether there is weight decay); set them before the capture, or make a new optimizer"
                 )
         with gpu().on(self.device):
-            compiled = [self.kernels(rule) for rule in rules]  # which cannot be loaded while a graph is captured
+            compiled = self._compiled(rules)  # which cannot be loaded while a graph is captured
             changed = [each for each in zip(self._groups, rules, compiled, strict=True) if each[0].differs_from(each[1])]
             if changed and gpu().is_capturing():
                 raise RuntimeError(
@@ -174,32 +182,24 @@ class CapturableTensors(Tensors):
                 )
             for group, rule, some in changed:
                 group.set_options(rule, some.write)
+        super().set_rules(rules)
 
-    def step(
-        self,
-        rules: Sequence[_native.Rule],
-        grads: Sequence[Any],
-        steps: Any,
-        skips: Any,
-        gradient_options: GradientOptions,
-        threads: int = 0,
-    ) -> Any:
+    def step(self, grads: Sequence[Any], options: StepOptions, threads: int = 0) -> Any:
         """As :meth:`Tensors.step`, with counts on the device. What it launches may be captured and replayed.
 
         The norm that it returns is overwritten by the next step that finds one.
         """
         with gpu().on(self.device):
             present, addresses, missing = self._usable(grads)
-            compiled, capturing = [self.kernels(rule) for rule in rules], gpu().is_capturing()
-            verdict = None
-            if gradient_options.needs_norm:
+            compiled, capturing, verdict = self._compiled(self.rules), gpu().is_capturing(), None
+            if options.finds_norm:
                 verdict = self._verdict
-                self._norm_of(capturing).find(addresses, gradient_options, verdict, skips.data.ptr)
-            gradients = Gradients.of(gradient_options, verdict)
-            for i, (group, each) in enumerate(zip(self._groups, self._slices, strict=True)):
-                group.step(compiled[i], addresses[each], steps[each], gradients, capturing)
+                self._norm_of(capturing).find(addresses, options, verdict, self.skips.data.ptr)
+            for i, (group, each, rule) in enumerate(zip(self._groups, self._slices, self.rules, strict=True)):
+                gradients = _native.cuda_gradients(options, rule.maximize, _address(verdict))
+                group.step(compiled[i], addresses[each], self.steps[each], gradients, _address(verdict), capturing)
                 if capturing:
-                    self._captured_flags[i].add(rules[i].flags)
+                    self._captured[i].add(_fixed(rule))
             self._remember(present, addresses, missing)
         return None if verdict is None else verdict[0]
 
@@ -211,3 +211,12 @@ class CapturableTensors(Tensors):
         norm, self._spare_norm = self._spare_norm or Norm(self._sizes), None
         self._captured_norms.append(norm)
         return norm
+
+
+def _address(verdict: Any) -> int:
+    return 0 if verdict is None else int(verdict.data.ptr)
+
+
+def _fixed(rule: Rule) -> tuple[int, bool]:
+    """What a graph cannot change of a rule: which kernel it launches, and the sign of the gradients."""
+    return rule.flags, rule.maximize

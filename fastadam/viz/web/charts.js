@@ -1,9 +1,9 @@
-// What plotly draws: the surface, the ways over it, and the plots of what happens inside a method.
+// What plotly draws: contours of the surface, the paths, and plots of what happens inside a method.
 "use strict";
 
 const CONFIG = { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: false };
-const LINE = 1.3;  // pixels for a point of a style's width
-const RANGE = 30;  // quantities that grow as much, and have one sign, are plotted on a logarithmic axis
+const LINE = 1.3;  // pixels per point of a style's width
+const RANGE = 30;  // positive quantities that vary by more than this factor get a logarithmic axis
 const PLOT_GAP = 0.16;  // of the height of a plot
 
 function colors() {
@@ -45,43 +45,43 @@ function marks(points, symbol) {
   };
 }
 
-// The surface. The ways have a chart of their own over it, so that a step does not draw the surface again.
-function drawGround(race, levels) {
+// The paths have a chart of their own on top, so that a step does not draw the contours again.
+function drawContours(race, levels) {
   const color = colors();
-  const contours = {
-    type: "contour", ...race.ground, showscale: false, zmin: 0, zmax: 1,
+  const surface = {
+    type: "contour", ...race.contours, showscale: false, zmin: 0, zmax: 1,
     colorscale: [[0, color.low], [1, color.high]], line: { color: color.contour, width: 0.7 },
     contours: { start: 1 / levels, end: 1 - 1 / levels, size: 1 / levels },
   };
-  const data = [contours, marks([race.start], "circle-open"), marks(race.minima, "cross-thin")];
-  Plotly.react("ground", data, mapLayout(race, {}), CONFIG);
+  const data = [surface, marks([race.start], "circle-open"), marks(race.minima, "cross-thin")];
+  Plotly.react("contours", data, mapLayout(race, {}), CONFIG);
 }
 
-// For each way a line, and a mark where it has come to.
-function drawWays(race, methods, ways, step) {
+// For each path a line, and a mark at its end.
+function drawPaths(race, methods, paths, step) {
   const { paper } = colors();
-  const data = ways.flatMap(({ name, way }) => {
+  const data = paths.flatMap(({ name, path }) => {
     const { color, dash, symbol, width } = methods[name];
     const size = symbol === "star" ? 16 : 12;
     return [
       {
-        type: "scatter", mode: "lines", x: way.x.slice(0, step + 1), y: way.y.slice(0, step + 1),
+        type: "scatter", mode: "lines", x: path.x.slice(0, step + 1), y: path.y.slice(0, step + 1),
         line: { color, dash, width: LINE * width },
       },
       {
-        type: "scatter", mode: "markers", x: [way.x[step]], y: [way.y[step]],
+        type: "scatter", mode: "markers", x: [path.x[step]], y: [path.y[step]],
         marker: { symbol, size, color, line: { color: paper, width: 1.5 } },
       },
     ];
   });
   const hidden = { showticklabels: false, title: { text: "" }, ticks: "" };
-  Plotly.react("ways", data, mapLayout(race, hidden), CONFIG);
+  Plotly.react("paths", data, mapLayout(race, hidden), CONFIG);
 }
 
-// The values of a quantity for x and for y; one that equals an earlier one has the name of that.
-function quantity(way, name) {
-  const found = way.inside[name];
-  return typeof found === "string" ? quantity(way, found) : found;
+// The values of a quantity for x and for y. In place of values there may be the name of a quantity that has the same.
+function quantity(path, name) {
+  const found = path.inside[name];
+  return typeof found === "string" ? quantity(path, found) : found;
 }
 
 function scale(values) {
@@ -95,7 +95,7 @@ function cursor(color, step) {
   return { type: "line", xref: "x", yref: "paper", x0: step, x1: step, y0: 0, y1: 1, line: { color: color.focus, width: 1.5 } };
 }
 
-function drawPlots(way, quantities, steps, step) {
+function drawPlots(path, quantities, steps, step) {
   const color = colors(), count = quantities.length, head = size("head"), bottom = 32;
   const layout = base(color, {
     height: head + count * size("row") + bottom,
@@ -106,7 +106,7 @@ function drawPlots(way, quantities, steps, step) {
   const x = Array.from({ length: steps }, (_, i) => i + 1);
   const lines = [{ color: color.ink, width: 1.5 }, { color: color.second, width: 1.5, dash: "dash" }];
   const data = quantities.flatMap((name, i) => {
-    const values = quantity(way, name), end = 1 - i / count;
+    const values = quantity(path, name), end = 1 - i / count;
     layout[`yaxis${i + 1}`] = axis(color, {
       domain: [end - (1 - PLOT_GAP) / count, end - PLOT_GAP / 2 / count], tickfont: { size: 10 }, exponentformat: "power",
       ...scale(values),

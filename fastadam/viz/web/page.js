@@ -1,4 +1,4 @@
-// What is chosen on the page, and the controls that choose it; charts.js draws.
+// The controls of the page, and what is chosen with them. charts.js draws.
 "use strict";
 
 const GLYPHS = {
@@ -33,15 +33,15 @@ function run(data) {
     inside: names.includes("Adam") ? "Adam" : names[0],
     factor: Object.fromEntries(names.map((name) => [name, data.factors.indexOf(1)])),
   };
-  let playing = null;  // the time and step at which playing started
+  let playing = null;  // while playing, the time and the step at which it started
   const rows = {};
   const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-  const wayOf = (name) => {
-    const { way } = chosen.race.ways[name][chosen.factor[name]];
-    return way[chosen.bias ? way.length - 1 : 0];
+  const pathOf = (name) => {
+    const { paths } = chosen.race.rates[name][chosen.factor[name]];
+    return paths[chosen.bias ? paths.length - 1 : 0];
   };
-  const ways = () => names.filter((name) => chosen.shown.has(name)).map((name) => ({ name, way: wayOf(name) }));
+  const shownPaths = () => names.filter((name) => chosen.shown.has(name)).map((name) => ({ name, path: pathOf(name) }));
 
   function makeControls() {
     at("surface").append(...data.races.map((race, i) => element("option", { value: i }, race.title)));
@@ -51,14 +51,14 @@ function run(data) {
       const glyph = element("span", { className: "glyph", ariaHidden: "true" }, GLYPHS[symbol]);
       glyph.style.color = color;
       const rate = element("select", { ariaLabel: `Learning rate of ${name}` });
-      const height = element("td", { className: "height" });
+      const loss = element("td", { className: "loss" });
       const inside = element("input", { type: "radio", name: "inside", ariaLabel: `Look inside ${name}` });
       inside.checked = name === chosen.inside;
       const label = element("label", {}, show, glyph, name);
       at("methods").tBodies[0].append(
-        element("tr", {}, element("th", { scope: "row" }, label), element("td", {}, rate), height, element("td", {}, inside)),
+        element("tr", {}, element("th", { scope: "row" }, label), element("td", {}, rate), loss, element("td", {}, inside)),
       );
-      rows[name] = { rate, height };
+      rows[name] = { rate, loss };
       show.onchange = () => { chosen.shown[show.checked ? "add" : "delete"](name); drawAll(); };
       rate.onchange = () => { chosen.factor[name] = Number(rate.value); drawAll(); };
       inside.onchange = () => { chosen.inside = name; drawAll(); };
@@ -67,7 +67,7 @@ function run(data) {
       "tr", {}, element("th", { scope: "row" }, quantity, element("small", {})), element("td", {}), element("td", {}),
     )));
     at("bias").checked = chosen.bias;
-    at("correcting").hidden = !data.races[0] || names.every((name) => data.races[0].ways[name][0].way.length === 1);
+    at("correcting").hidden = !data.races[0] || names.every((name) => data.races[0].rates[name][0].paths.length === 1);
     at("surface").onchange = () => { choose(data.races[Number(at("surface").value)]); begin(); };
     at("bias").onchange = () => { chosen.bias = at("bias").checked; drawAll(); };
     at("step").oninput = () => { pause(); go(Number(at("step").value)); };
@@ -85,19 +85,19 @@ function run(data) {
     at("shows").textContent = race.shows;
     at("source").textContent = race.source ? `Source of this surface: ${race.source}.` : "";
     at("step").max = race.steps;
-    at("map").ariaLabel = `Contours of ${race.title} with the ways of ${names.join(", ")}. Where they are is in the table below.`;
+    at("map").ariaLabel = `Contours of ${race.title} with the paths of ${names.join(", ")}. The table below has their losses.`;
     for (const name of names) {
-      rows[name].rate.replaceChildren(...race.ways[name].map(({ lr }, i) => element("option", { value: i }, String(lr))));
+      rows[name].rate.replaceChildren(...race.rates[name].map(({ lr }, i) => element("option", { value: i }, String(lr))));
       rows[name].rate.value = chosen.factor[name];
     }
     drawAll();
   }
 
   function drawAll() {
-    drawGround(chosen.race, data.levels);
-    drawWays(chosen.race, data.methods, ways(), chosen.step);
-    drawPlots(wayOf(chosen.inside), data.quantities, chosen.race.steps, chosen.step);
-    at("plots").ariaLabel = `What happened inside ${chosen.inside} over the steps; its values are in the table beside it.`;
+    drawContours(chosen.race, data.levels);
+    drawPaths(chosen.race, data.methods, shownPaths(), chosen.step);
+    drawPlots(pathOf(chosen.inside), data.quantities, chosen.race.steps, chosen.step);
+    at("plots").ariaLabel = `Plots of what happens inside ${chosen.inside}. The table beside them has the values of this step.`;
     const formulas = data.methods[chosen.inside].formulas[Number(chosen.bias)];
     data.quantities.forEach((quantity, i) => {
       at("values").tBodies[0].rows[i].querySelector("small").textContent = formulas[quantity].replace("-", "−");
@@ -107,7 +107,7 @@ function run(data) {
 
   function go(step) {
     chosen.step = Math.max(0, Math.min(chosen.race.steps, step));
-    drawWays(chosen.race, data.methods, ways(), chosen.step);
+    drawPaths(chosen.race, data.methods, shownPaths(), chosen.step);
     movePlots(chosen.step);
     tell();
   }
@@ -119,11 +119,11 @@ function run(data) {
     at("count").value = `step ${step} of ${race.steps}`;
     at("inside").textContent = `Inside ${chosen.inside}, step ${step}`;
     for (const name of names) {
-      const height = wayOf(name).height[step];
-      rows[name].height.textContent = height === null ? "diverged" : words(height);
+      const loss = pathOf(name).loss[step];
+      rows[name].loss.textContent = loss === null ? "diverged" : words(loss);
     }
     data.quantities.forEach((name, i) => {
-      quantity(wayOf(chosen.inside), name).forEach((values, k) => {
+      quantity(pathOf(chosen.inside), name).forEach((values, k) => {
         at("values").tBodies[0].rows[i].cells[1 + k].textContent = words(values[step - 1]);
       });
     });
@@ -153,7 +153,7 @@ function run(data) {
     else requestAnimationFrame(tick);
   }
 
-  // A control that has a use of its own for a key keeps it.
+  // Keys that the focused control uses itself are left to it.
   function press(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { tagName, type } = event.target;

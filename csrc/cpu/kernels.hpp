@@ -1,4 +1,5 @@
-// What a tier object offers the rest: plain data and one function. This header emits no code (tier.cpp says why).
+// The kernels of one instruction set, as kernels.cpp offers them to the rest: plain data and one function. This header emits no
+// code (kernels.cpp says why).
 #pragma once
 
 #include <stdint.h>
@@ -10,17 +11,17 @@ namespace fastadam {
 enum class RuleId;
 
 // Applies the rule whose coefficients are at `rule` to the first `size` elements of `buffers`.
-using Kernel = void (*)(const void* rule, const void* transform, const Buffers& buffers, int64_t size);
+using StepKernel = void (*)(const void* rule, const void* transform, const Buffers& buffers, int64_t size);
 
 // Of one rule and combination of its flags: `transforming` applies the GradientTransform at `transform` to each gradient before
 // the rule sees it, `plain` takes gradients as they are.
-struct Kernels {
-  Kernel plain, transforming;
+struct StepKernels {
+  StepKernel plain, transforming;
 };
 
-// The loops of a tier. A first argument is the address of a struct of csrc/rules.
-struct Loops {
-  Kernels (*kernels)(RuleId rule, unsigned flags);
+// A first argument is the address of a struct of csrc/rules.
+struct Kernels {
+  StepKernels (*step)(RuleId rule, unsigned flags);
 
   // Applies a ParamAverage to `ema`.
   void (*average)(const void* average, float* ema, const float* param, int64_t size);

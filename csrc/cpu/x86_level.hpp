@@ -4,6 +4,6 @@
 
 namespace fastadam {
 
-int cpu_level();
+int x86_level();
 
 }  // namespace fastadam

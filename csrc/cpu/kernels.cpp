@@ -1,9 +1,9 @@
-// The loops over contiguous spans. CMake compiles this file once per instruction set, with FASTADAM_TIER_FUNCTION set to the
-// name of the one function that the object exports.
+// The kernels: loops over contiguous spans. CMake compiles this file once per instruction set, with FASTADAM_KERNELS_FUNCTION
+// set to the name of the one function that the object exports.
 //
-// It may include only the rule headers and tier.hpp, whose functions all have internal linkage: no standard library, no
+// It may include only the rule headers and kernels.hpp, whose functions all have internal linkage: no standard library, no
 // OpenMP. A shared inline function would be compiled here for AVX-512, and the linker might keep that copy for everyone.
-#include "tier.hpp"
+#include "kernels.hpp"
 
 #include "../rules/average.hpp"
 #include "../rules/gradient.hpp"
@@ -30,8 +30,9 @@ namespace fastadam {
 namespace {
 
 template <class Rule, unsigned flags, bool transforms>
-void loop(const void* coefficients, const void* transform, const Buffers& buffers, int64_t size) {
-  constexpr int states = Rule::state_count(flags);
+void step_kernel(const void* coefficients, const void* transform, const Buffers& buffers, int64_t size) {
+  constexpr int states = count_states<Rule>(flags);
+  static_assert(states <= max_states && max_states == 4, "each state has a line of its own below");
   const Rule rule = *static_cast<const Rule*>(coefficients);
   GradientTransform before = {};
   if constexpr (transforms) before = *static_cast<const GradientTransform*>(transform);
@@ -40,6 +41,7 @@ void loop(const void* coefficients, const void* transform, const Buffers& buffer
   float* const state0 = buffers.state[0];
   float* const state1 = buffers.state[1];
   float* const state2 = buffers.state[2];
+  float* const state3 = buffers.state[3];
   FASTADAM_INDEPENDENT
   for (int64_t i = 0; i < size; ++i) {
     Real p = param[i];
@@ -47,35 +49,38 @@ void loop(const void* coefficients, const void* transform, const Buffers& buffer
     if constexpr (states > 0) state[0] = state0[i];
     if constexpr (states > 1) state[1] = state1[i];
     if constexpr (states > 2) state[2] = state2[i];
+    if constexpr (states > 3) state[3] = state3[i];
     rule.template update<flags>(p, transforms ? before.apply(grad[i]) : grad[i], state);
     param[i] = p;
     if constexpr (states > 0) state0[i] = state[0];
     if constexpr (states > 1) state1[i] = state[1];
     if constexpr (states > 2) state2[i] = state[2];
+    if constexpr (states > 3) state3[i] = state[3];
   }
 }
 
 template <class Rule, unsigned flags = 0>
-Kernels loops_for(unsigned wanted) {
+StepKernels kernels_for(unsigned wanted) {
   if constexpr (flags == Rule::variant_count) {
     return {};
   } else {
-    return wanted == flags ? Kernels{loop<Rule, flags, false>, loop<Rule, flags, true>} : loops_for<Rule, flags + 1>(wanted);
+    return wanted == flags ? StepKernels{step_kernel<Rule, flags, false>, step_kernel<Rule, flags, true>}
+                           : kernels_for<Rule, flags + 1>(wanted);
   }
 }
 
-Kernels kernels(RuleId rule, unsigned flags) {
+StepKernels step_kernels(RuleId rule, unsigned flags) {
   switch (rule) {
 #define FASTADAM_CASE(id, type) \
   case RuleId::id:              \
-    return loops_for<type>(flags);
+    return kernels_for<type>(flags);
     FASTADAM_RULES(FASTADAM_CASE)
 #undef FASTADAM_CASE
   }
   return {};
 }
 
-void average_loop(const void* average, float* ema, const float* param, int64_t size) {
+void average_kernel(const void* average, float* ema, const float* param, int64_t size) {
   const ParamAverage apply = *static_cast<const ParamAverage*>(average);
   FASTADAM_INDEPENDENT
   for (int64_t i = 0; i < size; ++i) apply.update(ema[i], param[i]);
@@ -85,7 +90,7 @@ FASTADAM_INLINE Real64 term(const float* x) { return square(*x); }
 FASTADAM_INLINE Real64 term(const double* x) { return *x; }
 
 template <class Number>
-double sum_loop(const Number* x, int64_t size) {
+double sum_kernel(const Number* x, int64_t size) {
   Real64 lanes[norm_lanes] = {};
   for (; size >= norm_lanes; size -= norm_lanes, x += norm_lanes) {
     // Of what comes next, most often: a thread that only reads leaves some of the memory's bandwidth unused otherwise.
@@ -96,10 +101,10 @@ double sum_loop(const Number* x, int64_t size) {
   return sum_lanes(lanes);
 }
 
-constexpr Loops loops = {kernels, average_loop, sum_loop<float>, sum_loop<double>};
+constexpr Kernels kernels = {step_kernels, average_kernel, sum_kernel<float>, sum_kernel<double>};
 
 }  // namespace
 
-extern "C" const Loops* FASTADAM_TIER_FUNCTION() { return &loops; }
+extern "C" const Kernels* FASTADAM_KERNELS_FUNCTION() { return &kernels; }
 
 }  // namespace fastadam

@@ -1,4 +1,4 @@
-"""The surfaces that there are, each with its analytic gradient and its source."""
+"""Well-known functions to minimize, each with its analytic gradient and its source."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def _plateau_gradient(x: Any, y: Any) -> tuple[Any, Any]:
 
 
 STEEPNESS = 100.0  # of the bowl and of the ravine: the ratio of their two curvatures
-COS, SIN = np.cos(np.pi / 6), np.sin(np.pi / 6)  # the ravine is the bowl, turned by 30 degrees
+COS, SIN = np.cos(np.pi / 6), np.sin(np.pi / 6)  # the ravine is the bowl, rotated by 30 degrees
 
 
 def _bowl(x: Any, y: Any) -> Any:
@@ -58,7 +58,7 @@ _ALL = [
         region=((-2.0, 2.0), (-1.0, 3.0)),
         minima=((1.0, 1.0),),
         steps=200,
-        shows="Down into the bent valley is easy; along its floor, which is nearly flat, it is not.",
+        shows="Getting into the curved valley is easy. Following its nearly flat floor to the minimum is hard.",
         source='Rosenbrock, "An automatic method for finding the greatest or least value of a function", 1960, with its start',
     ),
     Surface(
@@ -69,7 +69,7 @@ _ALL = [
         start=(1.0, 1.0),
         region=((-1.0, 4.0), (-1.5, 1.5)),
         minima=((3.0, 0.5),),
-        shows="Methods with momentum swing past the valley and come back; AdaGrad and RMSProp go more straight.",
+        shows="Methods with momentum overshoot the valley and come back. AdaGrad and RMSProp take a straighter path.",
         source='Moré, Garbow & Hillstrom, "Testing Unconstrained Optimization Software", 1981, problem 5, with its start',
     ),
     Surface(
@@ -80,7 +80,7 @@ _ALL = [
         start=(0.0, -1.0),
         region=((-6.0, 6.0), (-6.0, 6.0)),
         minima=((3.0, 2.0), (-2.805118, 3.131313), (-3.779310, -3.283186), (3.584428, -1.848127)),
-        shows="Four minima, all equally low: methods that scale each gradient end in another one than those that do not.",
+        shows="Four minima, all equally low. Methods that scale each gradient end in a different one than those that do not.",
         source='Himmelblau, "Applied Nonlinear Programming", 1972',
     ),
     Surface(
@@ -91,7 +91,7 @@ _ALL = [
         start=(-2.4, 1.6),
         region=((-4.0, 4.0), (-4.0, 4.0)),
         minima=((0.0, 0.0),),
-        shows="A minimum near every pair of integers: none finds the lowest one, and first steps decide where each ends.",
+        shows="There is a minimum near every pair of integers. None finds the lowest; the first steps decide where each ends.",
         source='Rastrigin, "Systems of extremal control", 1974',
     ),
     Surface(
@@ -103,7 +103,7 @@ _ALL = [
         region=((-1.5, 1.5), (-1.5, 1.5)),
         minima=((0.0, 1.0), (0.0, -1.0)),
         shows=(
-            "The way out starts flat, between steep walls. A learning rate that the walls allow leaves SGD at the saddle; "
+            "The saddle is flat along y and steep along x. With a learning rate small enough for x, SGD stays near the saddle; "
             "methods that scale each gradient leave at once."
         ),
         source='After Nesterov, "Introductory Lectures on Convex Optimization", 2004, example 1.2.2, with steeper walls',
@@ -117,8 +117,8 @@ _ALL = [
         region=((-5.0, 5.0), (-2.0, 2.0)),
         minima=((0.0, 0.0),),
         shows=(
-            "A hundred times as steep along y as along x: y limits the learning rate of SGD, which then crawls along x. "
-            "Scaling each parameter by its own gradients undoes that."
+            "The curvature along y is a hundred times that along x. It limits the learning rate of SGD, which then crawls "
+            "along x. Scaling each parameter's steps by its own gradients removes the problem."
         ),
         source='Boyd & Vandenberghe, "Convex Optimization", 2004, section 9.3.2',
     ),
@@ -131,10 +131,10 @@ _ALL = [
         region=((-4.5, 4.5), (-4.5, 4.5)),
         minima=((0.0, 0.0),),
         shows=(
-            "A learning rate that moves SGD where it is flat is too large in the hole. Adam's steps do not depend on how large "
-            "the gradients are."
+            "A learning rate that moves SGD on the flat part is too large in the hole. The size of Adam's steps does not "
+            "depend on that of the gradients."
         ),
-        source="Made for this race: a plain with a Gaussian hole",
+        source="Made for this race: a plane with a Gaussian hole",
     ),
     Surface(
         "ravine",
@@ -145,10 +145,10 @@ _ALL = [
         region=((-5.0, 5.0), (-4.0, 4.0)),
         minima=((0.0, 0.0),),
         shows=(
-            "The bowl, turned by 30 degrees: scaling each parameter by itself helps less, and AdaGrad and RMSProp, which have "
-            "nothing else, crawl. Momentum overshoots from wall to wall."
+            "The ill-conditioned bowl, rotated by 30 degrees. Scaling each parameter's steps helps less now: AdaGrad and "
+            "RMSProp, which do nothing else, crawl. Momentum oscillates from wall to wall."
         ),
-        source='The bowl, turned; ravines after Sutton, "Two problems with backpropagation", 1986',
+        source='The bowl, rotated; ravines after Sutton, "Two problems with backpropagation", 1986',
     ),
     Surface(
         "noisy-bowl",
@@ -160,8 +160,8 @@ _ALL = [
         minima=((0.0, 0.0),),
         noise=3.0,
         shows=(
-            "Each gradient has noise added, the same for all methods. They end in a cloud around the minimum, which is smaller "
-            "with a smaller learning rate, and is reached later."
+            "Each gradient has noise, the same for all methods. Their paths end in a cloud around the minimum. A smaller "
+            "learning rate makes the cloud smaller, but it is reached later."
         ),
         source='After Zhang et al., "Which Algorithmic Choices Matter at Which Batch Sizes?", 2019, the noisy quadratic model',
     ),

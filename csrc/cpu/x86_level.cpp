@@ -1,4 +1,4 @@
-#include "cpu_level.hpp"
+#include "x86_level.hpp"
 
 #if defined(__x86_64__) || defined(_M_X64)
 
@@ -60,7 +60,7 @@ int detect() {
 
 }  // namespace
 
-int cpu_level() {
+int x86_level() {
   static const int level = detect();
   return level;
 }
@@ -70,7 +70,7 @@ int cpu_level() {
 #else
 
 namespace fastadam {
-int cpu_level() { return 0; }
+int x86_level() { return 0; }
 }  // namespace fastadam
 
 #endif

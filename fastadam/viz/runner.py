@@ -1,4 +1,4 @@
-"""Set up a race: all methods descend one surface, of those that there are or of the user's own, from the same start."""
+"""Sets up a race: checks the arguments, chooses learning rates and the region that is drawn."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from fastadam.optimizers.checks import flag, non_negative, real, step_number
+from fastadam.viz.catalog import SURFACES
 from fastadam.viz.methods import METHODS
-from fastadam.viz.races import Race, check_output
 from fastadam.viz.region import visited, with_start
+from fastadam.viz.result import Race, check_output
 from fastadam.viz.surface import Function, Point, Surface
-from fastadam.viz.surfaces import SURFACES
 from fastadam.viz.trajectory import best_rate
 
 
@@ -33,52 +33,52 @@ def race(
     title: str | None = None,
     output: str | PathLike[str] | None = None,
 ) -> Race:
-    """Let optimizers descend a function of two variables from the same start.
+    """Let several optimizers minimize the same function of two variables, from the same start.
 
-    Each step is one of the public optimizers' on an array of two float32.
+    Each step is taken by a public optimizer, on an array of two float32.
 
     Parameters
     ----------
     function : str or callable
         A name among :data:`SURFACES`, or ``function(x, y)``, which returns a number.
     gradient : callable, optional
-        ``gradient(x, y)``, which returns the two partial derivatives. It comes with a function of one's own alone.
+        ``gradient(x, y)``, which returns the two partial derivatives. Needed for your own function; named ones have theirs.
     start : (float, float), optional
-        Where all of them start; by default as the surface says, and at (0, 0) for a function of one's own.
+        By default that of the surface, or (0, 0) for your own function.
     optimizers : iterable of str
         Names among :data:`METHODS`; by default all of them.
     lr : float or mapping from names to float, optional
-        The learning rate of all, or of those that are named. By default each has the one, among 1 and 3 of each decade from
-        1e-5 to 10, for which the mean height over its race is the lowest.
+        The learning rate of all optimizers, or of those named. An optimizer without one gets the one with the lowest mean loss
+        over the race, among 1 and 3 of each decade from 1e-5 to 10.
     steps : int, optional
-        How many; by default as the surface says, and 120 for a function of one's own.
+        Number of steps; by default that of the surface, or 120 for your own function.
     seed : int
-        Of the noise, which is the same for all.
+        Of the noise, which is the same for all optimizers.
     bias_correction : bool
-        Whether Adam, AMSGrad and AdamW correct the bias of their moments, without which :func:`uncorrected` has them step.
+        Whether Adam, AMSGrad and AdamW correct the bias of their moments; see :func:`uncorrected`.
     region : ((float, float), (float, float)), optional
-        What is drawn: least and greatest x, least and greatest y. By default as the surface says, made larger if the start is
-        not in it; for a function of one's own, where the ways go that are not higher than the start.
+        What is drawn: least and greatest x, least and greatest y. By default that of the surface, enlarged if the start is
+        outside. For your own function, it covers the paths as far as the loss is not above that at the start.
     minima : sequence of (float, float)
-        Of a function of one's own, to be marked.
+        Minima of your own function, to be marked.
     noise : float, optional
-        Standard deviation of normal noise on each partial derivative in each step; by default as the surface says, or 0.
+        Standard deviation of normal noise on each partial derivative in each step; by default that of the surface, or 0.
     title : str, optional
-        What is over the picture.
+        Title of the picture.
     output : path, optional
         Where to write it; see :func:`save`.
 
     Returns
     -------
     Race
-        With the ways, what happened inside each step, and a method `save`.
+        Each optimizer's path, what happened inside each step, and a method `save`.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit, or the function has no finite value or gradient at the start.
+        If an argument is wrong, or the function or its gradient is not finite at the start.
     ImportError, RuntimeError
-        If what writes `output` is missing.
+        If plotly, matplotlib or ffmpeg is needed for `output` and missing.
 
     Examples
     --------
@@ -163,7 +163,7 @@ def _region(value: Any) -> tuple[Point, Point]:
 
 
 def _surface(function: Any, gradient: Any) -> Surface:
-    """The surface of that name, or one for a function of the user's own."""
+    """The surface of that name, or one made of the user's function."""
     if isinstance(function, str):
         if function not in SURFACES:
             raise ValueError(f"function is {function!r}; expected one of {', '.join(SURFACES)}, or function(x, y)")
@@ -179,14 +179,14 @@ def _surface(function: Any, gradient: Any) -> Surface:
 
 
 def _check_start(surface: Surface) -> None:
-    """Call the user's functions once, so that what is wrong with them is said by themselves and before the race."""
+    """Call the user's functions once, so that they raise their own errors, and do so before the race."""
     with np.errstate(all="ignore"):
-        x, y = np.array(surface.start, np.float32).astype(np.float64)  # as it will be
-        height, found = surface.value(x, y), surface.gradient(x, y)
+        x, y = np.array(surface.start, np.float32).astype(np.float64)  # as the race rounds it
+        loss, found = surface.value(x, y), surface.gradient(x, y)
     if np.shape(found) != (2,):
         raise ValueError(f"gradient returned {found!r} at {surface.start}; expected a pair, the derivatives by x and by y")
-    if not (np.isfinite(found).all() and np.isfinite(height)):
+    if not (np.isfinite(found).all() and np.isfinite(loss)):
         raise ValueError(
-            f"start is {surface.start}, where the function is {height} and its gradient {np.array(found)}; expected a point "
+            f"start is {surface.start}, where the function is {loss} and its gradient {np.array(found)}; expected a point "
             "where both are finite"
         )

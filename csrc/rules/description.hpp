@@ -1,0 +1,46 @@
+// What a rule says of itself beside its arithmetic: the options it takes and the states it keeps. Plain data, which the host
+// reads at run time; no code that another file could share.
+#pragma once
+
+namespace fastadam {
+
+// The values that an option may have.
+enum class Range {
+  non_negative,  // a finite number >= 0
+  decay_rate,    // a number in [0, 1) that does not round to 1 in float32
+  finite,
+  flag,  // 0 or 1
+};
+
+struct OptionInfo {
+  const char* name;
+  Range range;
+  bool optional = false;  // 0 where it is not given; every flag is
+
+  constexpr bool may_be_missing() const { return optional || range == Range::flag; }
+};
+
+struct StateInfo {
+  const char* name;
+  unsigned flags = 0;  // it is kept if the rule has all of these flags
+  enum Start { zero, option, param } start = zero;
+  int start_option = 0;  // whose value it starts with, for Start::option
+};
+
+namespace {
+
+// For flags_of: a flag that a rule has on a condition.
+constexpr unsigned when(bool condition, unsigned flag) { return condition ? flag : 0; }
+
+constexpr bool is_kept(const StateInfo& state, unsigned flags) { return (flags & state.flags) == state.flags; }
+
+// How many states a rule keeps with these flags.
+template <class Rule>
+constexpr int count_states(unsigned flags) {
+  int count = 0;
+  for (const StateInfo& state : Rule::states) count += is_kept(state, flags);
+  return count;
+}
+
+}  // namespace
+}  // namespace fastadam
