@@ -16,7 +16,7 @@ SOURCES := pyproject.toml CMakeLists.txt bench/walls.hpp $(shell find csrc fasta
 	.venv/$*/bin/python -m pip install --quiet $(INSTALL_FLAGS) .
 	@touch $@
 
-.venv/bench/ready: INSTALL_FLAGS = -C cmake.define.FASTADAM_BENCH_RULES=ON -C build-dir=build/bench
+.venv/bench/ready: INSTALL_FLAGS = -C cmake.define.FASTADAM_EXTRA_RULES=$(CURDIR)/bench/walls.hpp -C build-dir=build/bench
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
