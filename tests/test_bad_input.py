@@ -182,6 +182,17 @@ def test_gradients_for_a_mapping_or_one_array_of_another_structure():
         refuses(lambda bad=bad: single.step(bad), TypeError, words, [param, *single.state.values()])
 
 
+def test_gradients_of_a_mapping_may_come_in_another_order():
+    """Keys say what belongs together; that shapes are the same hides no mistake."""
+    params = {"a": np.ones(3, F32), "b": np.ones(3, F32)}
+    optimizer = fastadam.SGD(params, lr=1.0, momentum=0.5)
+    optimizer.step({"b": np.full(3, 4, F32), "a": np.full(3, 2, F32)})
+    assert (params["a"] == -1).all()
+    assert (params["b"] == -3).all()
+    assert list(optimizer.state) == ["a", "b"]
+    assert (optimizer.state["b"]["momentum_buffer"] == 4).all()
+
+
 @pytest.mark.parametrize("params", [[], (), {}])
 def test_no_parameters_are_refused(params):
     with pytest.raises(ValueError, match=r"params is an empty .*expected at least one array"):

@@ -213,12 +213,21 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch, function):
 
 
 def test_everything_is_flushed_before_the_rename_and_the_folder_after(tmp_path, monkeypatch):
-    calls = []
-    for name in ("fsync", "replace"):
-        call = getattr(os, name)
-        monkeypatch.setattr(os, name, lambda *a, name=name, call=call: (calls.append(name), call(*a))[1])
+    """Whatever a call finds in the folder is what the system has, and not only Python's buffer."""
+    seen = []
+
+    def spy(name, call):
+        def spying(*arguments):
+            seen.append((name, [path.read_bytes() for path in tmp_path.iterdir()]))
+            return call(*arguments)
+
+        monkeypatch.setattr(os, name, spying)
+
+    spy("fsync", os.fsync)
+    spy("replace", os.replace)
     write(tmp_path / "state")
-    assert calls == ["fsync", "replace", "fsync"] if os.name == "posix" else ["fsync", "replace"]
+    whole = [(tmp_path / "state").read_bytes()]
+    assert seen == [(name, whole) for name in (["fsync", "replace", "fsync"] if os.name == "posix" else ["fsync", "replace"])]
 
 
 @pytest.mark.parametrize("where", ["missing/state", "."])
