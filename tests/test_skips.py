@@ -19,6 +19,7 @@ ONE_TEST = "import pytest\ndef test_one(): pytest.skip({!r})\ndef test_other(): 
         (ONE_TEST.format("needs a GPU: none is here"), ["--strict-skips"], False),
         (WHOLE_MODULE + "def test_it(): pass\n", ["--strict-skips", "-p", "xdist", "-n", "1"], True),
     ],
+    ids=["not strict", "strict", "listed", "whole module"],
 )
 def test_an_unexpected_skip_is_a_failure(tmp_path, program, options, fails):
     if "xdist" in options:
