@@ -162,7 +162,7 @@ for generation in range(int(sys.argv[2]), 10**9):
 def test_a_killed_process_leaves_the_old_file_or_the_new(tmp_path):
     """Each is killed at a random moment of one of its writes; the next goes on from there."""
     path, last, chance = tmp_path / "state", 0, random.Random(0)
-    for _ in range(25):
+    for _ in range(10):
         process = subprocess.Popen([sys.executable, "-P", "-c", WRITER, path, str(last + 1)], stdout=subprocess.PIPE, text=True)
         finished = int(process.stdout.readline())
         time.sleep(chance.uniform(0, 0.02))
