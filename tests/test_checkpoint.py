@@ -79,7 +79,10 @@ def test_arrays_are_taken_one_at_a_time(tmp_path):
     assert len(checkpoint.read(tmp_path / "state")[1]) == 5
 
 
-def small_file(tmp_path):
+@pytest.fixture
+def small_file(tmp_path, monkeypatch):
+    """A file, of some blocks of the checksum all the same, and its bytes."""
+    monkeypatch.setattr(checkpoint, "_BLOCK", 100)
     path = tmp_path / "state"
     write(path, {"step": 3}, {"a": np.arange(3, dtype=np.float32)})
     return path, path.read_bytes()
@@ -92,8 +95,8 @@ def refuses(path):
 
 
 @pytest.mark.parametrize("flip", [0x01, 0x20, 0x80, 0xFF])
-def test_a_flipped_byte_anywhere_is_found(tmp_path, flip):
-    path, good = small_file(tmp_path)
+def test_a_flipped_byte_anywhere_is_found(small_file, flip):
+    path, good = small_file
     for i in range(len(good)):
         bad = bytearray(good)
         bad[i] ^= flip
@@ -103,8 +106,8 @@ def test_a_flipped_byte_anywhere_is_found(tmp_path, flip):
     checkpoint.read(path)
 
 
-def test_a_missing_or_added_byte_anywhere_is_found(tmp_path):
-    path, good = small_file(tmp_path)
+def test_a_missing_or_added_byte_anywhere_is_found(small_file):
+    path, good = small_file
     for i in range(len(good)):
         for bad in (good[:i], good[:i] + good[i + 1 :], good[:i] + b"\0" + good[i:]):
             path.write_bytes(bad)
