@@ -27,7 +27,7 @@ test: .venv/test/ready  ## run every test
 test-gpu: .venv/test-gpu/ready  ## run the tests that need a GPU
 	PATH="$(CURDIR)/.venv/test-gpu/bin:$$PATH" pytest tests/gpu $(PYTEST_FLAGS)
 
-mutants: .venv/test/ready  ## break the code in small ways, and see whether the tests notice each (takes an hour)
+mutants: .venv/test/ready  ## break the code in small ways, and see whether the tests notice each (half an hour)
 	.venv/test/bin/python tools/mutate.py $(MUTANTS)
 
 wheel: .venv/wheel/tools  ## build an sdist, and from it wheels for CPython 3.11 to 3.13, as far as they are there, in dist/
