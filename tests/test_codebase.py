@@ -106,10 +106,8 @@ def test_reference_has_the_signature_of_the_kernel():
     assert all(reference[name].default == kernel[name].default for name in reference)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", sorted(KINDS.keys() - {"adamw"}))  # which shares Adam's reference
 def test_defaults_are_those_of_the_reference(name):
-    if name == "adamw":
-        pytest.skip("shares Adam's reference")
     of_class, of_reference = (inspect.signature(call).parameters for call in (KINDS[name].cls, KINDS[name].reference))
     shared = [option for option in of_class if option in of_reference]
     assert {"lr", "weight_decay", "maximize"} <= set(shared)
