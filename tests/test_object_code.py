@@ -1,4 +1,4 @@
-"""The compiled kernels of each instruction set: each is vectorized, nothing is contracted, and no object shares code with another.
+"""The compiled kernels of each instruction set: vectorized, nothing contracted, and no object shares code with another.
 
 The objects are compiled anew from the source tree, with the project's own CMake file (native_builds.py).
 """
