@@ -16,7 +16,7 @@ SOURCES := pyproject.toml CMakeLists.txt bench/walls.hpp $(shell find csrc fasta
 	.venv/$*/bin/python -m pip install --quiet $(INSTALL_FLAGS) .
 	@touch $@
 
-.venv/bench/ready: INSTALL_FLAGS = -C cmake.define.FASTADAM_BENCH_RULES=ON -C build-dir=build/bench
+.venv/bench/ready: INSTALL_FLAGS = -C cmake.define.FASTADAM_EXTRA_RULES=$(CURDIR)/bench/walls.hpp -C build-dir=build/bench
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -26,6 +26,9 @@ test: .venv/test/ready  ## run every test
 
 test-gpu: .venv/test-gpu/ready  ## run the tests that need a GPU
 	PATH="$(CURDIR)/.venv/test-gpu/bin:$$PATH" pytest tests/gpu $(PYTEST_FLAGS)
+
+mutants: .venv/test/ready  ## break the code in small ways, and see whether the tests notice each (half an hour)
+	.venv/test/bin/python tools/mutate.py $(MUTANTS)
 
 wheel: .venv/wheel/tools  ## build an sdist, and from it wheels for CPython 3.11 to 3.13, as far as they are there, in dist/
 	PATH="$(CURDIR)/.venv/wheel/bin:$$PATH" python tools/wheels.py build --pythons $(WHEELS)
@@ -81,4 +84,4 @@ clean:  ## remove virtual environments and builds
 	rm -rf .venv build docs/optimizers dist
 
 .PRECIOUS: .venv/%/tools
-.PHONY: help test test-gpu wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint clean
+.PHONY: help test test-gpu mutants wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint clean

@@ -9,6 +9,7 @@ import sys
 import native_builds
 import numpy as np
 import pytest
+from skips import pytest_addoption, pytest_sessionfinish, pytest_terminal_summary  # noqa: F401, hooks of pytest
 
 import fastadam
 from fastadam import _native

@@ -1,5 +1,6 @@
-"""The rule by which steps go serial where threads do not pay, compiled alone and given its times."""
+"""Steps go serial where threads do not pay: the rule, compiled alone and given its times, and that work asks it."""
 
+import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -34,7 +35,51 @@ int main() {
 """
 
 
-@pytest.mark.skipif(not HEADER.exists() or not shutil.which("g++"), reason="needs the source tree and g++")
+TEAM = r"""
+#include "parallel.hpp"
+#include "threads.hpp"
+#include <chrono>
+#include <cstdio>
+#include <omp.h>
+#include <thread>
+using namespace fastadam;
+
+// Two lines of memory. The thread that has the second takes much longer than both would take this one.
+class Slow final : public Work {
+ public:
+  Slow() { add(32); }
+
+ private:
+  void run_item(size_t, int64_t begin, int64_t end) const override {
+    if (begin == 0) std::printf(end < 32 ? "parallel " : "serial ");
+    if (begin == 16) std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+};
+
+int main() {
+  set_grain(1);
+  for (const bool enabled : {false, true}) {
+    set_backs_off(enabled);
+    for (int i = 0; i < (enabled ? 2 : 4); ++i) run_on_threads(Slow(), 2);
+  }
+}
+"""
+needs_source = pytest.mark.skipif(not HEADER.exists() or not shutil.which("g++"), reason="needs the source tree and g++")
+
+
+@needs_source
+@pytest.mark.skipif(platform.system() != "Linux", reason="GCC has OpenMP for sure on Linux alone")
+def test_work_is_not_cut_while_threads_do_not_pay(tmp_path):
+    """After an even number of failures in a row they rest, if they may."""
+    source, program = tmp_path / "team.cpp", tmp_path / "team"
+    sources = [HEADER.with_name(name) for name in ("parallel.cpp", "threads.cpp")]
+    source.write_text(TEAM)
+    subprocess.run(["g++", "-std=c++20", "-fopenmp", f"-I{HEADER.parent}", source, *sources, "-o", program], check=True)
+    result = subprocess.run([program], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["parallel"] * 4 + ["serial"] * 2
+
+
+@needs_source
 def test_rests_grow_with_failures_in_a_row(tmp_path):
     source, program = tmp_path / "backoff.cpp", tmp_path / "backoff"
     source.write_text(PROGRAM)

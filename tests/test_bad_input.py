@@ -61,18 +61,16 @@ def test_arrays_side_by_side_do_not_overlap():
     assert (memory[:6] != 1).all()
 
 
-@pytest.mark.parametrize("cls", OPTIMIZERS)
 @pytest.mark.parametrize(("make", "error", "words"), BAD_ARRAYS)
-def test_optimizers_refuse_a_parameter_that_does_not_fit(cls, make, error, words):
+def test_optimizers_refuse_a_parameter_that_does_not_fit(make, error, words):
     params = [np.ones(6, F32), make()]
-    refuses(lambda: cls(params), error, ("params[1]", *words), params)
-    refuses(lambda: cls({"weight": params[0], "bias": params[1]}), error, ("params['bias']", *words), params)
+    refuses(lambda: fastadam.Adam(params), error, ("params[1]", *words), params)
+    refuses(lambda: fastadam.Adam({"weight": params[0], "bias": params[1]}), error, ("params['bias']", *words), params)
 
 
-@pytest.mark.parametrize("cls", OPTIMIZERS)
 @pytest.mark.parametrize("params", [[], (), {}])
-def test_optimizers_refuse_no_parameters(cls, params):
-    refuses(lambda: cls(params), ValueError, ("params is an empty", type(params).__name__, "at least one array"), [])
+def test_optimizers_refuse_no_parameters(params):
+    refuses(lambda: fastadam.Adam(params), ValueError, ("params is an empty", type(params).__name__, "at least one array"), [])
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 3), ()])
@@ -91,24 +89,21 @@ def test_empty_and_0_d_arrays_work(shape):
         assert np.all(single < 1)
 
 
-@pytest.mark.parametrize("cls", OPTIMIZERS)
-def test_optimizers_refuse_read_only_parameters(cls):
+def test_optimizers_refuse_read_only_parameters():
     param = read_only(np.ones(6, F32))
-    refuses(lambda: cls(param), ValueError, ("params is read-only", "writeable", ".copy()"), [param])
+    refuses(lambda: fastadam.Adam(param), ValueError, ("params is read-only", "writeable", ".copy()"), [param])
 
 
-@pytest.mark.parametrize("cls", OPTIMIZERS)
-def test_optimizers_refuse_parameters_that_share_memory(cls):
+def test_optimizers_refuse_parameters_that_share_memory():
     memory = np.ones(10, F32)
     for params in ([memory, memory], [memory[:6], memory[5:]], [memory[5:], memory[:6]], [memory, memory[4:5]]):
         for name in ("params[0]", "params[1]"):
-            refuses(lambda params=params: cls(params), ValueError, (name,), [memory])
+            refuses(lambda params=params: fastadam.Adam(params), ValueError, (name,), [memory])
 
 
-@pytest.mark.parametrize("cls", OPTIMIZERS)
 @pytest.mark.parametrize(("make", "error", "words"), BAD_GRADS)
-def test_a_last_gradient_that_does_not_fit_changes_nothing_of_the_first(cls, make, error, words):
-    optimizer, params, grads = trained(cls)
+def test_a_last_gradient_that_does_not_fit_changes_nothing_of_the_first(make, error, words):
+    optimizer, params, grads = trained()
     grads[-1] = make()
     arrays = [*everything(optimizer, params), *grads]
     refuses(lambda: optimizer.step(grads), error, ("grads[2]", *words), arrays, optimizer)
@@ -182,10 +177,15 @@ def test_gradients_for_a_mapping_or_one_array_of_another_structure():
         refuses(lambda bad=bad: single.step(bad), TypeError, words, [param, *single.state.values()])
 
 
-@pytest.mark.parametrize("params", [[], (), {}])
-def test_no_parameters_are_refused(params):
-    with pytest.raises(ValueError, match=r"params is an empty .*expected at least one array"):
-        fastadam.Adam(params)
+def test_gradients_of_a_mapping_may_come_in_another_order():
+    """Keys say what belongs together; that shapes are the same hides no mistake."""
+    params = {"a": np.ones(3, F32), "b": np.ones(3, F32)}
+    optimizer = fastadam.SGD(params, lr=1.0, momentum=0.5)
+    optimizer.step({"b": np.full(3, 4, F32), "a": np.full(3, 2, F32)})
+    assert (params["a"] == -1).all()
+    assert (params["b"] == -3).all()
+    assert list(optimizer.state) == ["a", "b"]
+    assert (optimizer.state["b"]["momentum_buffer"] == 4).all()
 
 
 def test_huge_array_that_is_not_contiguous_is_refused_by_its_layout():

@@ -1,54 +1,26 @@
-"""Bad hyperparameters, step numbers and thread counts, and optimizers whose arrays changed under them, are refused."""
+"""Bad arguments of a stateless step, thread counts, and optimizers whose arrays changed under them, are refused."""
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from refusals import F32, OPTIMIZERS, everything, read_only, refuses, step_arguments, trained
+from refusals import F32, everything, read_only, refuses, step_arguments, trained
 
 import fastadam
 
-NAN, INF = float("nan"), float("inf")
-RATES = ("lr", "eps", "weight_decay")
-
+# A value that does not fit, and what its check says; all that the checks refuse is in test_checks.py.
 BAD_OPTIONS = [
-    *[
-        (name, value, ValueError, (f"{name} is {value!r}", "finite number >= 0"))
-        for name in RATES
-        for value in (-1.0, -1e-300, NAN, INF, -INF)
-    ],
-    *[(name, 10**400, ValueError, (f"{name} is too large", "expected a finite number")) for name in RATES],
-    *[
-        (name, value, TypeError, (f"{name} is {value!r}", "expected a real number"))
-        for name in RATES
-        for value in ("0.1", b"0.1", bytearray(b"0.1"), None, 1j, [0.1])
-    ],
-    *[
-        ("betas", betas, ValueError, (f"betas[{k}] is {betas[k]!r}", "expected a number in [0, 1)"))
-        for k, beta in itertools.product(range(2), (1.0, 1, 1.5, -0.1, -1e-300, NAN, INF))
-        for betas in [(beta, 0.999) if k == 0 else (0.9, beta)]
-    ],
-    *[
-        ("betas", betas, TypeError, (f"betas[{k}] is {betas[k]!r}", "expected a real number"))
-        for k, beta in itertools.product(range(2), ("0.9", None))
-        for betas in [(beta, 0.999) if k == 0 else (0.9, beta)]
-    ],
-    # 1 - 2**-25 lies halfway between 1 - 2**-24 and 1, and rounds to the even one of them, which is 1.
-    ("betas", (0.9, 1 - 2.0**-25), ValueError, ("betas[1]", "rounds to 1 in float32", "at most 0.99999994")),
-    ("betas", (1 - 2.0**-25, 0.999), ValueError, ("betas[0]", "rounds to 1 in float32", "at most 0.99999994")),
-    *[
-        ("betas", betas, TypeError, (f"betas is {betas!r}", "expected a pair of numbers in [0, 1)"))
-        for betas in (0.9, (0.9,), (0.9, 0.99, 0.999), None, "ab", ())
-    ],
-    *[("maximize", value, TypeError, (f"maximize is {value!r}", "True or False")) for value in (0, 1, None, "no", 1.0)],
+    *[(name, -1.0, ValueError, "expected a finite number >= 0") for name in ("lr", "eps", "weight_decay")],
+    ("betas", (0.9, 0.99, 0.999), TypeError, "expected a pair of numbers in [0, 1)"),
+    ("betas", [0.9, 1.0], ValueError, "expected a number in [0, 1)"),  # a list, which is not remembered
+    *[(name, 1, TypeError, "expected True or False") for name in ("maximize", "decoupled_weight_decay")],
 ]
 
 
 @pytest.mark.parametrize(("name", "value", "error", "words"), BAD_OPTIONS)
 def test_adam_step_refuses_a_bad_hyperparameter(name, value, error, words):
     args = step_arguments()
-    refuses(lambda: fastadam.adam_step(**args, step=1, **{name: value}), error, words, args.values())
+    refuses(lambda: fastadam.adam_step(**args, step=1, **{name: value}), error, (name, words), args.values())
 
 
 @pytest.mark.parametrize("name", ["maximize", "decoupled_weight_decay"])
@@ -61,49 +33,15 @@ def test_a_good_value_does_not_make_an_equal_bad_one_good(name, truth):
     refuses(lambda: fastadam.adam_step(**args, step=1, **{name: bad}), TypeError, words, args.values())
 
 
-@pytest.mark.parametrize(("name", "value", "error", "words"), BAD_OPTIONS)
-@pytest.mark.parametrize("cls", OPTIMIZERS)
-def test_optimizers_refuse_a_bad_hyperparameter(cls, name, value, error, words):
-    param = np.ones(6, F32)
-    refuses(lambda: cls(param, **{name: value}), error, words, [param])
-    optimizer, params, grads = trained(cls, lr=0.1)
-    twin, twin_params, _ = trained(cls, lr=0.1)
-    refuses(lambda: setattr(optimizer, name, value), error, words, everything(optimizer, params), optimizer)
-    optimizer.step(grads)  # with what it had
-    twin.step(grads)
-    np.testing.assert_array_equal(params, twin_params)
-
-
-@pytest.mark.parametrize("value", [0, 1, None, "yes"])
-def test_other_flags_that_are_not_bools_are_refused(value):
-    args, words = step_arguments(), (f"is {value!r}", "expected True or False")
-
-    def call():
-        fastadam.adam_step(**args, step=1, decoupled_weight_decay=value)
-
-    refuses(call, TypeError, ("decoupled_weight_decay", *words), args.values())
-    for cls in OPTIMIZERS:
-        param = np.ones(6, F32)
-        refuses(lambda cls=cls, param=param: cls(param, amsgrad=value), TypeError, ("amsgrad", *words), [param])
-
-
 def test_unknown_keywords_are_refused():
-    args, param = step_arguments(), np.ones(6, F32)
+    args = step_arguments()
     refuses(lambda: fastadam.adam_step(**args, step=1, beta1=0.9), TypeError, ("adam_step", "beta1"), args.values())
     refuses(lambda: fastadam.adam_step(**args), TypeError, ("adam_step", "step"), args.values())
-    for cls in OPTIMIZERS:
-        refuses(lambda cls=cls: cls(param, learning_rate=0.1), TypeError, ("learning_rate",), [param])
     optimizer, params, grads = trained()
     refuses(lambda: optimizer.step(grads, closure=None), TypeError, ("closure",), everything(optimizer, params), optimizer)
 
 
-@pytest.mark.parametrize(
-    ("step", "error"),
-    [
-        *((number, ValueError) for number in (0, -1, -(2**63), 2**63, 2**70)),
-        *((text, TypeError) for text in (1.0, "1", None, NAN)),
-    ],
-)
+@pytest.mark.parametrize(("step", "error"), [(0, ValueError), (2**63, ValueError), (1.0, TypeError)])
 def test_adam_step_refuses_a_bad_step(step, error):
     args = step_arguments()
     refuses(lambda: fastadam.adam_step(**args, step=step), error, (f"step is {step!r}", "at least 1"), args.values())

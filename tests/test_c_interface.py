@@ -84,8 +84,11 @@ def test_an_option_may_be_set_between_steps():
     assert "lr is -1; expected" in api.error().decode()
     assert rule.step(param, grad, step=2) == OK  # as before
     assert (param == 0.0).all()
-    assert rule.set("weight_decay", 0.1) == rule.set("momentum", 0.9) == OK
+    assert rule.set("weight_decay", 0.5) == rule.set("momentum", 0.9) == OK
     assert rule.state_count == 1
+    param, buffer = np.ones(3, np.float32), np.zeros(3, np.float32)
+    assert rule.step(param, grad, buffer, step=1) == OK
+    assert (param == 0.25).all()  # 1 - lr * (1 + weight_decay * 1): what was set before holds
 
 
 def test_global_norm():
@@ -136,6 +139,11 @@ def accepts(call, *arguments, **keywords):
         ("sgd", {"coupled": 1}, "'coupled' is not an option of sgd"),
         ("sgd", {"maximize": 2}, "maximize is 2; expected 0 or 1"),
         ("sgd", {"nesterov": 1}, "nesterov is 1; expected a momentum above 0 and no dampening"),
+        (
+            "sgd",
+            {"nesterov": 1, "momentum": 0.9, "dampening": 0.5},
+            "nesterov is 1; expected a momentum above 0 and no dampening",
+        ),
         ("sgd", {"lr": None}, "lr is missing; sgd needs 'lr', 'momentum', 'dampening', 'weight_decay'"),
     ],
 )

@@ -79,7 +79,10 @@ def test_arrays_are_taken_one_at_a_time(tmp_path):
     assert len(checkpoint.read(tmp_path / "state")[1]) == 5
 
 
-def small_file(tmp_path):
+@pytest.fixture
+def small_file(tmp_path, monkeypatch):
+    """A file, of some blocks of the checksum all the same, and its bytes."""
+    monkeypatch.setattr(checkpoint, "_BLOCK", 100)
     path = tmp_path / "state"
     write(path, {"step": 3}, {"a": np.arange(3, dtype=np.float32)})
     return path, path.read_bytes()
@@ -92,8 +95,8 @@ def refuses(path):
 
 
 @pytest.mark.parametrize("flip", [0x01, 0x20, 0x80, 0xFF])
-def test_a_flipped_byte_anywhere_is_found(tmp_path, flip):
-    path, good = small_file(tmp_path)
+def test_a_flipped_byte_anywhere_is_found(small_file, flip):
+    path, good = small_file
     for i in range(len(good)):
         bad = bytearray(good)
         bad[i] ^= flip
@@ -103,8 +106,8 @@ def test_a_flipped_byte_anywhere_is_found(tmp_path, flip):
     checkpoint.read(path)
 
 
-def test_a_missing_or_added_byte_anywhere_is_found(tmp_path):
-    path, good = small_file(tmp_path)
+def test_a_missing_or_added_byte_anywhere_is_found(small_file):
+    path, good = small_file
     for i in range(len(good)):
         for bad in (good[:i], good[:i] + good[i + 1 :], good[:i] + b"\0" + good[i:]):
             path.write_bytes(bad)
@@ -162,7 +165,7 @@ for generation in range(int(sys.argv[2]), 10**9):
 def test_a_killed_process_leaves_the_old_file_or_the_new(tmp_path):
     """Each is killed at a random moment of one of its writes; the next goes on from there."""
     path, last, chance = tmp_path / "state", 0, random.Random(0)
-    for _ in range(25):
+    for _ in range(10):
         process = subprocess.Popen([sys.executable, "-P", "-c", WRITER, path, str(last + 1)], stdout=subprocess.PIPE, text=True)
         finished = int(process.stdout.readline())
         time.sleep(chance.uniform(0, 0.02))
@@ -213,12 +216,21 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch, function):
 
 
 def test_everything_is_flushed_before_the_rename_and_the_folder_after(tmp_path, monkeypatch):
-    calls = []
-    for name in ("fsync", "replace"):
-        call = getattr(os, name)
-        monkeypatch.setattr(os, name, lambda *a, name=name, call=call: (calls.append(name), call(*a))[1])
+    """Whatever a call finds in the folder is what the system has, and not only Python's buffer."""
+    seen = []
+
+    def spy(name, call):
+        def spying(*arguments):
+            seen.append((name, [path.read_bytes() for path in tmp_path.iterdir()]))
+            return call(*arguments)
+
+        monkeypatch.setattr(os, name, spying)
+
+    spy("fsync", os.fsync)
+    spy("replace", os.replace)
     write(tmp_path / "state")
-    assert calls == ["fsync", "replace", "fsync"] if os.name == "posix" else ["fsync", "replace"]
+    whole = [(tmp_path / "state").read_bytes()]
+    assert seen == [(name, whole) for name in (["fsync", "replace", "fsync"] if os.name == "posix" else ["fsync", "replace"])]
 
 
 @pytest.mark.parametrize("where", ["missing/state", "."])

@@ -1,12 +1,14 @@
 """The commands of ``python -m fastadam``: what they print, and their help; of bench and race there are more elsewhere."""
 
+import argparse
 import json
 import re
 
+import numpy as np
 import pytest
 
 import fastadam
-from fastadam.commands import bench
+from fastadam.commands import bench, demo
 from fastadam.commands.parser import main
 from fastadam.commands.text import duration, table
 
@@ -45,6 +47,21 @@ def test_demo(run_python):
     assert {"loss", "parameters", "steps", "seconds_per_step", "seconds_per_step_of_reference"} <= found.keys()
     assert "accuracy" in result.stderr
     assert "####...." in result.stderr
+
+
+def test_demo_notices_other_parameters(monkeypatch):
+    monkeypatch.setattr(demo, "STEPS", demo.REPORTS)
+    arguments = argparse.Namespace()
+    assert demo.run(arguments)["steps"] == demo.REPORTS
+    step = demo.reference_step
+
+    def last_bit_differs(params):
+        params[0] = np.nextafter(params[0], np.float32(np.inf))
+        return step(params)
+
+    monkeypatch.setattr(demo, "reference_step", last_bit_differs)
+    with pytest.raises(SystemExit, match="ended with different parameters"):
+        demo.run(arguments)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -159,6 +159,8 @@ linux = pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts 
 def test_num_threads_is_the_number_of_threads(run_python):
     program = THREADS_STARTED + "print(started(lambda: optimizer.step(grad, num_threads=3)))"
     assert run_python(program, FASTADAM_NUM_THREADS="1") == "2"
+    program = THREADS_STARTED + "print(started(lambda: fastadam.global_norm(grad, num_threads=3)))"
+    assert run_python(program, FASTADAM_NUM_THREADS="1") == "2"
     program = THREADS_STARTED + "print(started(lambda: optimizer.step(grad)))"
     assert run_python(program, FASTADAM_NUM_THREADS="4") == "3"
 

@@ -79,6 +79,16 @@ def test_counts_outlive_their_tensors():
     assert steps.tolist() == [42]
 
 
+@pytest.mark.parametrize("offset", range(16))
+def test_states_lie_relative_to_cache_lines_as_their_parameter_does(offset):
+    """A kernel starts where a line of the parameter does, and that of each state must do so too."""
+    room = np.zeros(128, F32)
+    param = room[-room.ctypes.data // 4 % 16 + offset :][:77].reshape(7, 11)
+    for value, state in zip((0.0, 0.5), cpu.full_like(param, (0.0, 0.5)), strict=True):
+        assert state.ctypes.data % 64 == param.ctypes.data % 64 == 4 * offset
+        np.testing.assert_array_equal(state, np.full((7, 11), value, F32))
+
+
 def test_rules_know_their_average():
     plain, averaging = rule_of(adam, None), rule_of(adam, 0.9)
     assert (plain.ema_decay, averaging.ema_decay) == (None, 0.9)

@@ -235,7 +235,7 @@ def test_text_is_complete():
         counts = {name: text.count(f"// {path.relative_to(source.FOLDER).as_posix()}\n") for name, text in texts.items()}
         assert max(counts.values()) == 1
     left = {name: re.findall(r"^ *# *include *(\S+)", text, re.MULTILINE) for name, text in texts.items()}
-    assert left == {"step.cu": ["<math.h>", "FASTADAM_BENCH_RULES"], "norm.cu": ["<math.h>"]}
+    assert left == {"step.cu": ["<math.h>", "FASTADAM_EXTRA_RULES"], "norm.cu": ["<math.h>"]}
 
 
 def test_options_name_all_of_the_shape():

@@ -1,5 +1,6 @@
 """The kernel's floating-point environment is its own, whatever another library has set, and the caller's is left alone."""
 
+import contextlib
 import ctypes
 import ctypes.util
 import platform
@@ -7,8 +8,42 @@ import platform
 import numpy as np
 import pytest
 from buffers import assert_same_bits, random_inputs
+from variants import ONE_OF_EACH
 
 import fastadam
+from fastadam import _native
+
+LIBM = ctypes.CDLL(ctypes.util.find_library("m"))
+ROUNDING = [0x400, 0x800, 0xC00]  # down, up, to zero
+on_x86 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names x86's rounding modes")
+
+
+@contextlib.contextmanager
+def rounding(mode):
+    """This thread rounds otherwise, and all must leave it so."""
+    try:
+        assert LIBM.fesetround(mode) == 0
+        yield
+        assert LIBM.fegetround() == mode, "the caller's environment was changed"
+    finally:
+        LIBM.fesetround(0)
+
+
+@pytest.fixture
+def workers_round():
+    """A function that makes OpenMP's threads round otherwise, as a library may have left them: also those that are idle."""
+    path = fastadam.build_info()["openmp"].partition(", ")[2]
+    parallel = getattr(ctypes.CDLL(path), "GOMP_parallel", None) if path else None
+    if parallel is None:
+        pytest.skip("needs an OpenMP library with GNU's entry points")
+    parallel.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+    fesetround = ctypes.cast(LIBM.fesetround, ctypes.c_void_p)
+
+    def set_on_all(mode):
+        parallel(fesetround, mode, 2, 0)
+
+    yield set_on_all
+    set_on_all(0)
 
 
 def inputs(size=70_001):
@@ -33,21 +68,49 @@ def test_caller_that_flushes_subnormals_gets_the_same_bits(isa, threads, flush_t
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("mode", [0x400, 0x800, 0xC00], ids=["down", "up", "to zero"])
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names x86's rounding modes")
+@pytest.mark.parametrize("mode", ROUNDING, ids=["down", "up", "to zero"])
+@on_x86
 def test_caller_that_rounds_otherwise_gets_the_same_bits(isa, threads, mode):
-    """The scalars of the step are computed under the default environment too."""
-    libm = ctypes.CDLL(ctypes.util.find_library("m"))
     actual, expected = (random_inputs(70_001, 2, special=0) for _ in range(2))
     fastadam.reference.adam_step(*expected, step=7, weight_decay=0.1, decoupled_weight_decay=True)
-    try:
-        assert libm.fesetround(mode) == 0
+    norm = fastadam.reference.global_norm(expected[1:2])
+    with rounding(mode):
         fastadam.adam_step(*actual, step=7, weight_decay=0.1, decoupled_weight_decay=True, num_threads=threads)
-        assert libm.fegetround() == mode, "the caller's environment was changed"
-    finally:
-        libm.fesetround(0)
+        assert fastadam.global_norm(actual[1], num_threads=threads) == norm
     for a, e in zip(actual, expected, strict=True):
         assert_same_bits(a, e)
+
+
+@pytest.mark.parametrize("mode", ROUNDING, ids=["down", "up", "to zero"])
+@on_x86
+def test_threads_that_round_otherwise_give_the_same_bits(isa, mode, workers_round, eager_threads):
+    """New threads have the environment of the one that starts them, which is the default one here; old ones have their own."""
+    actual, expected = (random_inputs(70_001, 2, special=0) for _ in range(2))
+    fastadam.reference.adam_step(*expected, step=7)
+    norm = fastadam.reference.global_norm(expected[1:2])
+    workers_round(mode)
+    fastadam.adam_step(*actual, step=7, num_threads=2)
+    found = _native.global_norm(actual[1:2], 2)
+    workers_round(0)
+    assert found == norm
+    for a, e in zip(actual, expected, strict=True):
+        assert_same_bits(a, e)
+
+
+@pytest.mark.parametrize("variant", ONE_OF_EACH, ids=str)
+@on_x86
+def test_coefficients_are_those_of_the_default_environment(variant):
+    """Also where no step of the CPU asks for them: for a GPU."""
+    rule = variant.averaged.rule
+
+    def coefficients():
+        return [(rule.coefficients(step), rule.average(step)) for step in (2, 3, 7, 1000)]
+
+    expected, found = coefficients(), []
+    for mode in ROUNDING:
+        with rounding(mode):
+            found.append(coefficients())
+    assert found == [expected] * len(ROUNDING)
 
 
 def test_step_leaves_no_floating_point_exceptions():

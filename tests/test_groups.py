@@ -132,6 +132,15 @@ def test_an_added_group_takes_defaults_as_they_were_set():
     assert [group["eps"] for group in optimizer.param_groups] == [0.25, 1e-8]
 
 
+def test_an_added_group_leaves_the_counts_as_they_were():
+    optimizer = fastadam.Adam([np.ones(2, F32)])
+    optimizer.step([np.ones(2, F32)])
+    optimizer.step([np.full(2, np.inf, F32)], skip_nonfinite=True)
+    optimizer.add_param_group({"params": np.ones(3, F32)})
+    assert (optimizer.step_count, optimizer.skipped_steps) == (2, 1)
+    assert [int(state["step"]) for state in optimizer.state] == [1, 0]
+
+
 def test_a_group_added_to_a_mapping_has_keys():
     params = {"weight": np.ones(3, F32), "bias": np.ones(1, F32)}
     optimizer = fastadam.Adam(params)

@@ -1,4 +1,4 @@
-"""The compiled tiers: each loop is vectorized, nothing is contracted, and no object shares code with another.
+"""The compiled kernels of each instruction set: vectorized, nothing contracted, and no object shares code with another.
 
 The objects are compiled anew from the source tree, with the project's own CMake file (native_builds.py).
 """
@@ -17,7 +17,7 @@ FUSED = r"\bvfn?m(add|sub)|\bfn?m(add|sub|la|ls)\b"
 
 
 def x86(prefix, register):
-    """How a packed operation of a tier's full vector width looks, by its name there."""
+    """How a packed operation of an instruction set's full vector width looks, by its name there."""
     return {name: rf"\b{prefix}{name}\b.*%{register}" for name in ("mulps", "sqrtps", "divps", "mulpd", "addpd")}
 
 
@@ -34,29 +34,30 @@ PACKED = {
     },
 }
 # Rules that have no square roots, and no divisions.
-NO_ROOT, NO_DIVISION = {"SGD", "Lion", "Adamax"}, {"SGD", "Lion"}
-# What the loops have that are no rules.
-OTHER_LOOPS = {
-    "average_loop": {"mulps"},
-    "sum_loop<float>": {"mulpd", "addpd"},
-    "sum_loop<double>": {"addpd"},
+NO_ROOT, NO_DIVISION = {"SGD", "Lion", "Adamax", "Probe"}, {"SGD", "Lion", "Probe"}
+PROBES = 1  # variants of the rule of tests/vectors/probe.hpp
+# What the kernels have that are no rules.
+OTHER_KERNELS = {
+    "average_kernel": {"mulps"},
+    "sum_kernel<float>": {"mulpd", "addpd"},
+    "sum_kernel<double>": {"addpd"},
 }
 
 
-def loops(objdump, path):
-    """The disassembly of each loop function of a tier object, by its name."""
+def kernels(objdump, path):
+    """The disassembly of each kernel of an object, by its name."""
     listing = subprocess.run(
         [objdump, "--disassemble", "--demangle", "--no-show-raw-insn", path], capture_output=True, text=True
     )
     functions = re.split(r"\n(?=[0-9a-f]+ <)", listing.stdout)
-    names = (re.search(r"::(\w*loop(?:<.*>)?)\(", text.partition("\n")[0]) for text in functions)
+    names = (re.search(r"::(\w*_kernel(?:<.*>)?)\(", text.partition("\n")[0]) for text in functions)
     return {name[1]: text for name, text in zip(names, functions, strict=True) if name}
 
 
 def expected_operations(name):
-    """The packed operations of a loop function."""
-    if name in OTHER_LOOPS:
-        return OTHER_LOOPS[name]
+    """The packed operations of a kernel."""
+    if name in OTHER_KERNELS:
+        return OTHER_KERNELS[name]
     rule = re.search(r"::(\w+), ", name)[1]
     return {"mulps"} | (set() if rule in NO_ROOT else {"sqrtps"}) | (set() if rule in NO_DIVISION else {"divps"})
 
@@ -67,21 +68,21 @@ def symbols(nm, path):
     return [tuple(line.split()[-2:]) for line in listing.stdout.splitlines()]
 
 
-def assert_tier(path, tier, prefix):
-    functions = loops(f"{prefix}objdump", path)
-    assert functions.keys() >= OTHER_LOOPS.keys()
-    assert len(functions) == 2 * sum(_native.cuda_variants().values()) + len(OTHER_LOOPS)
+def assert_kernels(path, isa, prefix):
+    functions = kernels(f"{prefix}objdump", path)
+    assert functions.keys() >= OTHER_KERNELS.keys()
+    assert len(functions) == 2 * (sum(_native.cuda_variants().values()) + PROBES) + len(OTHER_KERNELS)
     for name, function in functions.items():
         for operation in expected_operations(name):
-            assert re.search(PACKED[tier][operation], function), f"{name} has no packed {operation}"
+            assert re.search(PACKED[isa][operation], function), f"{name} has no packed {operation}"
         assert not re.search(FUSED, function), f"{name} has a fused multiply-add"
-    assert symbols(f"{prefix}nm", path) == [("T", f"fastadam_tier_{tier}")]
+    assert symbols(f"{prefix}nm", path) == [("T", f"fastadam_kernels_{isa}")]
 
 
-@pytest.mark.parametrize("tier", PACKED)
-def test_tier(native_build, tier):
-    build = native_build(tier.partition("_v")[0])
+@pytest.mark.parametrize("isa", PACKED)
+def test_kernels(native_build, isa):
+    build = native_build(isa.partition("_v")[0])
     if not shutil.which(f"{build.prefix}objdump"):
         pytest.skip(f"needs {build.prefix}objdump")
-    (path,) = build.folder.rglob(f"fastadam_tier_{tier}.dir/**/tier.cpp.o")
-    assert_tier(path, tier, build.prefix)
+    (path,) = build.folder.rglob(f"fastadam_kernels_{isa}.dir/**/kernels.cpp.o")
+    assert_kernels(path, isa, build.prefix)

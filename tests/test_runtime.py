@@ -81,12 +81,32 @@ def test_set_num_threads():
     [
         ({"FASTADAM_NUM_THREADS": "3", "OMP_NUM_THREADS": "2"}, 3),
         ({"OMP_NUM_THREADS": "2,4"}, 2),
-        ({"OMP_NUM_THREADS": "rubbish"}, cpus.usable_cpus()),
-        ({}, cpus.usable_cpus()),
+        ({"OMP_NUM_THREADS": "rubbish"}, 7),
+        ({"OMP_NUM_THREADS": "65536"}, 7),
+        ({}, 7),
     ],
 )
-def test_default_num_threads(environ, expected):
+def test_default_num_threads(monkeypatch, environ, expected):
+    monkeypatch.setattr(runtime, "usable_cpus", lambda: 7)
     assert runtime.default_num_threads(environ) == expected
+
+
+@pytest.mark.parametrize(("quota", "expected"), [(math.inf, 5), (8.0, 5), (2.5, 3), (0.5, 1)])
+def test_usable_cpus(monkeypatch, quota, expected):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 4, 9}, raising=False)
+    monkeypatch.setattr(cpus, "cgroup_quota", lambda: quota)
+    assert cpus.usable_cpus() == expected
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 5)
+    assert cpus.usable_cpus() == expected
+
+
+def test_usable_cpus_is_the_default(run_python):
+    """The package asks for it when it is imported."""
+    program = f"import os; os.cpu_count = lambda: 5; os.sched_getaffinity = lambda pid: range(5); {PRINT_THREADS}"
+    found = int(run_python(program, FASTADAM_NUM_THREADS=None, OMP_NUM_THREADS=None))
+    no_threads = fastadam.build_info()["openmp"] == "none"
+    assert found == (1 if no_threads else min(5, math.ceil(min(5, cpus.cgroup_quota()))))
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "70000"])

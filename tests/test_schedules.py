@@ -48,6 +48,18 @@ def test_a_schedule_gives_the_bits_of_values_set_by_hand(name):
         assert_same_bits(param, copy, kind.cls.__name__)
 
 
+def test_a_schedule_that_stays_the_same_does_not_hold_another_up():
+    param, copy = np.ones((2, 5), F32)
+    scheduled = fastadam.Adam(param, lr=SCHEDULES["lr"], eps=lambda t: 1e-3, weight_decay=SCHEDULES["weight_decay"])
+    by_hand = fastadam.Adam(copy, eps=1e-3)
+    for t in range(4):
+        grad = np.full(5, t + 1, F32)
+        by_hand.lr, by_hand.weight_decay = SCHEDULES["lr"](t), SCHEDULES["weight_decay"](t)
+        scheduled.step(grad)
+        by_hand.step(grad)
+    assert_same_bits(param, copy)
+
+
 def test_schedules_of_groups_and_set_later():
     params, copies = np.ones((2, 3, 5), F32)
     optimizer = fastadam.Adam(

@@ -1,6 +1,7 @@
 """What is in a state dict, and that one which does not fit is refused by the names of all that differs."""
 
 import copy
+import functools
 
 import numpy as np
 import pytest
@@ -78,6 +79,7 @@ MISFITS = [
     (("state", 2, "exp_avg"), ..., ["state[2] has no ['exp_avg']"]),
     (("state", 0, "ema"), np.zeros(3, F32), ["state[0] has ['ema'], which this optimizer does not keep"]),
     (("state", 0, "exp_avg"), np.zeros(4, F32), ["state[0]['exp_avg'] has shape (4,); expected (3,)"]),
+    (("state", 0, "exp_avg"), np.zeros((3, 1), F32), ["state[0]['exp_avg'] has shape (3, 1); expected (3,)"]),
     (("state", 0, "exp_avg"), np.zeros(3), ["state[0]['exp_avg'] has dtype float64; expected float32"]),
     (("state", 0, "exp_avg"), [0.0] * 3, ["state[0]['exp_avg'] is a list; expected a numpy.ndarray"]),
     (("state", 0, "step"), 2**63 - 1, ["state[0]['step'] is 9223372036854775807; expected 0 to 2**63 - 2"]),
@@ -109,6 +111,17 @@ def test_other_hyperparameters_are_refused_or_taken_over(name, value):
     bad = changed(other, ("param_groups", 0, "lr"), -1.0)
     with pytest.raises(ValueError, match=r"lr is -1\.0"):
         optimizer.load_state_dict(bad, strict=False)
+
+
+def test_what_a_state_started_from_is_not_taken_over():
+    """It would be said of a state that did not start there."""
+    params = [np.ones(3, F32)]
+    optimizer = fastadam.Adagrad(params, initial_accumulator_value=0.25)
+    other = fastadam.Adagrad([np.ones(3, F32)], initial_accumulator_value=0.5).state_dict()
+    words = ("needs the state sum from 0.5; this optimizer was created with sum from 0.25", "create a new one")
+    for strict, said in [(True, ("initial_accumulator_value", "0.5; expected 0.25")), (False, words)]:
+        call = functools.partial(optimizer.load_state_dict, other, strict=strict)
+        refuses(call, ValueError, said, everything(optimizer, params), optimizer)
 
 
 def test_all_that_differs_is_named():

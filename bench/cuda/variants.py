@@ -48,7 +48,7 @@ def plain_text() -> str:
 def walls_text() -> str:
     """The same with the rule of bench/walls.hpp."""
     rule = re.sub(r"#pragma once|#include .*", "", WALLS.read_text())
-    return replaced("#include FASTADAM_BENCH_RULES", rule, plain_text())
+    return replaced("#include FASTADAM_EXTRA_RULES", rule, plain_text())
 
 
 class Variant(OnGpu):
@@ -117,7 +117,7 @@ class MemoryWall(Variant):
 
     name = "memory wall"
     rule = "Wall"
-    options = ("-DFASTADAM_BENCH_RULES",)
+    options = ("-DFASTADAM_EXTRA_RULES",)
     answer = staticmethod(memory_wall)
     checked = TIMED
 

@@ -20,10 +20,10 @@
   RULE(radam, RAdam)              \
   RULE(lion, Lion)
 
-// Builds for bench/ define FASTADAM_BENCH_RULES as a header with kernels that only measure the machine. No release has them.
-#if defined(FASTADAM_BENCH_RULES)
-#include FASTADAM_BENCH_RULES
-#define FASTADAM_RULES(RULE) FASTADAM_CORE_RULES(RULE) FASTADAM_WALLS(RULE)
+// Builds for bench/ and tests/ define FASTADAM_EXTRA_RULES as a header with rules of their own. No release has them.
+#if defined(FASTADAM_EXTRA_RULES)
+#include FASTADAM_EXTRA_RULES
+#define FASTADAM_RULES(RULE) FASTADAM_CORE_RULES(RULE) FASTADAM_MORE_RULES(RULE)
 #else
 #define FASTADAM_RULES(RULE) FASTADAM_CORE_RULES(RULE)
 #endif

@@ -1,7 +1,8 @@
 /* Reads cases from stdin, takes their steps, and writes what becomes of their arrays to stdout.
  *
  * A case is a line "rule options size first_step steps", a line "name value" for each option, a parameter, its states and a
- * gradient for each step, as raw floats. Its answer is the parameter, the states and the norm of all gradients, a raw double. */
+ * gradient for each step, as raw floats. Its answer is the parameter, the states and the norm of all gradients, a raw double.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,7 +25,7 @@ static void take_steps(const fastadam_rule* rule, size_t size, long long first_s
   const size_t states = (size_t)api->rule_state_count(rule);
   float* const param = read_floats((1 + states) * size);
   float* const grads = read_floats(steps * size);
-  float* state[3];
+  float* state[4];
   const float* all_grads = grads;
   const int64_t all_size = (int64_t)(steps * size);
   double norm;

@@ -1,0 +1,110 @@
+/* fastadam's C interface: optimizer steps on raw pointers, without Python or its global lock.
+ *
+ * All functions are members of one table, so that nothing has to be linked. A Python extension gets it from fastadam_import(),
+ * which is there if Python.h is included before this header; a program that links the library gets it from
+ * fastadam_get_api().
+ *
+ * Functions may be called from any number of threads at once, on different arrays. Results are bit for bit those of the Python
+ * package. A call that returns FASTADAM_INVALID or FASTADAM_NO_MEMORY has changed nothing.
+ *
+ * Arrays are of IEEE-754 binary32 numbers, aligned to 4 bytes, and may not overlap; one of no elements may be NULL. `threads`
+ * is how many threads to use at most; 0 is the process's default, and small arrays use one. */
+#ifndef FASTADAM_H
+#define FASTADAM_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A minor version adds members at the end of the table. A major version may change anything. */
+#define FASTADAM_API_MAJOR 1
+#define FASTADAM_API_MINOR 1
+
+enum { FASTADAM_OK = 0, FASTADAM_INVALID = 1, FASTADAM_NO_MEMORY = 2 };
+
+typedef struct fastadam_adam_options {
+  double lr, beta1, beta2, eps, weight_decay;
+  int decoupled_weight_decay; /* 1: AdamW */
+  int maximize;
+} fastadam_adam_options;
+
+/* The defaults of Adam; those of AdamW are weight_decay 0.01 and decoupled_weight_decay 1. */
+#define FASTADAM_ADAM_DEFAULTS {1e-3, 0.9, 0.999, 1e-8, 0.0, 0, 0}
+
+/* An option of a rule: its name, as in csrc/rules, and its value, which for a flag is 0 or 1. */
+typedef struct fastadam_option {
+  const char* name;
+  double value;
+} fastadam_option;
+
+/* A rule with its options. */
+typedef struct fastadam_rule fastadam_rule;
+
+typedef struct fastadam_api {
+  /* Of this table: that of the library, which may be newer than the header. */
+  int major, minor;
+
+  /* The library's version, e.g. "0.1.0". */
+  const char* version;
+
+  /* What was wrong with the last call in this thread that did not return FASTADAM_OK, in English; valid until the next one. */
+  const char* (*error)(void);
+
+  /* The name of the instruction set that steps use; valid for ever. */
+  const char* (*isa)(void);
+
+  /* One step of Adam, AdamW or (with max_exp_avg_sq, else NULL) AMSGrad: fastadam.adam_step of the Python package. `step`
+   * counts from 1. All arrays have `size` elements; all but grad are updated. Moments start as zeros. */
+  int (*adam_step)(float* param, const float* grad, float* exp_avg, float* exp_avg_sq, float* max_exp_avg_sq, int64_t size,
+                   int64_t step, const fastadam_adam_options* options, int threads);
+
+  /* Since 1.1. */
+
+  /* A rule by its name, "adam", "sgd", ..., with its numbers (all of them) and flags (which else are 0); NULL if they do not
+   * fit. "decoupled_weight_decay" is a flag of the rules whose classes in Python have it. */
+  fastadam_rule* (*rule_new)(const char* name, const fastadam_option* options, int count);
+
+  /* Gives an option another value, between the steps that use the rule. */
+  int (*rule_set)(fastadam_rule* rule, const char* option, double value);
+
+  void (*rule_free)(fastadam_rule* rule);
+
+  /* How many arrays of state a parameter has: 0 to 3. */
+  int (*rule_state_count)(const fastadam_rule* rule);
+
+  /* One step of a rule, as adam_step. `states` has rule_state_count(rule) arrays, in the order of the optimizer's state in
+   * Python, which start as zeros. Threads may share a rule. */
+  int (*rule_step)(const fastadam_rule* rule, float* param, const float* grad, float* const* states, int64_t size, int64_t step,
+                   int threads);
+
+  /* The Euclidean norm of all elements of `count` arrays: fastadam.global_norm. */
+  int (*global_norm)(const float* const* grads, const int64_t* sizes, int64_t count, int threads, double* norm);
+} fastadam_api;
+
+#ifdef Py_PYTHON_H
+
+/* The table, from the Python package, which is imported. To be called once, with the global lock held; returns NULL and sets an
+ * ImportError if there is none, or none that serves what was compiled with this header. */
+static inline const fastadam_api* fastadam_import(void) {
+  const fastadam_api* api = (const fastadam_api*)PyCapsule_Import("fastadam.c_api", 0);
+  if (!api) return NULL;
+  if (api->major == FASTADAM_API_MAJOR && api->minor >= FASTADAM_API_MINOR) return api;
+  PyErr_Format(PyExc_ImportError,
+               "fastadam %s has version %d.%d of its C interface; this module was compiled for %d.%d and takes that or a later "
+               "minor version; install a fastadam that has it, or compile this module anew",
+               api->version, api->major, api->minor, FASTADAM_API_MAJOR, FASTADAM_API_MINOR);
+  return NULL;
+}
+
+#endif
+
+/* The table, for programs that link the library. The Python package does not export it. */
+const fastadam_api* fastadam_get_api(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
