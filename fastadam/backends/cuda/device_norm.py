@@ -29,6 +29,13 @@ class Norm:
         self._extents = gpu().empty(room * STRUCTS["Extent"].itemsize // 8, np.int64)
         self._sums = gpu().empty(chunks + chunks // 1024 + 8, np.float64)  # of the chunks, of chunks of those, ...
         self._finished = gpu().full(1, 0, np.int64)
+        self._argument = Argument(
+            "NormArguments",
+            grads=self._grads.data.ptr,
+            extents=self._extents.data.ptr,
+            sums=self._sums.data.ptr,
+            finished=self._finished.data.ptr,
+        )
         self._present: list[int] = []  # the gradients that the tables are about
         self._written: list[int] = []  # their addresses
         self._chunk_count = 0
@@ -47,23 +54,16 @@ class Norm:
             extents["first_chunk"] = np.cumsum(counts) - counts
             write(compiled.write, self._extents, extents.view(np.int64))
             self._chunk_count, self._present = int(counts.sum()), present
+            self._argument.set("count", len(present))
+            self._argument.set("chunk_count", self._chunk_count)
         some = [addresses[i] for i in present]
         if some != self._written:
             write(compiled.write, self._grads, some)
             self._written = some
-        argument = Argument(
-            "NormArguments",
-            grads=self._grads.data.ptr,
-            extents=self._extents.data.ptr,
-            count=len(present),
-            chunk_count=self._chunk_count,
-            sums=self._sums.data.ptr,
-            finished=self._finished.data.ptr,
-            options=bytes(options),
-            verdict=verdict.data.ptr,
-            skips=skips,
-        )
-        launch(compiled.norm, -(-self._chunk_count // TEAMS) or 1, argument)
+        self._argument.set("options", bytes(options))
+        self._argument.set("verdict", verdict.data.ptr)
+        self._argument.set("skips", skips)
+        launch(compiled.norm, -(-self._chunk_count // TEAMS) or 1, self._argument)
 
 
 def new_verdict() -> Any:

@@ -23,6 +23,7 @@ class GroupSteps:
             self._grad = self._argument.view("tensor", "grad")
             self._blocks = -(-int(tensors["size"][0]) // SHAPE.chunk)
         else:
+            self._argument = Argument("StepListArguments")
             self._tables = [Tables(tensors)]  # one for each step count, in their order, which steps keep
 
     def step(
@@ -42,9 +43,10 @@ class GroupSteps:
                 self._tables.append(self._tables[0].with_own_grads())
             tables = self._tables[k]
             tables.set_grads([a if c == count else 0 for a, c in zip(addresses, counts, strict=True)], kernels.write)
-            coefficients = _native.cuda_coefficients(rule, count + 1)
-            argument = Argument("StepListArguments", list=tables.list, gradients=gradients, coefficients=coefficients)
-            launch(kernels.step_list, tables.blocks, argument)
+            self._argument.set("list", tables.list)
+            self._argument.set("gradients", gradients)
+            self._argument.set("coefficients", _native.cuda_coefficients(rule, count + 1))
+            launch(kernels.step_list, tables.blocks, self._argument)
 
 
 class CapturableGroupSteps:

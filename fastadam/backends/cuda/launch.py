@@ -25,14 +25,17 @@ class Argument:
     def __init__(self, struct: str, **members: Any) -> None:
         dtype = STRUCTS[struct]
         self.bytes = np.zeros((), f"V{dtype.itemsize}")  # CuPy passes it by value
-        self._fields = self.bytes.reshape(1).view(dtype)[0:1].reshape(())
+        self._fields = self.bytes.reshape(1).view(dtype).reshape(())
+        self._buffer = self.bytes.reshape(1).view(np.uint8).data
+        self._places: Any = dtype.fields  # of each member, its type and offset
         for name, value in members.items():
             self.set(name, value)
 
     def set(self, name: str, value: Any) -> None:
         """Give a member a number, another struct's values, or the first bytes of it."""
         if isinstance(value, bytes):
-            self.view(name)[: len(value)] = np.frombuffer(value, np.uint8)
+            start = self._places[name][1]
+            self._buffer[start : start + len(value)] = value
         else:
             self._fields[name] = value
 
