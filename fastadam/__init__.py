@@ -18,9 +18,9 @@ from fastadam.optimizers.adagrad import Adagrad
 from fastadam.optimizers.adam import Adam, AdamW
 from fastadam.optimizers.adam_step import adam_step
 from fastadam.optimizers.adamax import Adamax
+from fastadam.optimizers.base import Optimizer
 from fastadam.optimizers.lion import Lion
 from fastadam.optimizers.nadam import NAdam
-from fastadam.optimizers.optimizer import Optimizer
 from fastadam.optimizers.radam import RAdam
 from fastadam.optimizers.rmsprop import RMSprop
 from fastadam.optimizers.sgd import SGD

@@ -6,7 +6,7 @@ Training continues where it stopped, up to differences in rounding between the l
 from collections.abc import Mapping
 from typing import Any
 
-from fastadam.optimizers.optimizer import Optimizer
+from fastadam.optimizers.base import Optimizer
 from fastadam.state import optax_state, torch_state
 
 __all__ = ["from_optax", "from_torch", "to_optax", "to_torch"]

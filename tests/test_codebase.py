@@ -1,10 +1,12 @@
 """What holds for the package as a whole: one version, one name for each thing, documented examples that run."""
 
+import difflib
 import doctest
 import importlib
 import importlib.metadata
 import importlib.util
 import inspect
+import itertools
 import pkgutil
 import re
 from pathlib import Path
@@ -19,6 +21,16 @@ from fastadam import _native
 PAGES = sorted((Path(__file__).parents[1] / "docs").glob("*.md"))
 PAGES_WITH_EXAMPLES = [page for page in PAGES if ">>> " in page.read_text()]
 MODULES = ["fastadam", *(m.name for m in pkgutil.walk_packages(fastadam.__path__, "fastadam.") if "__main__" not in m.name)]
+
+
+def test_no_two_modules_have_names_that_one_could_mistake():
+    """But for a rule's, which has a module of its name in each room that knows it."""
+    stems = [path.stem for path in Path(fastadam.__file__).parent.rglob("*.py") if "__" not in path.stem]
+    stems += [path.name for path in Path(fastadam.__file__).parent.rglob("*") if (path / "__init__.py").exists()]
+    others = [stem for stem in stems if stem not in _native.build_info()["rules"]]
+    for one, other in itertools.combinations(sorted(others), 2):
+        letters = [line for line in difflib.ndiff(one, other) if line[0] != " "]
+        assert len(letters) > 2 or (len(letters) == 2 and letters[0][0] == letters[1][0]), (one, other)
 
 
 def test_version_is_the_same_everywhere():
@@ -43,7 +55,7 @@ def test_import_is_quick(run_python):
         "fastadam.reference",
         "fastadam.viz",
         "difflib",
-        "fastadam.backends.cuda.backend",
+        "fastadam.backends.cuda.functions",
     ]
     program = f"import sys, numpy; old = {{*sys.modules}}; import fastadam; print({{*{avoided}}} & ({{*sys.modules}} - old))"
     assert run_python(program) == "set()"

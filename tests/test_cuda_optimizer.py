@@ -9,7 +9,7 @@ import fastadam
 from fastadam.backends.cuda.launch import MOST_WORDS, STRUCTS
 from fastadam.backends.cuda.source import SHAPE
 from fastadam.backends.cuda.tensors import Tensors
-from fastadam.optimizers.optimizer import AS_GIVEN
+from fastadam.optimizers.base import AS_GIVEN
 
 pytest.importorskip("cupy", reason="needs CuPy, though no GPU: pip install cupy-cuda13x")
 from cuda_host import on_cpu, on_gpu

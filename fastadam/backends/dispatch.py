@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def backend_of(array: Any) -> "Backend":
     """The backend for parameters like `array`; for what is no array the CPU's, which will say so."""
     if is_on_gpu(array):
-        from fastadam.backends.cuda import backend as cuda  # which few programs need
+        from fastadam.backends.cuda import functions as cuda  # which few programs need
 
         return cuda
     return cpu

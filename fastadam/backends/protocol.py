@@ -1,4 +1,4 @@
-"""What a backend offers: cpu.py and cuda/backend.py are the ones there are."""
+"""What a backend offers: cpu.py and cuda/functions.py are the ones there are."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol

@@ -8,9 +8,9 @@ from fastadam.backends.dispatch import backend_of
 from fastadam.backends.refusals import explain
 from fastadam.backends.roles import GRAD
 from fastadam.optimizers.adam import Adam
+from fastadam.optimizers.base import AS_GIVEN
 from fastadam.optimizers.checks import step_number
 from fastadam.optimizers.hyperparameters import Hyperparameters
-from fastadam.optimizers.optimizer import AS_GIVEN
 from fastadam.runtime import thread_count
 from fastadam.typing import Array
 

@@ -1,8 +1,8 @@
 """NAdam."""
 
+from fastadam.optimizers.base import Optimizer
 from fastadam.optimizers.checks import Scheduled, beta_pair, flag, non_negative
 from fastadam.optimizers.hyperparameters import Hyperparameter
-from fastadam.optimizers.optimizer import Optimizer
 from fastadam.typing import Params_co
 
 

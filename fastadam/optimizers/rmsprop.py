@@ -1,8 +1,8 @@
 """RMSProp."""
 
+from fastadam.optimizers.base import Optimizer
 from fastadam.optimizers.checks import Scheduled, decay_rate, flag, non_negative
 from fastadam.optimizers.hyperparameters import Hyperparameter
-from fastadam.optimizers.optimizer import Optimizer
 from fastadam.typing import Params_co
 
 

@@ -1,8 +1,8 @@
 """Stochastic gradient descent."""
 
+from fastadam.optimizers.base import Optimizer
 from fastadam.optimizers.checks import Scheduled, flag, non_negative, real
 from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
-from fastadam.optimizers.optimizer import Optimizer
 from fastadam.typing import Params_co
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 from fastadam.typing import Array, State
 
 if TYPE_CHECKING:
-    from fastadam.optimizers.optimizer import Optimizer
+    from fastadam.optimizers.base import Optimizer
 
 _Key = TypeVar("_Key")
 

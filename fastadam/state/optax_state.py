@@ -8,7 +8,7 @@ import numpy as np
 from fastadam.state import state_dicts
 
 if TYPE_CHECKING:
-    from fastadam.optimizers.optimizer import Optimizer
+    from fastadam.optimizers.base import Optimizer
 
 
 def to_optax(optimizer: "Optimizer", params: Any = None) -> Any:

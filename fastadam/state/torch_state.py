@@ -10,7 +10,7 @@ import numpy as np
 from fastadam.state import state_dicts
 
 if TYPE_CHECKING:
-    from fastadam.optimizers.optimizer import Optimizer
+    from fastadam.optimizers.base import Optimizer
 
 _ALWAYS_HAS_STATE = ("Adagrad",)  # torch's other optimizers create a parameter's state in its first step
 _HAS_NO_STEP = ("SGD",)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastadam
+from fastadam.optimizers.base import Optimizer
 from fastadam.optimizers.checks import Scheduled
-from fastadam.optimizers.optimizer import Optimizer
 from fastadam.viz.uncorrected import uncorrected
 
 MOMENTUM, ALPHA, BETA1, BETA2 = 0.9, 0.99, 0.9, 0.999

@@ -10,7 +10,7 @@ import fastadam
 from fastadam import _native
 from fastadam.backends.cuda.source import SHAPE
 from fastadam.backends.cuda.tensors import Tensors
-from fastadam.optimizers.optimizer import AS_GIVEN
+from fastadam.optimizers.base import AS_GIVEN
 
 pytestmark = pytest.mark.gpu
 
