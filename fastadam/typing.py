@@ -30,18 +30,18 @@ class _CudaArray(Protocol):
     def __cuda_array_interface__(self) -> dict[str, Any]: ...
 
 
+# An array of NumPy, CuPy or any library that exports its memory by DLPack or ``__cuda_array_interface__``.
 Array: TypeAlias = _DLPackArray | _CudaArray
-"""An array of NumPy, CuPy or any library that exports its memory by DLPack or ``__cuda_array_interface__``."""
 
+# The parameters of an optimizer: one array, a mapping, sequence or iterator of arrays, or a list of groups.
 Params: TypeAlias = Array | Mapping[Any, Array] | Sequence[Array] | Iterator[Array] | Sequence[Mapping[str, Any]]
-"""The parameters of an optimizer: one array, a mapping, sequence or iterator of arrays, or a list of groups."""
 
+# The state of one parameter: arrays by name, of NumPy or CuPy.
 State: TypeAlias = Mapping[str, Any]
-"""The state of one parameter: arrays by name, of NumPy or CuPy."""
 
-# Any stands for the rarer cases, so that users need no cast. The standard library's types do the same.
+# A norm: a float; for arrays on a GPU a 0-d array; None if it was not requested. Any stands for the rarer cases, so that users
+# need no cast. The standard library's types do the same.
 Norm: TypeAlias = float | Any
-"""A norm: a float; for arrays on a GPU a 0-d array; None if it was not requested."""
 
 HostOrDevice: TypeAlias = NDArray[np.float32] | Any  # a new array of NumPy or CuPy
 

@@ -32,7 +32,7 @@ def problem():
 
 
 def options_of(variant):
-    options = {"lr": 1e-2, "weight_decay": 0.0} | dict(variant.options)
+    options = {"lr": 1e-2, "weight_decay": 0.0} | dict(variant.given)
     return options | rates(variant.make(np.zeros(1, F32)), rounded=True)
 
 

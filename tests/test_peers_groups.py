@@ -43,7 +43,7 @@ def groups(params, options, schedules):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 @pytest.mark.parametrize("variant", TORCH, ids=str)
 def test_groups_schedules_and_missing_gradients_beside_torch(variant, dtype):
-    options = {"weight_decay": 0.0} | dict(variant.options)
+    options = {"weight_decay": 0.0} | dict(variant.given)
     options |= rates(variant.make(np.zeros(1, F32)), rounded=True)
     params, grads = problem()
     parameters = [torch.nn.Parameter(torch.tensor(param, dtype=dtype)) for param in params]

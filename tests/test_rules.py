@@ -54,7 +54,7 @@ def moments(grads, rate, power=1):
     return np.array(list(itertools.accumulate(terms, lambda moment, term: rate * moment + term))), rate
 
 
-@pytest.mark.parametrize("variant", [v for v in VARIANTS if not {"maximize", "weight_decay"} & {*dict(v.options)}], ids=str)
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if not {"maximize", "weight_decay"} & {*dict(v.given)}], ids=str)
 def test_vanished_gradients_leave_no_subnormal_state(variant):
     """Two thousand steps of zero gradient take states through the whole subnormal range, or leave them where they are."""
     options = {"eps": 0.0} if variant.rule_name == "adamax" else {}  # or its norm would not fall below eps

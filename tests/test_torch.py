@@ -99,7 +99,7 @@ def cases():
 
 @pytest.mark.parametrize(("variant", "eps", "rounded", "dtype"), [*cases()])
 def test_two_hundred_steps_beside_torch(variant, eps, rounded, dtype):
-    options = {"lr": LR, "weight_decay": 0.0} | dict(variant.options) | ({"eps": eps} if eps else {})
+    options = {"lr": LR, "weight_decay": 0.0} | dict(variant.given) | ({"eps": eps} if eps else {})
     options |= rates(variant.make(np.zeros(1, F32)), rounded)
     start, grads = problem()
     param = start.copy()

@@ -1,4 +1,4 @@
-"""Every rule with every combination of its options, beside its reference: what the tests that compare bits go through.
+"""Every rule with every combination of hyperparameters that chooses a kernel, beside its reference: the cases of many tests.
 
 A new rule is one entry of KINDS.
 """
@@ -15,7 +15,7 @@ from fastadam import reference
 
 
 def grid(*choices):
-    """All combinations of one from each of `choices`, which are lists of options."""
+    """All combinations of one from each of `choices`, which are lists of hyperparameters."""
     return [functools.reduce(dict.__or__, combination, {}) for combination in itertools.product(*choices)]
 
 
@@ -27,16 +27,16 @@ DECAY = [{}, {"weight_decay": 0.1}]
 DECAYS = [*DECAY, {"weight_decay": 0.1, "decoupled_weight_decay": True}]
 MAXIMIZE = switch("maximize")
 BETAS = [{}, {"lr": 0.1, "eps": 0.0}, {"eps": 1e-3}, {"betas": (0.0, 0.999)}, {"betas": (0.9, 0.0)}, {"betas": (0.5, 0.9999)}]
-STATE_OPTIONS = ("amsgrad", "centered")  # which the references tell by the states they are given
+STATE_FLAGS = ("amsgrad", "centered")  # which the references tell by the states they are given
 
 
 @dataclass(frozen=True)
 class Kind:
-    """An optimizer's class, its reference, its options, and hyperparameters of each kind."""
+    """An optimizer's class, its reference, the hyperparameters that choose its kernels, and values of the others."""
 
     cls: Any
     reference: Any
-    options: list
+    kernels: list
     hyperparameters: list
     fixed: dict = field(default_factory=dict)  # arguments of the reference that the class stands for
 
@@ -82,14 +82,14 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Variant:
-    """A rule with a combination of its options."""
+    """A rule with some hyperparameters."""
 
     rule_name: str
-    options: tuple
+    given: tuple
 
     def __str__(self):
-        options = [name if value is True else f"{name}={value}" for name, value in self.options]
-        return "-".join([self.rule_name, *options])
+        given = [name if value is True else f"{name}={value}" for name, value in self.given]
+        return "-".join([self.rule_name, *given])
 
     @property
     def kind(self):
@@ -97,7 +97,7 @@ class Variant:
 
     def make(self, params, **more):
         """The optimizer."""
-        return self.kind.cls(params, **{"weight_decay": 0.0} | dict(self.options) | more)
+        return self.kind.cls(params, **{"weight_decay": 0.0} | dict(self.given) | more)
 
     @functools.cached_property
     def _first_group(self):
@@ -134,14 +134,14 @@ class Variant:
 
     def changed(self, **hyperparameters):
         """With other hyperparameters; what takes another state is left out."""
-        options = dict(self.options)
-        if "momentum" not in options:
+        given = dict(self.given)
+        if "momentum" not in given:
             hyperparameters.pop("momentum", None)
-        return replace(self, options=tuple((options | hyperparameters).items()))
+        return replace(self, given=tuple((given | hyperparameters).items()))
 
     def reference(self, param, grad, *states, step):
         """A step of the reference."""
-        arguments = {name: value for name, value in self.options if name not in STATE_OPTIONS}
+        arguments = {name: value for name, value in self.given if name not in STATE_FLAGS}
         ema_decay = arguments.pop("ema_decay", None)
         if ema_decay is not None:
             *states, ema = states
@@ -151,8 +151,8 @@ class Variant:
             reference.average_step(ema, param, step=step, ema_decay=ema_decay)
 
 
-VARIANTS = [Variant(name, tuple(options.items())) for name, kind in KINDS.items() for options in kind.options]
-ONE_OF_EACH = list({variant.rule_name: variant for variant in VARIANTS}.values())  # with all its options
+VARIANTS = [Variant(name, tuple(given.items())) for name, kind in KINDS.items() for given in kind.kernels]
+ONE_OF_EACH = list({variant.rule_name: variant for variant in VARIANTS}.values())  # with all its flags
 STEPS = (1, 2, 3, 1000, 100_000)
 
 
