@@ -98,6 +98,11 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
       .def_readonly("max_norm", &StepOptions::max_norm)
       .def_readonly("finds_norm", &StepOptions::finds_norm)
       .def_readonly("skip_nonfinite", &StepOptions::skip_nonfinite)
+      .def("__repr__",
+           [](const StepOptions& options) {
+             return py::str("StepOptions(grad_scale={}, clip_value={}, max_norm={}, finds_norm={}, skip_nonfinite={})")
+                 .format(options.grad_scale, options.clip_value, options.max_norm, options.finds_norm, options.skip_nonfinite);
+           })
       .def("__bytes__",
            [](const StepOptions& options) { return py::bytes(reinterpret_cast<const char*>(&options), sizeof options); });
 
@@ -109,7 +114,8 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
       .def_readonly("flags", &Rule::flags)
       .def_readonly("maximize", &Rule::maximize)
       .def_readonly("ema_decay", &Rule::ema_decay)
-      .def_property_readonly("states", &states_of);
+      .def_property_readonly("states", &states_of)
+      .def("keeps_states_of", &Rule::keeps_states_of, py::arg("other"));
 
   py::class_<OwnedMemory>(m, "OwnedMemory")
       .def(py::init(&own_addresses), py::arg("addresses"), py::arg("sizes"))

@@ -62,6 +62,14 @@ int Rule::state_count() const {
                                         [this](const StateInfo& state) { return is_kept(state, flags); }));
 }
 
+bool Rule::keeps_states_of(const Rule& other) const {
+  if (info != other.info || ema_decay.has_value() != other.ema_decay.has_value()) return false;
+  return std::all_of(info->states.begin(), info->states.end(), [&](const StateInfo& state) {
+    const bool kept = is_kept(state, flags);
+    return kept == is_kept(state, other.flags) && (!kept || start_of(state) == other.start_of(state));
+  });
+}
+
 std::optional<double> Rule::start_of(const StateInfo& state) const {
   if (state.start == StateInfo::param) return std::nullopt;
   return state.start == StateInfo::option ? options[state.start_option] : 0;

@@ -68,6 +68,9 @@ struct Rule {
   // Those of the average; needs an `ema_decay`.
   Coefficients average_at_step(int64_t step) const;
 
+  // Whether it keeps the same states as another, which begin with the same.
+  bool keeps_states_of(const Rule& other) const;
+
   // What an element of a state begins with, if it is the same for all; else each begins as the parameter's.
   std::optional<double> start_of(const StateInfo& state) const;
 };

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
 
@@ -201,9 +202,12 @@ class Optimizer(Persistent, Generic[Params_co]):
                 flag("skip_nonfinite", skip_nonfinite),
             )
         if self._is_scheduled:
-            self._use([group.at(self._step_count) for group in self._groups])
+            groups = [group.at(self._step_count) for group in self._groups]
+            if any(map(operator.is_not, groups, self._groups)):
+                self._members.use(groups)
+                vars(self)["_groups"] = groups  # __setattr__ would be slow beside a small step
         norm = self._members.step(grads, options, threads)
-        vars(self)["_step_count"] += 1  # __setattr__ would be slow beside a small step
+        vars(self)["_step_count"] += 1
         return norm
 
     def __repr__(self) -> str:

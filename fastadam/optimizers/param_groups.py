@@ -40,8 +40,8 @@ class Group(NamedTuple):
 
     def _with(self, other: "Group", changes: Given) -> "Group":
         """`other`, made by `changes`, unless it needs a different state."""
-        after, before = other.hyperparameters.initial_state, self.hyperparameters.initial_state
-        if after != before:
+        if not other.hyperparameters.rule.keeps_states_of(self.hyperparameters.rule):
+            after, before = other.hyperparameters.initial_state, self.hyperparameters.initial_state
             names = changes or [name for name, value in self.given.items() if callable(value)]
             cause = ", ".join(f"{name} is {getattr(other.hyperparameters, name)!r}" for name in names)
             raise ValueError(
