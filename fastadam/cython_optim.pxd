@@ -31,6 +31,25 @@ cdef int adam_step_at(
 ) except -1 nogil
 
 
+# Any rule, as in fastadam.h: rule_new makes one of its name and options, which rule_free frees.
+ctypedef void Rule
+
+cdef struct RuleOption:
+    const char *name
+    double value
+
+cdef Rule *rule_new(const char *name, const RuleOption *options, int count) except NULL nogil
+cdef int rule_set(Rule *rule, const char *option, double value) except -1 nogil
+cdef void rule_free(Rule *rule) noexcept nogil
+cdef int rule_state_count(const Rule *rule) noexcept nogil
+
+# `states` are rule_state_count(rule) addresses, each of `size` elements.
+cdef int rule_init_states(const Rule *rule, const float *param, float *const *states, int64_t size) except -1 nogil
+cdef int rule_step(
+    const Rule *rule, float *param, const float *grad, float *const *states, int64_t size, int64_t step, int threads,
+) except -1 nogil
+
+
 # Raises ValueError unless an array has the size of the parameter.
 cdef int expect_size(const char *name, Py_ssize_t size, Py_ssize_t expected) except -1 nogil
 

@@ -128,6 +128,21 @@ def test_cython_refuses_bad_options(cython):
     assert all((array == 1).all() for array in arrays)
 
 
+def test_cython_steps_any_rule(cython):
+    param, grad, sums = np.ones(100, np.float32), np.linspace(-1, 1, 100, dtype=np.float32), np.full(100, 7, np.float32)
+    expected = param.copy()
+    optimizer = fastadam.Adagrad(expected, lr=0.5, eps=0.0, initial_accumulator_value=0.25)
+    optimizer.step(grad)
+    optimizer.lr = 0.125
+    optimizer.step(grad)
+    assert cython.adagrad(param, grad, sums, 0.25, 0.125) == 1
+    assert_same_bits(param, expected)
+    assert_same_bits(sums, optimizer.state["sum"])
+    for begin, lr, message in ((-1.0, 0.5, "initial_accumulator_value is -1"), (0.0, -2.0, "lr is -2")):
+        with pytest.raises(ValueError, match=message):
+            cython.adagrad(param, grad, sums, begin, lr)
+
+
 def test_modules_use_the_instruction_set_of_the_process(cpp, isa):
     assert cpp.isa() == isa
 

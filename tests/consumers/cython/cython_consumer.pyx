@@ -4,7 +4,20 @@
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 
-from fastadam.cython_optim cimport AdamOptions, adam_options, adam_step, amsgrad_step
+from fastadam.cython_optim cimport (
+    AdamOptions,
+    Rule,
+    RuleOption,
+    adam_options,
+    adam_step,
+    amsgrad_step,
+    rule_free,
+    rule_init_states,
+    rule_new,
+    rule_set,
+    rule_state_count,
+    rule_step,
+)
 
 
 def train(
@@ -50,3 +63,25 @@ def take(
         adam_step(param, grad, exp_avg, exp_avg_sq, step, options)
     else:
         amsgrad_step(param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq, step, options)
+
+
+def adagrad(float[::1] param, const float[::1] grad, float[::1] sums, double begin, double later_lr):
+    """Two steps of AdaGrad from sums that begin with a value, the second at another rate. How many states it keeps."""
+    cdef RuleOption *options = [
+        RuleOption("lr", 0.5),
+        RuleOption("lr_decay", 0.0),
+        RuleOption("eps", 0.0),
+        RuleOption("weight_decay", 0.0),
+        RuleOption("initial_accumulator_value", begin),
+    ]
+    cdef float **states = [&sums[0]]
+    cdef Rule *rule = rule_new("adagrad", options, 5)
+    try:
+        with nogil:
+            rule_init_states(rule, &param[0], states, param.shape[0])
+            rule_step(rule, &param[0], &grad[0], states, param.shape[0], 1, 0)
+            rule_set(rule, "lr", later_lr)
+            rule_step(rule, &param[0], &grad[0], states, param.shape[0], 2, 0)
+        return rule_state_count(rule)
+    finally:
+        rule_free(rule)
