@@ -114,14 +114,10 @@ def test_gradients_made_on_demand_live_until_the_step_is_over():
 
 
 def test_environment_variables_that_do_not_fit_stop_the_import(run_python):
+    """What does not fit is in test_runtime.py."""
     available = [repr(isa) for isa in fastadam.available_isas()]
     for variable, value, words in [
-        ("FASTADAM_ISA", "pentium", ("'pentium'", *available, "unset FASTADAM_ISA")),
         ("FASTADAM_ISA", "x86-64-v3 ", ("'x86-64-v3 '", *available, "unset FASTADAM_ISA")),
-        ("FASTADAM_NUM_THREADS", "0", ("is 0", "expected an integer from 1")),
-        ("FASTADAM_NUM_THREADS", "-1", ("'-1'", "expected an integer", "1")),
-        ("FASTADAM_NUM_THREADS", "1.5", ("'1.5'", "expected an integer", "1")),
-        ("FASTADAM_NUM_THREADS", "many", ("'many'", "expected an integer", "1")),
         ("FASTADAM_NUM_THREADS", "65536", ("is 65536", "expected an integer from 1 to 65535")),
     ]:
         result = run_python("import fastadam", check=False, **{variable: value})

@@ -7,25 +7,24 @@ from pathlib import Path
 
 import pytest
 
-WHOLE_MODULE = 'import pytest\npytest.skip("a new reason", allow_module_level=True)\n'
-ONE_TEST = "import pytest\ndef test_one(): pytest.skip({!r})\ndef test_other(): pass\n"
+ONE = "import pytest\ndef test_one(): pytest.skip({!r})\ndef test_other(): pass\n"
+WHOLE = "import pytest\npytest.skip({!r}, allow_module_level=True)\n"
 
 
 @pytest.mark.parametrize(
-    ("program", "options", "fails"),
+    ("reason", "options", "fails"),
     [
-        (ONE_TEST.format("a new reason"), [], False),
-        (ONE_TEST.format("a new reason"), ["--strict-skips"], True),
-        (ONE_TEST.format("needs a GPU: none is here"), ["--strict-skips"], False),
-        (WHOLE_MODULE + "def test_it(): pass\n", ["--strict-skips", "-p", "xdist", "-n", "1"], True),
+        ("a new reason", [], False),
+        ("needs a GPU: none is here", ["--strict-skips"], False),
+        ("a new reason", ["--strict-skips", "-p", "xdist", "-n", "1"], True),
     ],
-    ids=["not strict", "strict", "listed", "whole module"],
+    ids=["not strict", "listed", "strict"],
 )
-def test_an_unexpected_skip_is_a_failure(tmp_path, program, options, fails):
+def test_an_unexpected_skip_is_a_failure(tmp_path, reason, options, fails):
     if "xdist" in options:
         pytest.importorskip("xdist")
-    (tmp_path / "test_it.py").write_text(program)
-    (tmp_path / "test_good.py").write_text("def test_good(): pass\n")
+    (tmp_path / "test_one.py").write_text(ONE.format(reason))
+    (tmp_path / "test_whole.py").write_text(WHOLE.format(reason))
     command = [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", "-p", "skips", *options, tmp_path]
     environ = os.environ | {
         "PYTHONPATH": str(Path(__file__).parent),
@@ -34,4 +33,5 @@ def test_an_unexpected_skip_is_a_failure(tmp_path, program, options, fails):
     }
     result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
     assert result.returncode == fails, result.stdout + result.stderr
-    assert ("tests/skips.py does not list" in result.stdout) == fails
+    for test in ("test_one.py::test_one", "test_whole.py"):
+        assert (f"\n{test}: {reason}\n" in result.stdout) == fails

@@ -48,18 +48,26 @@ def problem():
     return rng.standard_normal(SIZE).astype(F32), grads
 
 
-def trained_by_torch(cls, param, grads, dtype, **options):
+@functools.cache
+def problem_of_torch(dtype):
+    param, grads = problem()
+    return torch.tensor(param, dtype=dtype), torch.tensor(np.stack(grads), dtype=dtype)
+
+
+def trained_by_torch(cls, dtype, **options):
     """The parameter ("param") and state after all steps, and the largest magnitude that each element of them ever had."""
-    parameter = torch.nn.Parameter(torch.tensor(param, dtype=dtype))
+    param, grads = problem_of_torch(dtype)
+    parameter = torch.nn.Parameter(param.clone())
     optimizer = cls([parameter], foreach=False, **options)
     largest = {}
     for grad in grads:
-        parameter.grad = torch.tensor(grad, dtype=dtype)
+        parameter.grad = grad.clone()  # which an optimizer may change
         optimizer.step()
         arrays = {"param": parameter.detach(), **optimizer.state[parameter]}
-        arrays = {name: value.numpy().astype(np.float64) for name, value in arrays.items()}
-        largest = {name: np.maximum(largest.get(name, 0), np.abs(value)) for name, value in arrays.items()}
-    return arrays, largest
+        for name, value in arrays.items():
+            magnitude = np.abs(value.numpy())
+            largest[name] = np.maximum(largest[name], magnitude) if name in largest else magnitude
+    return {name: value.numpy().astype(np.float64) for name, value in arrays.items()}, largest
 
 
 def rates(optimizer, rounded):
@@ -106,7 +114,7 @@ def test_two_hundred_steps_beside_torch(variant, eps, rounded, dtype):
     optimizer = variant.kind.cls(param, **options)
     for grad in grads:
         optimizer.step(grad)
-    expected, largest = trained_by_torch(getattr(torch.optim, type(optimizer).__name__), start, grads, dtype, **options)
+    expected, largest = trained_by_torch(getattr(torch.optim, type(optimizer).__name__), dtype, **options)
 
     tolerance = PARAM_TOLERANCE
     if variant.rule_name == "radam":

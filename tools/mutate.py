@@ -10,10 +10,10 @@
     tests = ["tests/test_parity.py"] # arguments of pytest: those that are likely to notice
     survives = "why"                 # only of one that no test is expected to notice
 
-Only a copy of the tree, in build/mutants/, is changed. The native module is built there again when its sources differ from
-those it was built of. A test that fails, crashes or hangs has caught the mutant. The program fails unless each mutant is
-caught or says why it survives. `--list` shows the mutants, `--only TEXT` takes those with this text in their names, and `--all`
-runs the whole suite on those that the likely tests let pass.
+Only a copy of the tree, in build/mutants/, is changed, by one run at a time. The native module is built there again when its
+sources differ from those it was built of. A test that fails, crashes or hangs has caught the mutant. The program fails unless
+each mutant is caught or says why it survives. `--list` shows the mutants, `--only TEXT` takes those with this text in their
+names or files, and `--all` runs the whole suite on those that the likely tests let pass.
 """
 
 import argparse
