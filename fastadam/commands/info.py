@@ -7,7 +7,7 @@ import fastadam
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The facts; no OpenMP is None."""
+    """The facts; `openmp` is None if there is none."""
     build = fastadam.build_info()
     return build | {
         "openmp": None if build["openmp"] == "none" else build["openmp"],
