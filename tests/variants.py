@@ -1,4 +1,4 @@
-"""Every rule with every combination of its options, beside its reference: what the tests that compare bits go through.
+"""Every rule with every combination of its options, and its reference, for the tests that compare bits.
 
 A new rule is one entry of KINDS.
 """
