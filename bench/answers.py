@@ -83,7 +83,7 @@ def bits(data: Data) -> Bounds:
 
 
 def expect(name: str, arrays: Callable[[str], Iterable[NDArray[np.float32]]], bounds: Bounds) -> None:
-    """Raise unless all elements of ``arrays(role)``, laid end to end, are within `bounds` for every role."""
+    """Raise unless all elements of ``arrays(role)``, one after the other, are within `bounds` for every role."""
     for role, (low, high) in bounds.items():
         offset = 0
         for i, array in enumerate(arrays(role)):

@@ -1,5 +1,5 @@
-// Kernels that measure the machine, for bench/ only. They are written as update rules, so that they have the same loop,
-// threads and calls as the rules' kernels. Each is the twin of the rules with as many states: the same loads and stores.
+// Kernels that measure the machine, for bench/ only. They are written as update rules, so that they run through the
+// same kernels, threads and calls as real rules. Each is the twin of the rules with as many states: the same loads and stores.
 #pragma once
 
 #include "../csrc/rules/description.hpp"

@@ -1,4 +1,4 @@
-"""``python -m fastadam info``: what this build is, and what it uses on this machine."""
+"""``python -m fastadam info``: this build, and what it uses on this machine."""
 
 import argparse
 from typing import Any

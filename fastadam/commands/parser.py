@@ -23,7 +23,7 @@ examples:
 """
 
 INFO = """\
-Show what this build is, and what it uses on this machine:
+Show this build, and what it uses on this machine:
 
   fastadam   the version
   rules      the update rules that are compiled in
