@@ -1,4 +1,4 @@
-# Every target sets up what it needs in a virtual environment of its own under .venv/, from nothing.
+# Every target sets up its own virtual environment under .venv/, from scratch.
 PYTHON ?= python3
 WHEELS ?= 3.11,3.12,3.13
 .DEFAULT_GOAL := help
@@ -10,7 +10,7 @@ WHEELS ?= 3.11,3.12,3.13
 	.venv/$*/bin/python -m pip install --quiet --group $*
 	@touch $@
 
-# The same with this package, built afresh when a source file is newer.
+# The same with this package, rebuilt when a source file is newer.
 SOURCES := pyproject.toml CMakeLists.txt bench/walls.hpp $(shell find csrc fastadam cmake -type f -not -path '*/__pycache__/*')
 .venv/%/ready: .venv/%/tools $(SOURCES)
 	.venv/$*/bin/python -m pip install --quiet $(INSTALL_FLAGS) .
@@ -27,10 +27,10 @@ test: .venv/test/ready  ## run every test
 test-gpu: .venv/test-gpu/ready  ## run the tests that need a GPU
 	PATH="$(CURDIR)/.venv/test-gpu/bin:$$PATH" pytest tests/gpu $(PYTEST_FLAGS)
 
-mutants: .venv/test/ready  ## break the code in small ways, and see whether the tests notice each (half an hour)
+mutants: .venv/test/ready  ## break the code by one small change at a time, and see whether the tests notice (half an hour)
 	.venv/test/bin/python tools/mutate.py $(MUTANTS)
 
-wheel: .venv/wheel/tools  ## build an sdist, and from it wheels for CPython 3.11 to 3.13, as far as they are there, in dist/
+wheel: .venv/wheel/tools  ## build an sdist and from it wheels for CPython 3.11 to 3.13, as far as installed, in dist/
 	PATH="$(CURDIR)/.venv/wheel/bin:$$PATH" python tools/wheels.py build --pythons $(WHEELS)
 
 test-wheel:  ## run the tests against the wheels in dist/, in new environments without a compiler
@@ -46,27 +46,27 @@ gallery: .venv/gallery/ready  ## the race, the paper's experiments and where Ada
 	.venv/gallery/bin/python examples/gallery.py
 	@touch build/gallery/ready
 
-# For the site, those of the small versions will do, which take seconds.
+# The site needs only the small versions, which take seconds.
 build/gallery/ready: .venv/docs/ready $(wildcard examples/*.py examples/lab/*.py)
 	.venv/docs/bin/python examples/gallery.py --small
 	@touch $@
 
-bench: .venv/bench/ready  ## measure beside the memory wall and every peer, and every rule; writes bench/results/
+bench: .venv/bench/ready  ## measure fastadam, every rule, the memory wall and every peer; writes bench/results/
 	.venv/bench/bin/python bench
 	.venv/bench/bin/python bench --rules
 
-bench-short: .venv/bench/ready  ## the same in a minute: that everybody's answer is right, not how fast
+bench-short: .venv/bench/ready  ## the same in a minute: checks all results, without meaningful times
 	.venv/bench/bin/python bench --short
 	.venv/bench/bin/python bench --short --rules
 
-# Its kernel is compiled for this CPU while it is installed, against the torch and with the tools that must be there before.
+# Its installation compiles its kernel for this CPU, which requires torch and the build tools to be installed before.
 bench-deepspeed: .venv/bench/ready  ## the same with DeepSpeed's CPUAdam, which it builds first
 	.venv/bench/bin/python -m pip install --quiet setuptools wheel ninja packaging psutil py-cpuinfo
 	DS_ACCELERATOR=cpu DS_BUILD_CPU_ADAM=1 .venv/bench/bin/python -m pip install --quiet --no-build-isolation deepspeed
 	.venv/bench/bin/python bench
 	.venv/bench/bin/python bench --rules
 
-bench-cuda: .venv/bench-cuda/ready  ## measure on a GPU beside its memory's speed and every peer; writes bench/results/
+bench-cuda: .venv/bench-cuda/ready  ## measure fastadam and every peer on a GPU, and its memory; writes bench/results/
 	.venv/bench-cuda/bin/python bench/cuda
 
 docs: .venv/docs/ready build/gallery/ready  ## build the site, build/docs/html

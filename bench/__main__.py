@@ -1,6 +1,6 @@
-"""``python bench``: measures fastadam beside the walls of the machine and its peers; writes results, tables and a figure.
+"""``python bench``: measures fastadam, the machine's limits and other libraries; writes results, tables and a figure.
 
-Run as a directory, not as a module, so that the installed package is found and not the sources beside this folder.
+It is run as a directory, not as a module, so that it imports the installed package and not the sources beside this folder.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def run(options: Sequence[str]) -> Results:
 
 
 def run_on(threads: int, command: list[str]) -> None:
-    """Run a command on as many CPUs as it has threads: some peers count CPUs and cannot be told otherwise."""
+    """Run a command on as many CPUs as it has threads, since some peers always use all CPUs."""
     variables = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     environment = os.environ | dict.fromkeys(variables, str(threads))
     if not hasattr(os, "sched_setaffinity"):
@@ -66,7 +66,7 @@ def run_on(threads: int, command: list[str]) -> None:
         return
     cpus = os.sched_getaffinity(0)
     try:
-        # Inherited by the child. The last CPUs, since interrupts mostly go to the first.
+        # The child inherits this. The last CPUs, since most interrupts go to the first.
         os.sched_setaffinity(0, sorted(cpus)[-threads:])
         subprocess.run(command, env=environment, check=True)
     finally:

@@ -1,4 +1,4 @@
-"""The right answers, which every contender must give before it is timed.
+"""The expected results. Every contender is checked against them before it is timed.
 
 Arrays repeat one tile, so the answer is computed for the tile alone and every element of the arrays is compared with it.
 """
@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 import fastadam
 
 LR, BETAS, EPS, WEIGHT_DECAY = 1e-3, (0.9, 0.999), 1e-8, 0.01
-TOLERANCE = 1e-6  # of max(1, |value|): a thousandth of one step of a parameter, some 16 roundings of a float32
+TOLERANCE = 1e-6  # relative to max(1, |value|): a thousandth of a parameter's step, about 16 roundings of a float32
 
 Bounds = Mapping[str, tuple[NDArray[Any], NDArray[Any]]]  # role -> lowest and highest accepted value of each tile element
 Answer = Callable[[Data, int], Bounds]
 
 
 class WrongAnswerError(AssertionError):
-    """A contender does not compute what it is measured for."""
+    """A contender computes wrong results."""
 
 
 def adamw(data: Data, steps: int, *, weight_decay: float = WEIGHT_DECAY, zero_grad: bool = False) -> Bounds:
-    """AdamW in float64, give or take TOLERANCE: implementations round, and place epsilon, in different ways."""
+    """AdamW in float64, within TOLERANCE: implementations differ in rounding and in the place of epsilon."""
     p, g, m, v = (data[role].astype(np.float64) for role in ("param", "grad", "exp_avg", "exp_avg_sq"))
     (b1, b2), lr = BETAS, LR
     for t in range(1, steps + 1):
@@ -73,17 +73,17 @@ def memory_wall(data: Data, steps: int, *, states: int = ADAM_STATES, divide: bo
 
 
 def same(data: Data, steps: int) -> Bounds:
-    """The parameters as they were: of a copy."""
+    """The initial parameters, for a copy."""
     return bits({"param": data["param"]})
 
 
 def bits(data: Data) -> Bounds:
-    """These values and no others."""
+    """Exactly these values."""
     return {role: (x.view(np.int32), x.view(np.int32)) for role, x in data.items()}
 
 
 def expect(name: str, arrays: Callable[[str], Iterable[NDArray[np.float32]]], bounds: Bounds) -> None:
-    """Raise unless all elements of ``arrays(role)``, laid end to end, are within `bounds` for every role."""
+    """Raise unless all elements of ``arrays(role)``, one after the other, are within `bounds` for every role."""
     for role, (low, high) in bounds.items():
         offset = 0
         for i, array in enumerate(arrays(role)):

@@ -1,6 +1,6 @@
-"""The memory that all contenders of a case share, and what it is filled with.
+"""The memory that all contenders of a case share, and its initial values.
 
-Sharing makes placement, huge pages and cache conflicts the same for everybody, and leaves room for the largest case.
+So placement, huge pages and cache conflicts are the same for all contenders, and the largest case fits into memory.
 """
 
 import math
@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
-Data = Mapping[str, Array]  # role -> TILE values, which are repeated over the array of that role
+Data = Mapping[str, Array]  # role -> TILE values, which are repeated to fill the array of that role
 
-# Adam's names; the states of another rule take the places of its, in their order.
+# Adam's names; states of other rules use them in the same order.
 ROLES = ("param", "grad", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 ADAM_STATES = 2
 TILE = 1000
@@ -27,17 +27,17 @@ def _uniform(seed: int, **bounds: tuple[float, float]) -> Data:
 
 
 def roles(states: int = ADAM_STATES) -> tuple[str, ...]:
-    """The arrays of a rule with so many states."""
+    """The roles of the arrays of a rule with this many states."""
     return ROLES[: 2 + states]
 
 
-# The walls hand values round between the arrays; from [0.5, 1) they stay positive normal numbers whatever they do.
+# The walls exchange values between the arrays. Values from [0.5, 1) always remain positive normal numbers.
 TIMED = _uniform(1, **dict.fromkeys(ROLES, (0.5, 1.0)))
 CHECKED = _uniform(2, param=(-2, 2), grad=(-1, 1), exp_avg=(-1, 1), exp_avg_sq=(0.1, 1), max_exp_avg_sq=(0.1, 1))
 
 
 def fill(flat: Array, tile: Array) -> None:
-    """Repeat TILE values over an array, which may be on a GPU while they are not."""
+    """Fill an array, which may be on a GPU, with repetitions of TILE values from the CPU."""
     tile = module_of(flat).asarray(tile)
     whole = flat.size // TILE * TILE
     flat[:whole].reshape(-1, TILE)[:] = tile
@@ -72,6 +72,6 @@ class Buffers:
         }
 
     def fill(self, data: Data) -> None:
-        """Give every array the values it starts from."""
+        """Set every array to its initial values."""
         for role, flat in self._flat.items():
             fill(flat, data[role])

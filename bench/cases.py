@@ -1,4 +1,4 @@
-"""What is measured: single buffers from L1 cache to DRAM, and lists of tensors as models have them."""
+"""The cases that are measured: single buffers from L1 cache to DRAM, and lists of tensors like those of models."""
 
 import math
 from collections.abc import Iterable
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 Shape = tuple[int, ...]
 
-# Decimal sizes: a power of two would put the four arrays at the same place in every cache set.
+# Decimal sizes: a power of two would map the four arrays to the same cache sets.
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000, 33_000_000, 130_000_000)
-# Of a GPU; from 64 Mi elements on its memory is the bound.
+# For a GPU; from 64 Mi elements on, its memory is the limit.
 GPU_SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000, 2**26, 2**27, 2**28)
-SHORT_SIZES = (1_000, 30_001, 300_000)  # one of them odd, for the loops' remainders
+SHORT_SIZES = (1_000, 30_001, 300_000)  # one of them odd, so that vectors leave a remainder
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ GPT2_SUBSET = Case("GPT-2 subset", gpt2(blocks=1, vocabulary=1000))
 
 
 def select(sizes: Iterable[int] | None, short: bool, all_sizes: Iterable[int] = SIZES) -> list[Case]:
-    """The cases of a run: the `sizes` asked for, a few small ones, or all."""
+    """The cases of a run: the requested `sizes`, a few small ones, or all."""
     if sizes is not None:
         return [one_buffer(size) for size in sizes]
     if short:

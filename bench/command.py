@@ -1,4 +1,4 @@
-"""What the command lines of the benchmarks share: options, and the files that a run leaves."""
+"""Shared by the benchmarks' command lines: options, and the files that a run writes."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def write(results: Results, text: str, folder: Path, part: str | None = None) -> None:
-    """The results and their tables; the figure too, unless it is only a `part` of what is measured on this machine."""
+    """Write the results and tables, and the figure unless the run is only a `part` of what is measured on this machine."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "-".join([slug(results.machine), *([part] if part else [])])
     path.with_suffix(".json").write_text(json.dumps(asdict(results), indent=1) + "\n")

@@ -23,12 +23,12 @@ from fastadam.cpu_count import usable_cpus
 
 CONSUMERS = Path(__file__).parents[1] / "tests" / "consumers"
 SIZE, STEPS, SECONDS = 1000, 100, 10.0
-LINES = -(-SIZE // 16)  # cache lines that hold as many floats
+LINES = -(-SIZE // 16)  # cache lines that hold this many floats
 Repeat = Callable[..., object]  # (param, grad, exp_avg, exp_avg_sq, steps)
 
 
 def build(folder: str) -> dict[str, Repeat]:
-    """For each language, a function that takes many steps."""
+    """Build the modules; returns for each language a function that takes many steps."""
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps", "--target", folder]
     for name in ("cpp", "cython"):
         source = shutil.copytree(CONSUMERS / name, Path(folder, name))  # a copy, since pip leaves files in it
@@ -51,7 +51,7 @@ def optimizer_steps(optimizer: fastadam.Adam, grad: np.ndarray, steps: int) -> N
 def arrays() -> list[np.ndarray]:
     """Parameter, gradient and moments, each aligned to a cache line, at different offsets within their pages.
 
-    If loads and stores of a loop have the same page offset, the CPU takes them for dependent.
+    If loads and stores of a loop have the same page offset, the CPU treats them as dependent.
     """
     rows = fastadam.flatten(np.zeros((4, 2 * LINES, 16), np.float32))[1].reshape(4, -1)
     rows[:2, :SIZE] = np.linspace(0.5, 1, SIZE, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""fastadam, the walls it is measured against and the NumPy expression. The other peers are in peers.py."""
+"""fastadam, the machine's limits (walls) and a NumPy expression. The other libraries (peers) are in peers.py."""
 
 import functools
 import itertools
@@ -24,9 +24,9 @@ class Contender:
     kind: ClassVar[str] = "peer"  # or "ours", "wall"
     answer: ClassVar[Answer] = staticmethod(adamw)
     checked: ClassVar[Data] = CHECKED
-    sample_seconds: ClassVar[float] = 1e-3  # about what a sample shall take
+    sample_seconds: ClassVar[float] = 1e-3  # about how long a sample takes
     states: ClassVar[int] = ADAM_STATES
-    most_tensors: ClassVar[int | None] = None  # with more of them it is left out, for the reason in `why_not_more`
+    most_tensors: ClassVar[int | None] = None  # it is left out of cases with more, for the reason in `why_not_more`
     why_not_more: ClassVar[str]
 
     step: Callable[[], Any]  # takes one step of all tensors, in place
@@ -39,11 +39,11 @@ class Contender:
         self._buffers.fill(data)
 
     def refill(self) -> None:
-        """Called before every sample: back to values whose arithmetic is known to be of normal speed."""
+        """Called before every sample: resets the arrays to values whose arithmetic has normal speed."""
         self.load(TIMED)
 
     def time(self, steps: int) -> float:
-        """Nanoseconds of one step, from `steps` of them in a row."""
+        """Nanoseconds per step, from `steps` steps in a row."""
         step = self.step
         start = perf_counter_ns()
         for _ in itertools.repeat(None, steps):
@@ -51,12 +51,12 @@ class Contender:
         return (perf_counter_ns() - start) / max(steps, 1)
 
     def arrays(self, role: str) -> Sequence[Array]:
-        """The tensors of a role, to read."""
+        """The tensors of a role, for reading."""
         return self._buffers.tensors[role]
 
 
 def as_given(tensors: Sequence[Array]) -> Any:
-    """One buffer is passed as an array, several as a list: the way a user would."""
+    """Pass one buffer as an array and several as a list, as users would."""
     return tensors[0] if len(tensors) == 1 else list(tensors)
 
 
@@ -69,7 +69,7 @@ class Native(Contender):
         super().__init__(buffers, threads)
         params, grads, *states = (buffers.tensors[role] for role in roles(self.states))
         optimizer = self._optimizer(as_given(params))
-        # In place of the state that it has allocated, the memory that everybody uses.
+        # The shared memory, in place of the states that it has allocated.
         groups, members = optimizer._groups, optimizer._members
         names = groups[0].hyperparameters.initial_state
         shared = [dict(zip(names, arrays, strict=True)) for arrays in zip(*states, strict=True)] or [{}] * len(params)
@@ -93,7 +93,7 @@ class Fastadam(Native):
 
 
 class Wall(fastadam.Optimizer):
-    """Steps by a rule in walls.hpp, so that a wall pays for the same Python and native calls as Adam."""
+    """Steps by a rule in walls.hpp, so that a wall has the same call overhead as Adam."""
 
     unused = Hyperparameter(real, 0.0, "A rule has an option at least.")
     divide = Hyperparameter(flag, False, "Whether there is a division for each element.")
@@ -103,7 +103,7 @@ class Wall(fastadam.Optimizer):
 
 
 class MemoryWall(Native):
-    """The twin: the same loads and stores, no arithmetic."""
+    """The twin: a kernel with the same loads and stores and no arithmetic."""
 
     name = "memory wall"
     kind = "wall"
@@ -119,7 +119,7 @@ class MemoryWall(Native):
 
 
 class DividerWall(MemoryWall):
-    """The twin with one square root and one division."""
+    """The memory wall with one square root and one division."""
 
     name = "divider wall"
     divide = True
@@ -133,7 +133,7 @@ def corrected(t: int) -> tuple[float, float]:
 
 
 class NumpyExpression(Contender):
-    """What one writes without a library. In-place operators where they are natural, temporaries elsewhere."""
+    """AdamW as written without a library: in-place operators where they are natural, temporaries elsewhere."""
 
     name = "NumPy"
 

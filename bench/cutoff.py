@@ -1,7 +1,7 @@
-"""``python bench/cutoff.py``: from how many elements on a second thread pays; the default of the kernel's grain rests on it.
+"""``python bench/cutoff.py``: the number of elements from which a second thread pays off, the basis of the default grain.
 
-OpenMP's threads wait awake for a moment after each region. Steps in a row find them so; after a pause, as between the steps
-of a training loop, they have to be woken. Both are measured.
+OpenMP's threads stay awake for a moment after each region. Steps in a row find them awake; after a pause, as between the steps
+of a training loop, they have to be woken up. Both are measured.
 """
 
 import random
@@ -15,7 +15,7 @@ from fastadam import _native
 
 SIZES = [2**k for k in range(10, 21)]
 ROUNDS = 300
-PAUSE_SECONDS = 0.02  # longer than OpenMP's threads stay awake
+PAUSE_SECONDS = 0.02  # longer than OpenMP's threads stay awake after a region
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def medians(size: int, threads: int, *, steps: int, pause: float) -> tuple[float
     order = random.Random(1)
     for _ in range(ROUNDS if not pause else ROUNDS // 4):
         for count in order.sample([1, threads], 2):
-            optimizer.step(grad, num_threads=count)  # the caches, and the threads if they are to be awake
+            optimizer.step(grad, num_threads=count)  # warms up the caches, and wakes the threads if they are to be awake
             until = perf_counter_ns() + pause * 1e9
             while perf_counter_ns() < until:  # this thread stays busy, as in a training loop
                 pass

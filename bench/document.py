@@ -1,4 +1,4 @@
-"""Writes what a run measured into a document, between the markers ``<!-- NAME -->`` and ``<!-- /NAME -->``."""
+"""Writes the results of a run into a document, between the markers ``<!-- NAME -->`` and ``<!-- /NAME -->``."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ from results import Results
 def update(
     document: Path, name: str, kind: type[Results], block: Callable[[Results, Path], str], command: str, description: str
 ) -> None:
-    """The command line `command` RESULTS.json: put block(results, path of the results) in its place, or check what is there."""
+    """The command line `command` RESULTS.json: write block(results, path of the results) between the markers, or check it."""
     parser = argparse.ArgumentParser(command, description=description)
     parser.add_argument("results", type=Path)
     parser.add_argument("--check", action="store_true", help=f"write nothing; fail if {document.name} says something else")

@@ -1,4 +1,4 @@
-"""Times contenders side by side: one sample of each, round after round, so that a slow moment of the machine hits them all."""
+"""Times contenders by interleaved samples: one of each per round, so that a slow moment of the machine affects all of them."""
 
 import gc
 import math
@@ -12,8 +12,8 @@ from contenders import Contender
 
 # thinc zeroes the gradients, and moments decay as 0.9**steps: after more steps without a refill they would be subnormal.
 MOST_STEPS = 512
-LONG_STEP_SECONDS = 0.05  # from which a step is not warmed up for: it goes through DRAM anyway
-FEWEST_ROUNDS, MOST_ROUNDS = 15, 201  # the budget decides between these
+LONG_STEP_SECONDS = 0.05  # larger cases are not warmed up: they go through DRAM anyway
+FEWEST_ROUNDS, MOST_ROUNDS = 15, 201  # the budget decides within these limits
 
 
 @dataclass
@@ -35,13 +35,13 @@ class Series:
         return statistics.quantiles([*self.samples.values()] * 2, n=4)[::2]
 
     def over(self, other: "Series") -> float:
-        """How many times longer it takes than `other`: the median over the rounds that both took part in."""
+        """The ratio of its time to that of `other`: the median over the rounds with both."""
         rounds = self.samples.keys() & other.samples.keys()
         return statistics.median(self.samples[r] / other.samples[r] for r in rounds)
 
 
 def interleave(contenders: Sequence[Contender], budget: float) -> list[Series]:
-    """Samples of all contenders, taken in about `budget` seconds; one round if there is none."""
+    """Samples of all contenders, taken in about `budget` seconds; without a budget, one round."""
     gc.collect()
     gc.disable()
     try:
@@ -56,8 +56,8 @@ def interleave(contenders: Sequence[Contender], budget: float) -> list[Series]:
         rounds = rounds if budget else 1
         order = random.Random(1)
         for r in range(rounds):
-            # Shuffled, since what a sample takes depends on who was before it. The walls stay next to fastadam, so that the
-            # ratio that has to be exact is taken over the shortest time.
+            # Shuffled, since the time of a sample depends on the one before it. The walls stay next to fastadam: the less time
+            # between two samples, the more exact their ratio.
             for series in order.sample(others, len(others)) + order.sample(peers, len(peers)):
                 if r % series.stride == 0:
                     series.samples[r] = _sample(series.contender, series.steps)
@@ -67,7 +67,7 @@ def interleave(contenders: Sequence[Contender], budget: float) -> list[Series]:
 
 
 def _calibrate(contender: Contender) -> Series:
-    """How many steps a sample needs and what it costs. Also warms up: compilation, first use of memory, thread pools."""
+    """How many steps a sample needs, and how long it takes. Also warms up: compilation, first use of memory, thread pools."""
     steps = 1
     for _ in range(3):
         steps = min(max(math.ceil(contender.sample_seconds * 1e9 / _sample(contender, steps)), 1), MOST_STEPS)
@@ -77,7 +77,7 @@ def _calibrate(contender: Contender) -> Series:
 
 
 def _sample(contender: Contender, steps: int) -> float:
-    """Nanoseconds of one step, from `steps` of them in a row."""
+    """Nanoseconds per step, from `steps` steps in a row."""
     contender.refill()
     # The others left their own data in the caches and their own threads awake.
     before = contender.time(1)

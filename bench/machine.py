@@ -1,4 +1,4 @@
-"""What a result depends on: the processor and the versions of everything measured. Nothing that identifies one computer."""
+"""Describes what results depend on, the processor and the versions of everything measured, without identifying the computer."""
 
 import importlib.metadata
 import platform
@@ -15,7 +15,7 @@ _PACKAGES = ("numpy", "torch", "jax", "jaxlib", "optax", "thinc", "deepspeed")
 
 
 def describe(cpus: int) -> dict[str, Any]:
-    """The machine and its software, for the results file. `cpus` is the number that may be used."""
+    """The machine and its software, for the results file. `cpus` is the number of usable CPUs."""
     build = fastadam.build_info()
     return {
         "date": datetime.now(UTC).date().isoformat(),
@@ -31,7 +31,7 @@ def describe(cpus: int) -> dict[str, Any]:
 
 
 def versions(packages: Iterable[str] = _PACKAGES) -> dict[str, str]:
-    """Of Python, of fastadam, and of those of the packages that are installed."""
+    """The versions of Python, fastadam and those of the packages that are installed."""
     found = {"python": platform.python_version(), "fastadam": fastadam.__version__}
     for package in packages:
         try:
@@ -42,7 +42,7 @@ def versions(packages: Iterable[str] = _PACKAGES) -> dict[str, str]:
 
 
 def cpu_model() -> str:
-    """The processor's name, with family and model where the name alone says little."""
+    """The processor's name, with family and model where the name alone is vague."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -54,7 +54,7 @@ def cpu_model() -> str:
 
 
 def caches() -> dict[str, int]:
-    """Bytes of each level's data cache that the first CPU reaches; empty where the system does not say."""
+    """The size in bytes of the first CPU's data cache of each level; empty if the system does not tell."""
     found = {}
     for cache in sorted(_CACHES.glob("index*")):
         if (cache / "type").read_text().strip() != "Instruction":

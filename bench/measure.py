@@ -1,4 +1,4 @@
-"""Measures the contenders of one case: first everybody's answer, then everybody's time."""
+"""Checks the results of all contenders in one case, then measures their times."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -11,13 +11,13 @@ from interleave import interleave
 from results import setting
 
 STEPS_CHECKED = 2
-LARGE = 10_000_000  # elements from which a case gets more time: its steps take long, and few samples are no median
+LARGE = 10_000_000  # elements from which a case gets more time: its steps take long, and a median needs samples
 
 
 def set_up(
     kinds: Iterable[type[Contender]], case: Case, buffers: Buffers, threads: int | None, missing: dict[str, str]
 ) -> Iterator[Contender]:
-    """The contenders that are installed, each of which has given the right answer; the others go into `missing`."""
+    """The installed contenders, whose results have been checked; the others are added to `missing`."""
     for kind in kinds:
         if kind.name in missing:
             continue

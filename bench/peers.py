@@ -1,4 +1,4 @@
-"""The libraries fastadam is measured beside, each called as its users call it, and each on the shared arrays if it can be."""
+"""The libraries that fastadam is compared with, called as users call them, on the shared arrays if possible."""
 
 import functools
 import logging
@@ -69,7 +69,7 @@ class DeepSpeed(Torch):
     name = "DeepSpeed"
 
     def _optimizer(self, params: list[Any]) -> Any:
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # else it looks for a GPU
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # else it tries to use a GPU
         logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
         from deepspeed.ops.adam import DeepSpeedCPUAdam
 
@@ -117,7 +117,7 @@ class Optax(Contender):
         return jnp.array(array)
 
     def refill(self) -> None:
-        """Nothing to do: nobody else writes to these arrays, and with constant gradients the moments stay normal."""
+        """Nothing to do: no other contender writes to these arrays, and with constant gradients the moments stay normal."""
 
     def step(self) -> None:
         self._queue_step()

@@ -14,7 +14,7 @@ EXPLANATION = (
 
 
 def report(results: Results, with_targets: bool = True) -> str:
-    """The report of a run. Omit the targets of a short run, whose single samples cannot judge them."""
+    """The report of a run. Leave the targets out for a short run, whose single samples are too few to judge them."""
     parts = [about(results, "AdamW", EXPLANATION)]
     for threads in results.unique("threads"):
         parts += sections(results, threads)
@@ -35,7 +35,7 @@ def sections(results: Results, threads: int | None) -> list[str]:
 
 
 def about(results: Results, subject: str, explanation: str) -> str:
-    """The head of a report: what was measured, on what machine, and how to read it."""
+    """The introduction of a report: what was measured, on what machine, and how to read it."""
     machine = results.machine
     caches = ", ".join(f"{level} {size // 1024:,} KiB" for level, size in machine["caches"].items())
     lines = [
@@ -70,7 +70,7 @@ def _times(results: Results, threads: int | None) -> str:
 
 
 def ratios(results: Results, threads: int | None) -> tuple[list[str], list[list[str]]]:
-    """Head and body of the table of fastadam's time relative to each contender's."""
+    """Header and body of the table of fastadam's time relative to each contender's."""
     peers, walls = results.of_kind("peer"), results.of_kind("wall")
     head = ["elements", "time", "GB/s", *(f"% of {wall}" for wall in walls), *(f"vs {peer}" for peer in peers)]
     body = []

@@ -12,13 +12,13 @@ def gigabytes_per_second(row: dict[str, Any], bytes_per_element: int = BYTES_PER
 
 
 def setting(threads: int | None) -> str:
-    """What rows with this thread count were measured on."""
+    """The configuration that rows with this thread count were measured in."""
     return "GPU" if threads is None else "1 thread" if threads == 1 else f"{threads} threads"
 
 
 @dataclass(frozen=True)
 class Results:
-    """What one run measured, on what."""
+    """The measurements of one run, and its machine."""
 
     machine: dict[str, Any]
     rows: list[dict[str, Any]]
@@ -33,13 +33,13 @@ class Results:
         return next(rows, None)
 
     def row(self, threads: int | None, case: str, contender: str) -> dict[str, Any]:
-        """One that was measured for certain."""
+        """The row of a contender that is known to be measured."""
         if (row := self.find(threads, case, contender)) is None:
             raise KeyError(f"no row of {contender} for {case}, {setting(threads)}")
         return row
 
     def ratio(self, threads: int | None, case: str, contender: str) -> float | None:
-        """Its time over fastadam's."""
+        """Its time divided by fastadam's."""
         row = self.find(threads, case, contender)
         return None if row is None else float(row["times_fastadam"])
 

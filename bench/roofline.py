@@ -1,4 +1,4 @@
-"""The figure: bandwidth reached at every size of buffer, under the walls, one panel for each number of threads."""
+"""The figure: bandwidth by buffer size, with the walls, one panel for each number of threads."""
 
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ BYTES_RESIDENT = 16  # an element's parameter, gradient and two moments
 
 
 def draw(results: Results, path: Path) -> None:
-    """Write the figure; nothing if no single buffer was measured."""
+    """Write the figure, unless no single buffer was measured."""
     rows = [row for row in results.rows if row["tensors"] == 1]
     panels = list(dict.fromkeys(row["threads"] for row in rows))
     if not rows:
@@ -62,7 +62,7 @@ def _panel(ax: Axes, rows: list[dict[str, Any]]) -> None:
 
 
 def _mark_caches(ax: Axes, caches: dict[str, int]) -> None:
-    """Where the four arrays stop fitting into each cache."""
+    """Mark the sizes beyond which the four arrays no longer fit into each cache."""
     for level, size in caches.items():
         ax.axvline(size / BYTES_RESIDENT, color="0.85", linewidth=1, zorder=0)
         ax.annotate(
@@ -80,7 +80,7 @@ def _mark_caches(ax: Axes, caches: dict[str, int]) -> None:
 
 
 def _label_curves(ax: Axes) -> None:
-    """The name of each curve beside its right end; names that would collide are moved apart."""
+    """Write each curve's name beside its right end, moving names apart where they would collide."""
     gap = 12.0  # points
     ax.figure.canvas.draw()
     to_points = 72 / ax.figure.dpi
@@ -110,7 +110,7 @@ def _label_curves(ax: Axes) -> None:
 
 
 def _spread(places: list[float], gap: float) -> list[float]:
-    """Ascending places at least `gap` apart and near where they were."""
+    """Ascending positions at least `gap` apart, close to the given ones."""
     clusters: list[list[float]] = []
     for place in places:
         clusters.append([place])
@@ -120,6 +120,6 @@ def _spread(places: list[float], gap: float) -> list[float]:
 
 
 def _span(cluster: list[float], gap: float) -> tuple[float, float]:
-    """The lowest and the highest place of a cluster whose members stand `gap` apart around their mean."""
+    """The lowest and the highest position of a cluster whose members are `gap` apart around their mean."""
     middle, half = sum(cluster) / len(cluster), gap * (len(cluster) - 1) / 2
     return middle - half, middle + half

@@ -1,4 +1,4 @@
-"""Every rule beside its twin, AdamW with the options of a step beside AdamW alone, and many tensors of next to no size."""
+"""Every rule compared with its twin, the options of a step with plain AdamW, and many tiny tensors."""
 
 import inspect
 import math
@@ -16,15 +16,15 @@ from targets import DRAM_ELEMENTS
 import fastadam
 from fastadam import reference
 
-SHORT_ELEMENTS = 70_001  # on two threads, and odd
+SHORT_ELEMENTS = 70_001  # enough for two threads, and odd
 CACHE_LINE = (16,)
 
 
 class Rule(Native):
-    """An optimizer with some of its hyperparameters, and what its steps are asked for besides."""
+    """An optimizer with given hyperparameters and options of its steps."""
 
     kind = "ours"
-    checked = TIMED  # in which any state may be a sum of squares
+    checked = TIMED  # values that allow any state to be a sum of squares
     optimizer: ClassVar[type[fastadam.Optimizer]]
     reference: ClassVar[Callable[..., None]]
     hyperparameters: ClassVar[Mapping[str, Any]]
@@ -48,7 +48,7 @@ class Rule(Native):
         return bits(written)
 
     def _scale(self) -> np.float32:
-        """What the gradients of the case are multiplied by."""
+        """The factor for the gradients of the case."""
         grad_scale, max_norm = self.step_options.get("grad_scale", 1.0), self.step_options.get("max_norm", math.inf)
         norm = grad_scale * reference.global_norm(self._buffers.tensors["grad"]) if max_norm < math.inf else 0.0
         return reference.clipping_scale(norm, grad_scale, max_norm)
@@ -86,7 +86,7 @@ RULES = [
     rule("AdamW, ema_decay", fastadam.AdamW, reference.adam_step, ema_decay=0.999),
 ]
 (ADAMW,) = (each for each in RULES if each.name == "AdamW")
-# How many times longer than AdamW alone each may take: by the bytes it moves, and a twentieth.
+# The longest time allowed, relative to plain AdamW's: the ratio of bytes moved, plus a twentieth.
 OPTIONS = {
     adamw("grad_scale, clip_value", {"grad_scale": 0.5, "clip_value": 0.25}): 1.05,
     adamw("max_norm", {"max_norm": 1.0}): 1.2,
@@ -97,13 +97,13 @@ OPTIONS = {
     ): 1.5,
 }
 OPTIONS_CASE = "AdamW with options"
-# As many tensors as GPT-2 small has, in a list, with next to nothing to compute; and the same elements as one buffer.
+# As many tensors as GPT-2 small has, in a list, with next to nothing to compute, and the same elements as one buffer.
 OVERHEAD = Case("148 x 16", (CACHE_LINE,) * len(gpt2(blocks=12)))
 FLAT = Case("2,368", ((OVERHEAD.elements,),))
 
 
 def plan(short: bool) -> list[tuple[Case, list[type[Contender]]]]:
-    """What is measured beside what."""
+    """Which contenders are compared with which."""
     shapes = ((SHORT_ELEMENTS if short else DRAM_ELEMENTS,),)
     pairs = [(Case(each.name, shapes), [twin(each.states), each]) for each in RULES]
     overhead = [(case, [Fastadam, TorchFused]) for case in (OVERHEAD, FLAT)]

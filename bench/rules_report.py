@@ -17,7 +17,7 @@ EXPLANATION = (
 
 
 def report(results: Results, with_targets: bool = True) -> str:
-    """The report of a run. Omit the targets of a short run, whose single samples cannot judge them."""
+    """The report of a run. Leave the targets out for a short run, whose single samples are too few to judge them."""
     parts = [about(results, "Rules and options", EXPLANATION)]
     for threads in results.unique("threads"):
         title = setting(threads)

@@ -1,4 +1,4 @@
-"""What fastadam sets out to reach on a 2-core AVX-512 machine, and whether a run has reached it."""
+"""fastadam's performance targets on a 2-core AVX-512 machine, and whether a run reaches them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ WALL, NUMPY, FUSED, DEEPSPEED = "memory wall", "NumPy", "torch fused", "DeepSpee
 
 @dataclass(frozen=True)
 class Target:
-    """One number to reach: a ratio of times, or microseconds."""
+    """One target: a ratio of times, or microseconds."""
 
     where: str
     what: str
@@ -28,13 +28,13 @@ class Target:
 
     @property
     def verdict(self) -> str:
-        # To the two decimals that are printed: a difference below that is not one.
+        # Rounded to the two decimals that are printed: smaller differences do not count.
         value = round(self.value, 2)
         return "reached" if (value <= self.goal if self.at_most else value >= self.goal) else "NOT REACHED"
 
 
 def judge(results: Results) -> list[Target]:
-    """The targets that this run has measured."""
+    """The targets that this run measures."""
     return [target for threads in results.unique("threads") for target in _on(results, threads)]
 
 

@@ -1,5 +1,5 @@
-// Kernels that measure the machine, for bench/ only. They are written as update rules, so that they run with the very loop,
-// threads and call of the real ones. Each is the twin of the rules with as many states: the same loads and stores.
+// Kernels that measure the machine, for bench/ only. They are written as update rules, so that they run through the
+// same kernels, threads and calls as real rules. Each is the twin of the rules with as many states: the same loads and stores.
 #pragma once
 
 #include "../csrc/rules/description.hpp"
@@ -16,7 +16,7 @@ struct MemoryWall {
   enum Option { unused, with_division, option_count };
   enum Flag : unsigned { divide = 1, variant_count = 2 };
   static constexpr OptionInfo options[] = {{"unused", Range::non_negative}, {"divide", Range::flag}};
-  static constexpr unsigned never = 1U << 31;  // a flag that nobody has
+  static constexpr unsigned never = 1U << 31;  // a flag that no rule has
   static constexpr StateInfo states[] = {
       {"state0", count > 0 ? 0 : never}, {"state1", count > 1 ? 0 : never}, {"state2", count > 2 ? 0 : never}};
 
@@ -24,8 +24,8 @@ struct MemoryWall {
 
   static MemoryWall at_step(const double*, unsigned, long long) { return {}; }
 
-  // There is no arithmetic; the bitwise or is there so that every load is used. With `divide` it does one square root and one
-  // division besides, the wall that the processor's divider sets while the data is in cache.
+  // There is no arithmetic; the bitwise or is there so that every load is used. With `divide` there is also one square root and
+  // one division: the limit that the processor's divider sets while the data is in cache.
   template <unsigned flags>
   FASTADAM_INLINE void update(Real& p, Real g, Real* state) const {
     const int bits = __builtin_bit_cast(int, count > 0 ? state[0] : g) | __builtin_bit_cast(int, p);

@@ -1,4 +1,4 @@
-"""Measures every case on one number of threads, in a process of its own: not all peers can change theirs once they run."""
+"""Measures every case with one number of threads, in its own process: not all peers can change it at run time."""
 
 import argparse
 import json

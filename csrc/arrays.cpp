@@ -17,7 +17,7 @@ using Flags = py::detail::npy_api;
 constexpr int to_read = Flags::NPY_ARRAY_C_CONTIGUOUS_ | Flags::NPY_ARRAY_ALIGNED_;
 constexpr int to_write = to_read | Flags::NPY_ARRAY_WRITEABLE_;
 
-// A NumPy array over the memory of what is one or exports one; throws Refusal otherwise.
+// A NumPy array over the memory of `object`, an array of any library; throws Refusal for anything else.
 py::array as_array(py::handle object, Place place) {
   if (py::isinstance<py::array>(object)) return py::reinterpret_borrow<py::array>(object);
   if (!py::hasattr(object, "__dlpack__")) throw Refusal("type", place);
@@ -32,11 +32,11 @@ template <class Number>
 bool has_type(const py::array& array) {
   static const PyObject* const canonical = py::dtype::of<Number>().release().ptr();  // which nearly all arrays have
   if (py::detail::array_proxy(array.ptr())->descr == canonical) return true;
-  // Native order may also be spelled out, as ctypes does.
+  // A dtype may also state the native byte order explicitly, as those of ctypes do.
   return array.dtype().equal(py::dtype::of<Number>());
 }
 
-// Throws Refusal unless a kernel may work on an array's memory in place; `flags` are those of NumPy that it needs.
+// Throws Refusal unless a kernel can use an array's memory in place; `flags` are the NumPy flags that it needs.
 void expect_usable(const py::array& array, Place place, int flags) {
   const int missing = flags & ~array.flags();
   if (!has_type<float>(array)) throw Refusal("dtype", place);
@@ -91,8 +91,8 @@ std::optional<double> ArrayTensors::step(const py::sequence& grads, const StepOp
     expect_usable(owned.array, owned.place, to_write);
     if (owned.array.data() != owned.memory || owned.array.size() != owned.size) throw Refusal("moved", owned.place);
   }
-  // A tuple of the step's own, since a sequence may make its members on demand, and another thread may change it while the
-  // GIL is released.
+  // A tuple of its own: a sequence may create its members on demand, and another thread may change it while the GIL is
+  // released.
   const py::tuple own_grads = grads;
   if (own_grads.size() != tensors_.count()) throw std::invalid_argument("expected a gradient for each tensor");
   std::vector<py::array> exported;

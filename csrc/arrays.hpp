@@ -1,4 +1,4 @@
-// NumPy arrays, and what exports its memory to NumPy, as memory that kernels work on.
+// NumPy arrays, and objects that export their memory to NumPy, as memory for the kernels.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -11,16 +11,16 @@
 
 namespace fastadam {
 
-// Tensors over arrays, which it keeps alive.
+// Tensors whose memory belongs to arrays, which it keeps alive.
 class ArrayTensors {
  public:
-  // See fastadam.backends.protocol for what the functions do. `steps` are counts to start from, one for each tensor.
+  // fastadam.backends.protocol documents the functions. `steps` are the initial step counts, one for each tensor.
   ArrayTensors(const pybind11::sequence& params, const pybind11::sequence& states, const std::vector<size_t>& group_sizes,
                std::vector<Rule> rules, const std::vector<int64_t>& steps);
 
   void set_rules(std::vector<Rule> rules) { tensors_.set_rules(std::move(rules)); }
 
-  // Views, which keep `self`, the Python object that this belongs to, alive.
+  // Views, which keep `self`, the Python object that owns this one, alive.
   pybind11::array steps(const pybind11::object& self);
   pybind11::array skips(const pybind11::object& self);
 
@@ -40,7 +40,7 @@ class ArrayTensors {
 
   Tensors tensors_;
   std::vector<Owned> owned_;
-  std::vector<size_t> params_;  // where in owned_ they are
+  std::vector<size_t> params_;  // their indices in owned_
 };
 
 // The Euclidean norm of all elements of the arrays that are not None. Releases the GIL.

@@ -1,4 +1,4 @@
-// The Python module fastadam._native: conversion of arguments and release of the GIL, no logic.
+// The Python module fastadam._native, which converts arguments and releases the GIL. It has no other logic.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -22,7 +22,7 @@ using namespace fastadam;
 
 namespace {
 
-// The memory of tensors that Python steps by itself, on a device. Addresses are a parameter's and then its states'.
+// The memory of tensors on a device, which Python steps. The addresses of each are its parameter's and then its states'.
 OwnedMemory own_addresses(const std::vector<std::vector<uintptr_t>>& addresses, const std::vector<int64_t>& sizes) {
   OwnedMemory memory;
   for (size_t i = 0; i < addresses.size(); ++i) {
@@ -46,7 +46,7 @@ StepOptions step_options(double grad_scale, double clip_value, std::optional<dou
   return {grad_scale, clip_value, max_norm.value_or(infinity), max_norm || skip_nonfinite, skip_nonfinite};
 }
 
-// Names, and what each element begins with; None for a copy of the parameter.
+// The names of the states and their initial values; None for a copy of the parameter.
 std::vector<std::pair<std::string, std::optional<double>>> states_of(const Rule& rule) {
   std::vector<std::pair<std::string, std::optional<double>>> states;
   for (const StateInfo& state : rule.states()) states.emplace_back(state.name, rule.start_of(state));
@@ -71,7 +71,7 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
   m.attr("__version__") = FASTADAM_VERSION;
   m.attr("c_api") = py::capsule(fastadam_get_api(), "fastadam.c_api");
 
-  // Raised with (reason, (role, tensor), (other role, other tensor), detail); fastadam.backends.refusals words it.
+  // Raised with (reason, (role, tensor), (other role, other tensor), detail); fastadam.backends.refusals writes the message.
   static PyObject* const refused = PyErr_NewException("fastadam._native.Refused", PyExc_Exception, nullptr);
   m.attr("Refused") = py::handle(refused);
   py::register_local_exception_translator([](std::exception_ptr error) {
@@ -84,7 +84,7 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
     }
   });
 
-  // The roles of arrays in refusals: a parameter, its gradient, and then its states.
+  // The roles of arrays in refusals: the parameter, its gradient, its states.
   m.attr("PARAM") = param_role;
   m.attr("GRAD") = grad_role;
   m.attr("STATE") = state_role;

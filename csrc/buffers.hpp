@@ -1,11 +1,11 @@
-// The arrays of one tensor. Plain data that every backend shares: C++ compilers and NVRTC read it.
+// The arrays of one tensor. Plain data that every backend shares: both C++ compilers and NVRTC compile it.
 #pragma once
 
 namespace fastadam {
 
-constexpr int max_states = 4;  // the most that a rule keeps
+constexpr int max_states = 4;  // the most that a rule has
 
-// All of the same length. A rule that keeps fewer states leaves the last ones null.
+// All arrays have the same length. Unused states are null.
 struct Buffers {
   float* param;
   const float* grad;

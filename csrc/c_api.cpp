@@ -1,4 +1,4 @@
-// The C interface of include/fastadam.h: checks of what C has no types for, and errors as numbers and text.
+// The C interface of include/fastadam.h: checks what C has no types for, and returns errors as codes and text.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -24,14 +24,14 @@ namespace {
 
 thread_local std::string error_text;
 
-// Calls, for C, which cannot catch, what may throw.
+// Calls what may throw and returns a status, since C cannot catch exceptions.
 template <class Call>
 int guarded(Call call) {
   try {
     call();
     return FASTADAM_OK;
   } catch (const std::bad_alloc&) {
-    error_text = "out of memory";  // short enough to need none
+    error_text = "out of memory";  // short enough not to allocate
     return FASTADAM_NO_MEMORY;
   } catch (const std::exception& error) {
     error_text = error.what();
@@ -44,7 +44,7 @@ int guarded(Call call) {
 }
 
 void expect_rule(const fastadam_rule* rule) {
-  if (!rule) refuse("rule", "is NULL", "what rule_new returned");
+  if (!rule) refuse("rule", "is NULL", "a rule from rule_new");
 }
 
 // The arrays of a step and their names, by role.
@@ -57,7 +57,7 @@ using NamedArrays = std::array<NamedArray, state_role + max_states>;
 void expect_usable(const NamedArray& array, int64_t size) {
   constexpr int64_t most = std::numeric_limits<int64_t>::max() / sizeof(float);
   const auto& [name, memory] = array;
-  if (size < 0 || size > most) refuse("size", "is " + std::to_string(size), "a number of elements from 0");
+  if (size < 0 || size > most) refuse("size", "is " + std::to_string(size), "a number of elements, at least 0");
   if (!memory && size > 0) refuse(name, "is NULL", "the address of " + std::to_string(size) + " floats");
   if (reinterpret_cast<uintptr_t>(memory) % alignof(float) != 0)
     refuse(name, "is not aligned", "an address aligned to 4 bytes");
@@ -68,7 +68,7 @@ void expect_threads(int threads) {
 }
 
 void step_tensor(const Rule& rule, const NamedArrays& arrays, int64_t size, int64_t step, int threads) {
-  if (step < 1) refuse("step", "is " + std::to_string(step), "a number from 1, the first step");
+  if (step < 1) refuse("step", "is " + std::to_string(step), "a step number, counted from 1");
   expect_threads(threads);
   const int role_count = state_role + rule.state_count();
   for (int role = 0; role < role_count; ++role) expect_usable(arrays[role], size);
@@ -110,10 +110,10 @@ fastadam_rule* rule_new(const char* name, const fastadam_option* options, int co
   fastadam_rule* created = nullptr;
   guarded([&] {
     if (!name) refuse("name", "is NULL", "the name of a rule");
-    if (count < 0 || (count > 0 && !options)) refuse("options", "has no options", "as many as count, which is at least 0");
+    if (count < 0 || (count > 0 && !options)) refuse("options", "is NULL or count is negative", "count options, at least 0");
     NamedOptions named;
     for (int i = 0; i < count; ++i) {
-      if (!options[i].name) refuse("options", "has a name that is NULL", "names of options");
+      if (!options[i].name) refuse("options", "has an option whose name is NULL", "the names of options");
       named[options[i].name] = options[i].value;
     }
     const Rule rule = make_rule(name, named);
@@ -177,7 +177,7 @@ int rule_init_states(const fastadam_rule* rule, const float* param, float* const
 int norm(const float* const* grads, const int64_t* sizes, int64_t count, int threads, double* result) {
   return guarded([=] {
     expect_threads(threads);
-    if (count < 0) refuse("count", "is " + std::to_string(count), "a number of arrays from 0");
+    if (count < 0) refuse("count", "is " + std::to_string(count), "a number of arrays, at least 0");
     if (!result || (count > 0 && (!grads || !sizes))) refuse("norm, grads or sizes", "is NULL", "their addresses");
     std::vector<Array> arrays;
     for (int64_t i = 0; i < count; ++i) {

@@ -81,7 +81,7 @@ FASTADAM_STRUCT(WriteArguments, FASTADAM_FIELD(destination) FASTADAM_FIELD(count
 #undef FASTADAM_STRUCT
 #undef FASTADAM_FIELD
 
-// Where a rule's coefficients lie in an argument does not depend on the rule.
+// The offset of a rule's coefficients in an argument does not depend on the rule.
 #define FASTADAM_CHECK(id, Type)                                                                                \
   static_assert(offsetof(StepCoefficients<Type>, rule) == offsetof(StepCoefficients<AnyRule>, rule));           \
   static_assert(offsetof(StepArguments<Type>, coefficients) == offsetof(StepArguments<AnyRule>, coefficients)); \

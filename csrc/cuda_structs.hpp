@@ -1,4 +1,4 @@
-// What Python needs to lay out the arguments of the CUDA kernels: the structs' own layout, and the bytes of some of them.
+// The layout of the CUDA kernels' arguments, for Python, and the bytes of some of the structs in them.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -10,11 +10,11 @@
 
 namespace fastadam {
 
-// A numpy.dtype for each struct of cuda/arguments.hpp, by its name. Pointers are int64; "coefficients" is room for those of any
+// A numpy.dtype for each struct of cuda/arguments.hpp, by name. Pointers are int64; "coefficients" has room for those of any
 // rule.
 pybind11::dict cuda_structs();
 
-// The numbers that cuda/arguments.hpp and rules/norm.hpp have, by their names there.
+// The constants of cuda/arguments.hpp and rules/norm.hpp, by name.
 pybind11::dict cuda_constants();
 
 // The struct Gradients of a group; `verdict` is an address on the device, 0 for none.

@@ -1,5 +1,5 @@
-// The memory that a list of tensors updates, no two arrays of which may overlap. It is never accessed here: it may be a
-// device's.
+// The memory of the arrays that a list of tensors updates, no two of which may overlap. It may be on a device, and is not
+// accessed here.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,10 @@ class OwnedMemory {
   // Adds the memory of a parameter or state of `size` elements.
   void add(const float* begin, int64_t size, Place place);
 
-  // To be called once after the last add(). Throws Refusal("overlap") if two arrays share memory.
+  // Call this once, after the last add(). Throws Refusal("overlap") if two arrays share memory.
   void seal();
 
-  // Throws Refusal("overlap") if the array at `place`, a gradient, shares memory with what was added.
+  // Throws Refusal("overlap") if the array at `place`, a gradient, shares memory with an added array.
   void expect_apart(const float* begin, int64_t size, Place place) const;
 
  private:

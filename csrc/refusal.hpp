@@ -16,7 +16,7 @@ struct Place {
 
 constexpr int param_role = 0, grad_role = 1, state_role = 2;
 
-// Python words the message; `reason` is its key there.
+// Python writes the message, by the key `reason`.
 struct Refusal : std::exception {
   std::string reason;
   Place place, other;

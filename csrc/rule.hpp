@@ -1,4 +1,4 @@
-// A rule chosen at run time with the options a user gave it: the host side of csrc/rules.
+// A rule chosen at run time, with its options: the host side of csrc/rules.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ namespace fastadam {
 
 enum class RuleId;
 
-// What one step needs of a rule, or of another struct of csrc/rules: its bytes.
+// The bytes of a rule, or of another struct of csrc/rules, for one step.
 struct Coefficients {
   alignas(16) unsigned char bytes[64];
   size_t size;
@@ -25,22 +25,22 @@ struct Coefficients {
   template <class Struct>
   static Coefficients of(const Struct& source) {
     static_assert(sizeof(Struct) <= sizeof bytes && std::is_trivially_copyable_v<Struct>);
-    Coefficients coefficients{};  // no stray bytes: they may travel to a device
+    Coefficients coefficients{};  // no uninitialized bytes: they may be copied to a device
     std::memcpy(coefficients.bytes, &source, sizeof source);
     coefficients.size = sizeof source;
     return coefficients;
   }
 };
 
-// What the registry knows of a rule.
+// The registry's description of a rule.
 struct RuleInfo {
   RuleId id;
   std::string name;
   std::string type_name;            // of its C++ struct
   std::vector<OptionInfo> options;  // in the order of the rule's Option enum
-  std::vector<StateInfo> states;    // those of all flags, in their order
+  std::vector<StateInfo> states;    // with all flags set, in order
   unsigned (*flags_of)(const double* options);
-  const char* (*conflict)(const double* options);  // what is wrong with them together, or nullptr
+  const char* (*conflict)(const double* options);  // what is wrong with their combination, or nullptr
   Coefficients (*at_step)(const double* options, unsigned flags, int64_t step);
 };
 
@@ -56,32 +56,32 @@ struct Rule {
   std::vector<double> options;
   unsigned flags;
   bool maximize = false;                 // the objective, instead of minimizing it
-  std::optional<double> ema_decay = {};  // of the average of the parameter, if one is kept
+  std::optional<double> ema_decay = {};  // of the average of the parameter, if there is one
 
-  // The states it keeps, in their order.
+  // Its states, in order.
   std::vector<StateInfo> states() const;
   int state_count() const;
 
   // The coefficients of step `step` >= 1, computed in the default floating-point environment.
   Coefficients at_step(int64_t step) const;
 
-  // Those of the average; needs an `ema_decay`.
+  // The coefficients of the average; requires `ema_decay`.
   Coefficients average_at_step(int64_t step) const;
 
-  // Whether it keeps the same states as another, which begin with the same.
+  // Whether it keeps the same states as another rule, with the same initial values.
   bool keeps_states_of(const Rule& other) const;
 
-  // What an element of a state begins with, if it is the same for all; else each begins as the parameter's.
+  // The initial value of a state's elements; none if the state starts as a copy of the parameter.
   std::optional<double> start_of(const StateInfo& state) const;
 };
 
-// Options by the names that users know. What a rule does not need may be left out, and is 0.
+// Options by the names that users know. Those that a rule does not require are 0 if left out.
 using NamedOptions = std::map<std::string, double, std::less<>>;
 
-// The rule with options in the order of its Option enum; throws std::invalid_argument if they do not fit.
+// The rule with options in the order of its Option enum; throws std::invalid_argument if they are invalid.
 Rule checked_rule(const RuleInfo& info, std::vector<double> options, bool maximize, std::optional<double> ema_decay);
 
-// The same by name. "maximize" is an option of every rule. Throws also if there is no such rule, or an option is missing or
+// The same by name. "maximize" is an option of every rule. Also throws if the rule is unknown, or an option is missing or
 // unknown.
 Rule make_rule(const std::string& name, const NamedOptions& options, std::optional<double> ema_decay = std::nullopt);
 

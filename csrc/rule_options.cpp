@@ -1,5 +1,5 @@
-// A rule from the options that a user gives: the last check, for callers that have made none. What a rule accepts is said in
-// its header; nothing here knows a particular one.
+// Makes a rule from a user's options and checks them, for callers that have not. Each rule's header declares what it accepts;
+// nothing here depends on a particular rule.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -41,7 +41,7 @@ const RuleInfo& find_rule(const std::string& name) {
     if (info.name == name) return info;
     names.push_back(info.name);
   }
-  throw std::invalid_argument("no rule is called '" + name + "'; expected one of " + list_of(names));
+  throw std::invalid_argument("there is no rule '" + name + "'; expected one of " + list_of(names));
 }
 
 void expect_in_range(const OptionInfo& option, double value) {

@@ -1,4 +1,4 @@
-"""The compiled module: pybind11 bindings of csrc/. Private; the package's public functions check what reaches it."""
+"""The compiled module: pybind11 bindings of csrc/. Private; the package's public functions check its arguments."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,13 +19,13 @@ GRAD: int
 STATE: int  # STATE + k is state k
 
 class StepOptions:
-    """What a step does to gradients before their rule sees them; see :meth:`fastadam.Optimizer.step`."""
+    """The options of a step; see :meth:`fastadam.Optimizer.step`."""
 
     def __init__(
         self,
         grad_scale: float = 1.0,
         clip_value: float = ...,  # infinity
-        max_norm: float | None = None,  # infinity: only find the norm
+        max_norm: float | None = None,  # infinity: only compute the norm
         skip_nonfinite: bool = False,
     ) -> None: ...
     @property
@@ -56,7 +56,7 @@ class Rule:
     def ema_decay(self) -> float | None: ...
     @property
     def states(self) -> list[tuple[str, float | None]]:
-        """Names, and what each element begins with; None for a copy of the parameter."""
+        """The names of the states and their initial values; None for a copy of the parameter."""
 
     def keeps_states_of(self, other: Rule) -> bool: ...
 

@@ -1,7 +1,7 @@
 """Optimizer steps for Cython: ``from fastadam.cython_optim cimport adam_options, adam_step``.
 
-All functions may be called without the GIL, and from ``prange``. They raise ValueError (MemoryError), as Python's do, if an
-argument does not fit; then nothing has been changed. There is nothing to include or to link.
+All functions may be called without the GIL and from ``prange``. Like those of Python, they raise ValueError if an argument is
+invalid, or MemoryError. A call that raises changes nothing. There is nothing to include or to link.
 """
 
 from libc.stdint cimport int64_t
@@ -23,8 +23,8 @@ cdef inline AdamOptions adam_options() noexcept nogil:
     return AdamOptions(1e-3, 0.9, 0.999, 1e-8, 0.0, False, False)
 
 
-# fastadam.adam_step on the `size` elements at each address; fastadam.h says what they may be. Without AMSGrad,
-# `max_exp_avg_sq` is NULL.
+# fastadam.adam_step on the `size` elements at each address; fastadam.h has the requirements. Without
+# AMSGrad, `max_exp_avg_sq` is NULL.
 cdef int adam_step_at(
     float *param, const float *grad, float *exp_avg, float *exp_avg_sq, float *max_exp_avg_sq, int64_t size, int64_t step,
     const AdamOptions *options, int threads,

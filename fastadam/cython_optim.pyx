@@ -1,5 +1,5 @@
 # cython: language_level=3, freethreading_compatible=True
-"""Optimizer steps for Cython; cython_optim.pxd says which. Nothing here is for Python."""
+"""Optimizer steps for Cython, which cython_optim.pxd declares. This module has nothing for Python."""
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int64_t
@@ -47,7 +47,7 @@ cdef extern from "fastadam.h":
         ) noexcept nogil
 
 
-# The one table of the process, so that FASTADAM_ISA and set_num_threads hold here too.
+# The one table of the process, so that FASTADAM_ISA and set_num_threads apply here too.
 cdef const fastadam_api *api = <const fastadam_api *>PyCapsule_GetPointer(c_api, "fastadam.c_api")
 
 

@@ -19,7 +19,7 @@ def global_norm(
 
     .. math:: \sqrt{\sum_i \sum_j g_{ij}^2}
 
-    This is the norm that ``max_norm`` of an optimizer's ``step`` uses. Call it for gradients that are not stepped, or not yet.
+    This is the norm that ``max_norm`` of an optimizer's ``step`` uses. Call this function for the norm alone, without a step.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def global_norm(
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is invalid.
     ImportError, RuntimeError
         If arrays are on a GPU, and CuPy is missing or cannot compile for it.
 

@@ -38,7 +38,7 @@ def default_num_threads(environ: Mapping[str, str]) -> int:
 
 
 def set_num_threads(num_threads: SupportsIndex) -> None:
-    """Set how many threads a step uses if it has no ``num_threads``.
+    """Set the number of threads for steps that are called without ``num_threads``.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def active_isa() -> str:
 
 
 def build_info() -> dict[str, Any]:
-    """How this build was made.
+    """Information about this build.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Groups of tensors, a step of the CPU backend, the same step by the references put together, and their comparison."""
+"""Groups of tensors, a step of the CPU backend, the same step by the combined references, and their comparison."""
 
 import functools
 import math

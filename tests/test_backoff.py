@@ -1,4 +1,4 @@
-"""Steps go serial where threads do not pay: the rule, compiled alone and given its times, and that work asks it."""
+"""Steps become serial where threads do not pay off: the rule, compiled alone and tested with given times, and its use."""
 
 import platform
 import shutil

@@ -1,4 +1,4 @@
-"""Options of a step that do not fit are refused, and change nothing; those that ask for nothing change nothing either."""
+"""Invalid options of a step are refused and change nothing; options that have no effect change nothing either."""
 
 import numpy as np
 import pytest

@@ -129,7 +129,7 @@ def accepts(call, *arguments, **keywords):
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
-        ("adamm", {}, "no rule is called 'adamm'; expected one of 'adam', 'sgd'"),
+        ("adamm", {}, "there is no rule 'adamm'; expected one of 'adam', 'sgd'"),
         (
             "sgd",
             {"beta1": 0.9},

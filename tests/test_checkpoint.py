@@ -1,4 +1,4 @@
-"""The file of a state: the same arrays come back, whatever is wrong with a byte is found, and nothing tears it."""
+"""Checkpoint files: the same arrays come back, every wrong byte is detected, and no failure leaves half a file."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""The commands of ``python -m fastadam``: what they print, and their help; of bench and race there are more elsewhere."""
+"""The commands of ``python -m fastadam``: what they print, and their help. Bench and race also have their own files."""
 
 import argparse
 import json

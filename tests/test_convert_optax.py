@@ -1,4 +1,4 @@
-"""State that moves to and from optax: some steps there and some here end where all steps there do.
+"""State converted to and from optax: some steps there and some here end where all steps there do.
 
 The deviations are roundings, as in tests/test_torch.py: decay rates are float32 numbers.
 """

@@ -1,4 +1,4 @@
-"""State that moves to and from torch: some steps there and some here end where all steps there do.
+"""State converted to and from torch: some steps there and some here end where all steps there do.
 
 Deviations are those of tests/test_torch.py, where they are explained: relative to the largest value that an element had, with
 decay rates that are float32 numbers, so that only rounding is left.

@@ -1,4 +1,4 @@
-"""Defaults are said in several languages: classes, the stateless step, the reference, C and Cython. They are the same."""
+"""Defaults are written in several places: classes, the stateless step, the reference, C and Cython. All are equal."""
 
 import inspect
 import re

@@ -1,4 +1,4 @@
-"""The kernel's floating-point environment is its own, whatever another library has set, and the caller's is left alone."""
+"""Kernels have their own floating-point environment, whatever another library has set, and restore the caller's."""
 
 import contextlib
 import ctypes

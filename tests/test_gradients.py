@@ -1,6 +1,6 @@
-"""What a step does beside its rule: gradients scaled, clipped, missing or not finite, groups, and averages of parameters.
+"""What a step does besides its rule: gradients scaled, clipped, missing or not finite, groups, and averages of parameters.
 
-Everything has the bits of the references put together, on every instruction set and thread count.
+All results have the bits of the combined references, on every instruction set and thread count.
 """
 
 import math

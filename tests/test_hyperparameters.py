@@ -1,4 +1,4 @@
-"""Each hyperparameter of each class: the check that it is given to, and that what is set between steps is used.
+"""Each hyperparameter of each class: which check it has, and that values set between steps are used.
 
 What the checks refuse is in test_checks.py. A refusal changes nothing, and steps go on as if it had not happened.
 """

@@ -1,7 +1,7 @@
 """Arrays of more than 2**31 elements, in the memory of a small machine.
 
-All but the end of each array is one small piece of memory, mapped again and again; the end, beyond element 2**31, is memory of
-its own and is what is looked at.
+All but the end of each array is the same small piece of memory, mapped repeatedly. The end, beyond element 2**31, has its own
+memory, which the tests check.
 """
 
 import ctypes

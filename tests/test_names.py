@@ -1,4 +1,4 @@
-"""Names: those that are not known are refused, with a hint; public ones say where users find them, also in a pickle."""
+"""Names: unknown ones are refused with a hint; public ones say where users find them, also in a pickle."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""Two hundred steps of Lion beside ``optax.lion``, which ``torch.optim`` does not have. Skipped where optax is missing.
+"""Two hundred steps of Lion, compared with ``optax.lion``, which ``torch.optim`` does not have. Skipped where optax is missing.
 
 The gradients are given. All steps have one size, so that the parameters are equal as long as both find the same signs. With
 decay they differ by the roundings of a parameter of up to 8, 2.4e-7 a step, which may all go one way since the steps are so

@@ -1,4 +1,4 @@
-"""The paper's experiments in small: the orders they are to show, their gradients, the grid, and that they suit CuPy."""
+"""Small versions of the paper's experiments: the orders they should show, gradients, the grid, and support for CuPy."""
 
 import re
 

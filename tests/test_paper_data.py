@@ -1,4 +1,4 @@
-"""Loaders of MNIST, CIFAR-10 and IMDB on small files in the true formats, and what they say where these lack or are broken."""
+"""Loaders of MNIST, CIFAR-10 and IMDB on small files in the real formats, and their errors if files are missing or broken."""
 
 import gzip
 import pickle

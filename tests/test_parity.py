@@ -1,4 +1,4 @@
-"""The heart: every rule and option gives the bits of its reference, on every instruction set and thread count."""
+"""The main tests: every rule and option gives the bits of its reference, on every instruction set and thread count."""
 
 import functools
 

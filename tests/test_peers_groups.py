@@ -1,4 +1,4 @@
-"""Two hundred steps of every rule beside torch (Lion: optax), with groups, schedules and missing gradients.
+"""Two hundred steps of every rule, compared with torch (Lion: optax), with groups, schedules and missing gradients.
 
 tests/test_torch.py and tests/test_optax.py have the tolerances and where the deviations come from; decay rates are float32
 numbers here, so that only rounding is left.

@@ -1,4 +1,4 @@
-"""What a rule may be beyond those that are there: four states, which begin with zeros, a value or a copy of the parameter.
+"""What rules may have that no existing rule has: four states, which start as zeros, a value or a copy of the parameter.
 
 tests/vectors/probe.hpp is such a rule, built into the library beside the others.
 """

@@ -1,4 +1,4 @@
-"""What the Adam paper (Kingma & Ba 2015, sections 2.1 and 3) claims of its steps, and that buffers may be cut at will.
+"""What the Adam paper (Kingma & Ba 2015, sections 2.1 and 3) claims of its steps, and that buffers can be split anywhere.
 
 An update is read off exactly by stepping a parameter of 0, which ends as minus the update. U is the unit roundoff of float32,
 the largest relative error of one operation. Tolerances are counts of roundings to first order, and one more for the rest.

@@ -1,4 +1,4 @@
-"""How methods are drawn: apart for everybody who sees colours, however, and without colours by dash and mark."""
+"""How methods are drawn: distinguishable with every kind of colour vision, and without colours by dashes and marks."""
 
 import itertools
 

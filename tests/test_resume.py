@@ -1,5 +1,4 @@
-"""State that leaves an optimizer and comes back, as a dict, a file, a copy or a pickle: going on gives the bits of never having
-stopped."""
+"""State saved and restored as a dict, a file, a copy or a pickle: going on gives the bits of an uninterrupted run."""
 
 import copy
 import pickle

@@ -52,7 +52,7 @@ def test_environment_forces_an_isa(run_python, name):
 def test_unusable_isa_is_refused_with_what_would_work(run_python, name):
     result = run_python(PRINT_ISA, check=False, FASTADAM_ISA=name)
     assert result.returncode != 0
-    assert f"FASTADAM_ISA: '{name}'" in result.stderr
+    assert f"FASTADAM_ISA is '{name}'" in result.stderr
     assert all(f"'{choice}'" in result.stderr for choice in fastadam.available_isas())
 
 

@@ -1,7 +1,7 @@
 """If you can run only one file of tests, run this: it takes seconds, and needs nothing but NumPy and pytest.
 
-Every rule, instruction set and way into the package has its turn, each in a small case. What is wrong after that is a matter of
-the other tests, one of which looks closer at each of these.
+It runs every rule, instruction set and interface of the package in a small case. The other tests examine each of them more
+closely.
 """
 
 import copy

@@ -1,4 +1,4 @@
-"""What is in a state dict, and that one which does not fit is refused by the names of all that differs."""
+"""What is in a state dict, and that one that does not fit is refused with the names of everything that differs."""
 
 import copy
 import functools

@@ -1,6 +1,6 @@
-"""Two hundred steps of every rule that ``torch.optim`` has beside it, for-loop implementation on the CPU.
+"""Two hundred steps of every rule that ``torch.optim`` has, compared with its for-loop implementation on the CPU.
 
-Beside torch's float64 and float32, with every combination of a rule's options. The gradients are given, so that deviations
+torch computes in float64 and float32, with every combination of a rule's options. The gradients are given, so that deviations
 add up and are not fed back (but by coupled decay). A deviation is relative to the largest value that its element had in
 torch's run: gradients of both signs cancel, and the error is relative to their size, not to what is left. Where it comes from:
 

@@ -1,4 +1,4 @@
-"""Where Adam fails, and what is claimed of it: small versions of the programs show what they are to show; so does the page."""
+"""Where Adam fails: small versions of the programs, and the results on the page, show what is claimed."""
 
 import re
 from pathlib import Path

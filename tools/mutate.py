@@ -1,19 +1,19 @@
-"""Breaks the code in one small way at a time, and says which of these mutants the tests do not notice.
+"""Breaks the code in one small way at a time, and reports which of these mutants the tests do not notice.
 
-`python tools/mutate.py` goes through tools/mutants/*.toml, in each of which a mutant is
+`python tools/mutate.py` runs all mutants of tools/mutants/*.toml, where a mutant is
 
     [[mutant]]
     name = "what is broken"
-    file = "csrc/rules/adam.hpp"     # from the root of the tree
-    old = "text that is there once"
-    new = "what takes its place"
-    tests = ["tests/test_parity.py"] # arguments of pytest: those that are likely to notice
-    survives = "why"                 # only of one that no test is expected to notice
+    file = "csrc/rules/adam.hpp"     # relative to the root of the tree
+    old = "text that occurs once"
+    new = "its replacement"
+    tests = ["tests/test_parity.py"] # arguments of pytest: the tests likely to notice
+    survives = "why"                 # only if no test is expected to notice
 
-Only a copy of the tree, in build/mutants/, is changed, by one run at a time. The native module is built there again when its
-sources differ from those it was built of. A test that fails, crashes or hangs has caught the mutant. The program fails unless
-each mutant is caught or says why it survives. `--list` shows the mutants, `--only TEXT` takes those with this text in their
-names or files, and `--all` runs the whole suite on those that the likely tests let pass.
+Only a copy of the tree, in build/mutants/, is changed, by one run at a time. The native module is rebuilt there when its sources have changed. A
+test that fails, crashes or hangs catches the mutant. The program fails unless each mutant is caught or says why it survives.
+`--list` shows the mutants, `--only TEXT` selects those with this text in their names or files, and `--all` runs the whole suite on those
+that the likely tests miss.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 Mutant = dict[str, Any]
 NATIVE = ("csrc/", "CMakeLists.txt", "fastadam/cython_optim.")
-LINKS = {"csrc": "csrc", "include": "csrc/include", "cmake": "cmake"}  # where an installed package has them, and the tree
+LINKS = {"csrc": "csrc", "include": "csrc/include", "cmake": "cmake"}  # their places in an installed package, and in the tree
 
 
 class Copy:
@@ -42,7 +42,7 @@ class Copy:
 
     def __init__(self, source: Path) -> None:
         self.source, self.tree, self.build_folder = source, source / "build/mutants/tree", source / "build/mutants/native"
-        self.built: dict[str, bytes] | None = None  # what the native module was built of
+        self.built: dict[str, bytes] | None = None  # the sources of the native module
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=source, check=True, capture_output=True
         )
@@ -51,7 +51,7 @@ class Copy:
         for old in [path for path in self.tree.rglob("*") if path.is_file() and not path.is_symlink()]:
             if str(old.relative_to(self.tree)) not in names and old.suffix not in (".so", ".pyd"):
                 old.unlink()
-        for name in names:  # a file that is the same keeps its date, so that little is compiled
+        for name in names:  # unchanged files keep their dates, so that little is compiled
             to = self.tree / name
             if not to.exists() or not filecmp.cmp(source / name, to, shallow=False):
                 to.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ class Copy:
             link.is_symlink() or link.symlink_to(Path("..", target))
 
     def build(self) -> str:
-        """Build the native module if it is not that of the sources; what the compiler says if it cannot."""
+        """Build the native module if its sources have changed; returns the compiler's output if that fails."""
         sources = {name: (self.tree / name).read_bytes() for name in self.native}
         if sources == self.built:
             return ""
@@ -85,7 +85,7 @@ class Copy:
         return ""
 
     def test(self, arguments: Sequence[str], timeout: float) -> str:
-        """Run pytest up to the first failure; says what failed, or nothing if all passed."""
+        """Run pytest up to the first failure; returns what failed, or nothing if all passed."""
         environ = os.environ | {"PYTHONPATH": str(self.tree), "PYTHONDONTWRITEBYTECODE": "1"}
         command = [sys.executable, "-P", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *arguments]
         process = subprocess.Popen(
@@ -111,7 +111,7 @@ class Copy:
 
     @contextmanager
     def mutated(self, mutant: Mutant) -> Iterator[bool]:
-        """While it lasts, a file of the copy is changed; False if it cannot be."""
+        """A context in which a file of the copy is changed; yields False if that is impossible."""
         file = self.tree / mutant["file"]
         text = file.read_text() if file.exists() else ""
         if applies := text.count(mutant["old"]) == 1 and mutant["new"] != mutant["old"]:
@@ -124,7 +124,7 @@ class Copy:
 
 
 def judge(copy: Copy, mutant: Mutant, everything: bool, timeout: float) -> tuple[str, str]:
-    """What became of a mutant, and by what."""
+    """The outcome of a mutant, and its cause."""
     with copy.mutated(mutant) as applies:
         if not applies:
             return "did not apply", "its old text is not there once"
@@ -167,7 +167,7 @@ def main() -> None:
     mutants = [mutant for mutant in mutants if arguments.only in f"{mutant['name']} {mutant['file']}"]
     mutants.sort(
         key=lambda mutant: not mutant["file"].startswith(NATIVE)
-    )  # stable: native ones first, built one after the other
+    )  # a stable sort: native ones first, one after the other
     if arguments.list:
         for mutant in mutants:
             print(f"{mutant['file']}: {mutant['name']}")

@@ -1,7 +1,7 @@
 """Builds wheels for this machine's CPython versions from a source distribution, and tests each as a user would install it.
 
 `python tools/wheels.py build` fills dist/; `test` and `emulate` take pytest's arguments. `--pythons 3.11,3.12` are the versions
-to build and test for; by default all that there are.
+to build and test for; by default all that are installed.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 DIST, BUILD = ROOT / "dist", ROOT / "build" / "wheels"
-# What the tests run with: all peers, or where torch has no build without CUDA, what they need at least.
+# The tests' dependencies: all peers, or where torch has no build without CUDA, the minimum.
 TEST_GROUPS = {"3.11": "test", "3.12": "test-wheel", "3.13": "test-wheel"}
 MOST_BYTES = 1_000_000  # of a wheel
 
@@ -29,7 +29,7 @@ def run(*command: object, **options: object) -> None:
 
 
 def find_interpreter(version: str) -> Path | None:
-    """A CPython of this version, on PATH or among those of pyenv, if it runs."""
+    """A working CPython of this version, on PATH or of pyenv."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     on_path = shutil.which(f"python{version}")
     for candidate in filter(None, [on_path, *sorted(pyenv.glob(f"versions/{version}.*/bin/python"))]):
@@ -39,7 +39,7 @@ def find_interpreter(version: str) -> Path | None:
 
 
 def interpreters(wanted: Iterable[str]) -> dict[str, Path]:
-    """Those that this machine has; the others are named."""
+    """The interpreters of this machine; prints those that are missing."""
     found = {version: find_interpreter(version) for version in wanted}
     if missing := [version for version, path in found.items() if path is None]:
         print(f"No CPython {', '.join(missing)} on this machine: no wheel for it.", flush=True)
@@ -59,14 +59,14 @@ def build(wanted: Iterable[str]) -> None:
             raw = BUILD / version
             run(python, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", raw, Path(unpacked, sdist.name[: -len(".tar.gz")]))
             (wheel,) = raw.glob("*.whl")
-            # Bundles the OpenMP library, under a name of its own, so that it need not be there and meets no other.
+            # Bundles the OpenMP library under a unique name, so that it need not be installed and conflicts with no other.
             run(sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", DIST, wheel)
     for wheel in sorted(DIST.glob("*.whl")):
         check_contents(wheel)
 
 
 def check_contents(wheel: Path) -> None:
-    """Lists what is in a wheel; there may be nothing but the package, and not much of it."""
+    """List the contents of a wheel, which must be only the package, and small."""
     size = wheel.stat().st_size
     with zipfile.ZipFile(wheel) as archive:
         members = archive.infolist()
@@ -79,7 +79,7 @@ def check_contents(wheel: Path) -> None:
 
 
 def test(wanted: Iterable[str], pytest_arguments: list[str]) -> None:
-    """Runs the tests against each wheel, by turns on each instruction set of this machine."""
+    """Run the tests against each wheel, using this machine's instruction sets in turn."""
     for k, (version, python) in enumerate(interpreters(wanted).items()):
         with installed(version, python, TEST_GROUPS[version]) as folder:
             info = subprocess.check_output([folder / "venv/bin/python", "-P", "-m", "fastadam", "info", "--json"], cwd=folder)
@@ -89,17 +89,17 @@ def test(wanted: Iterable[str], pytest_arguments: list[str]) -> None:
 
 
 def emulate(pytest_arguments: list[str]) -> None:
-    """Runs the tests against the wheel for this Python, on an emulated CPU of 2008 without AVX (Debian: qemu-user)."""
+    """Run the tests against the wheel for this Python, on an emulated CPU of 2008 without AVX (Debian: qemu-user)."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    os.environ["OPENBLAS_CORETYPE"] = "Nehalem"  # which OpenBLAS, NumPy's, does not see by itself
+    os.environ["OPENBLAS_CORETYPE"] = "Nehalem"  # NumPy's OpenBLAS does not detect it
     with installed(version, Path(sys.executable), "test-wheel") as folder:
-        # In one process: workers are started without the emulator.
+        # In one process, since workers would start without the emulator.
         run_tests(folder, ["qemu-x86_64", "-cpu", "Nehalem"], [*pytest_arguments, "-n0"])
 
 
 @contextlib.contextmanager
 def installed(version: str, python: Path, group: str) -> Iterator[Path]:
-    """A folder with a new environment `venv`, in which are a wheel and a dependency group, and with the tests."""
+    """A folder with the tests and a new environment `venv`, in which a wheel and a dependency group are installed."""
     (wheel,) = DIST.glob(f"*-cp{version.replace('.', '')}-*.whl")
     print(f"\n== CPython {version}: {wheel.name}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -113,7 +113,7 @@ def installed(version: str, python: Path, group: str) -> Iterator[Path]:
 
 
 def run_tests(folder: Path, emulator: list[str], pytest_arguments: list[str]) -> None:
-    """With no compiler on PATH."""
+    """Run pytest without a compiler on PATH."""
     command = [*(shutil.which(part) or part for part in emulator), folder / "venv/bin/python", "-P", "-m"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment["PATH"] = str(folder / "venv/bin")

@@ -1,6 +1,6 @@
-"""``python bench/cuda``: measures fastadam on a GPU beside the memory's speed and its peers; writes results, tables, a figure.
+"""``python bench/cuda``: measures fastadam and its peers on a GPU, and its memory; writes results, tables, a figure.
 
-Run as a directory, not as a module, so that the installed package is found and not the sources beside this folder.
+It is run as a directory, not as a module, so that it imports the installed package and not the sources beside this folder.
 """
 
 import argparse
@@ -22,9 +22,9 @@ def main() -> None:
         gpu()
     except (ImportError, RuntimeError) as error:
         raise SystemExit(f"this benchmark runs on a GPU, and there is none to use: {error}") from None
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # else JAX takes most of the memory for itself
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # else JAX allocates most of the memory
 
-    from gpu_report import report  # which need CuPy
+    from gpu_report import report  # these need CuPy
     from measurements import run
 
     budget = 0 if arguments.short else arguments.budget

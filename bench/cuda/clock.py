@@ -1,4 +1,4 @@
-"""The clocks of bench/cuda: the GPU's for a step, the host's for the call that asks for one, and a count of launches."""
+"""Measurements of bench/cuda: GPU time of a step, host time of its call, and the number of launches."""
 
 import itertools
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from fastadam.backends.cuda import kernels
 class OnGpu(Contender):
     """A contender whose steps are queued on CuPy's current stream, and timed by events in it."""
 
-    # Before the first step of a sample the GPU waits some microseconds for the host, which shall not show.
+    # Before the first step of a sample the GPU waits some microseconds for the host. That must not count.
     sample_seconds = 20e-3
 
     def time(self, steps: int) -> float:
-        """See :meth:`Contender.time`. Where the GPU is faster than the host can ask it, this is the time of asking."""
+        """See :meth:`Contender.time`. If the GPU is faster than the host's calls, this is the time of the calls."""
         step, start, end = self.step, cupy.cuda.Event(), cupy.cuda.Event()
         start.record()
         for _ in itertools.repeat(None, steps):
@@ -28,12 +28,12 @@ class OnGpu(Contender):
         return float(cupy.cuda.get_elapsed_time(start, end)) * 1e6 / max(steps, 1)
 
     def finish(self) -> None:
-        """Wait for all that was queued."""
+        """Wait for all queued work."""
         cupy.cuda.runtime.deviceSynchronize()
 
 
 class HostTime(Contender):
-    """The host's time of the same steps: until the call returns, while the GPU has nothing else to do."""
+    """The host's time for the same steps: until the call returns, while the GPU is idle."""
 
     def __init__(self, contender: OnGpu) -> None:
         self.name, self.kind, self.step, self.refill = contender.name, contender.kind, contender.step, contender.refill

@@ -1,4 +1,4 @@
-"""fastadam and its peers on a GPU, on arrays that they share, and the copy that says how fast the memory is."""
+"""fastadam and its peers on a GPU, on shared arrays, and a copy, which measures the memory's speed."""
 
 import functools
 import itertools
@@ -20,7 +20,7 @@ class FastadamOnGpu(OnGpu, Fastadam):
 
 
 class Copy(OnGpu):
-    """CUDA's own copy in the GPU's memory, which reads and writes, together, as many bytes as Adam."""
+    """CUDA's own copy within the GPU's memory, which reads and writes as many bytes in total as Adam."""
 
     name = "copy"
     kind = "wall"
@@ -36,7 +36,7 @@ class Copy(OnGpu):
         fill(self._from, data["param"])
 
     def refill(self) -> None:
-        """Nothing to do: a copy takes as long whatever it copies."""
+        """Nothing to do: the time of a copy does not depend on the values."""
 
     def arrays(self, role: str) -> Sequence[Array]:
         return [self._to]
@@ -68,7 +68,7 @@ class TorchForeachOnGpu(TorchOnGpu, TorchForeach):
 
 
 class OptaxOnGpu(OnGpu, Optax):
-    """On streams of JAX's own, so that it is timed by the host's clock, from the first call until all is done."""
+    """JAX has its own streams, so the host's clock times it, from the first call until all work is done."""
 
     def __init__(self, buffers: Buffers, threads: int | None) -> None:
         import jax
@@ -94,7 +94,7 @@ class OptaxOnGpu(OnGpu, Optax):
 
 
 class CupyElementwise(OnGpu):
-    """What one writes with CuPy alone: one kernel for one tensor."""
+    """AdamW as written with CuPy alone: one kernel for each tensor."""
 
     name = "CuPy elementwise"
 

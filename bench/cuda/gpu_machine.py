@@ -1,4 +1,4 @@
-"""What a result depends on: the GPU, the driver, CUDA and the versions of everything measured."""
+"""Describes what results depend on: the GPU, the driver, CUDA and the versions of everything measured."""
 
 import subprocess
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ def describe() -> dict[str, Any]:
             "runtime": cuda_version(runtime.runtimeGetVersion()),
             "NVRTC": ".".join(map(str, nvrtc.getVersion())),
         },
-        "versions": found | {"cupy": cupy.__version__},  # whatever its package is called
+        "versions": found | {"cupy": cupy.__version__},  # its package has several names
     }
 
 
@@ -42,7 +42,7 @@ def cuda_version(number: int) -> str:
 
 
 def driver() -> str:
-    """The driver's version; what nvidia-smi says, if it is there."""
+    """The driver's version according to nvidia-smi, if installed."""
     try:
         output = subprocess.run(
             ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"], capture_output=True, text=True, timeout=60

@@ -10,7 +10,7 @@ from fastadam.backends.cuda.source import SHAPE
 
 
 def report(results: GpuResults, with_targets: bool = True) -> str:
-    """The report of a run. Omit the targets of a short run, whose single samples cannot judge them."""
+    """The report of a run. Leave the targets out for a short run, whose single samples are too few to judge them."""
     parts = [_about(results), *sections(results, None), "## Host time and launches of one step", _host(results)]
     if results.shapes:
         parts += ["## Launch configurations", shapes_table(results)]
@@ -46,7 +46,7 @@ def _about(results: GpuResults) -> str:
 
 
 def _host(results: GpuResults) -> str:
-    """The time until the call of a step returns, where it was measured, and the number of kernels that fastadam launches."""
+    """The time until the call of a step returns, if measured, and the number of kernels that fastadam launches."""
     contenders = [name for name in results.unique("contender") if name not in results.of_kind("wall")]
     body = []
     for case in results.unique("case"):
@@ -57,7 +57,7 @@ def _host(results: GpuResults) -> str:
 
 
 def shapes_table(results: GpuResults) -> str:
-    """The speed of each configuration in per cent of the copy's, fastest first."""
+    """The speed of each configuration in percent of the copy's, fastest first."""
     cases = list(dict.fromkeys(row["case"] for row in results.shapes))
     ratios = {(row["contender"], row["case"]): row["times_fastadam"] for row in results.shapes}
     speeds = {

@@ -1,4 +1,4 @@
-"""What fastadam sets out to reach on a GPU, and whether a run has reached it."""
+"""fastadam's performance targets on a GPU, and whether a run reaches them."""
 
 from collections.abc import Iterator
 
@@ -6,13 +6,13 @@ from cases import GPT2_SMALL, one_buffer
 from results import Results
 from targets import FUSED, Target
 
-MEMORY_BOUND = 2**26  # elements, from which on the GPU's memory is the bound
+MEMORY_BOUND = 2**26  # elements from which on the GPU's memory is the limit
 COPY, FAST_MATH = "copy", "fast-math build"
 HOST_MICROSECONDS = {one_buffer(1_000).name: 12, GPT2_SMALL.name: 60}
 
 
 def judge(results: Results) -> Iterator[Target]:
-    """The targets that this run has measured."""
+    """The targets that this run measures."""
     for case in results.unique("case"):
         row = results.find(None, case, "fastadam")
         ratios = {name: results.ratio(None, case, name) for name in (COPY, FAST_MATH, FUSED)}

@@ -1,4 +1,4 @@
-"""A run of bench/cuda: every case with all contenders, and the shapes that a kernel may have."""
+"""A run of bench/cuda: every case with all contenders, and kernels of different shapes."""
 
 import gc
 from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ class GpuResults(Results):
 
 
 def run(sizes: Sequence[int] | None, short: bool, budget: float, progress: Callable[[str], None]) -> GpuResults:
-    """Measure everything; one sample of each if there is no budget."""
+    """Measure everything; without a budget, one sample of each."""
     missing: dict[str, str] = {}
     rows: list[dict[str, Any]] = []
     for case in select(sizes, short, GPU_SIZES):
@@ -55,7 +55,7 @@ def run(sizes: Sequence[int] | None, short: bool, budget: float, progress: Calla
 def rows_of(
     case: Case, budget: float, missing: dict[str, str], kinds: Sequence[type[OnGpu]] = CONTENDERS
 ) -> list[dict[str, Any]]:
-    """One row for each contender, with the host's time where that is of interest, and the launches of fastadam."""
+    """One row for each contender, with the host's time where it matters, and the launches of fastadam."""
     gc.collect()
     cupy.get_default_memory_pool().free_all_blocks()
     contenders = list(set_up(kinds, case, Buffers(case.shapes, cupy), None, missing))
@@ -65,6 +65,6 @@ def rows_of(
             row |= {"host_nanoseconds": timed["nanoseconds"], "host_quartiles": timed["quartiles"]}
     for row, contender in zip(rows, contenders, strict=True):
         if isinstance(contender, FastadamOnGpu):
-            contender.step()  # after which a step is like the one before
+            contender.step()  # from then on, all steps are alike
             row["launches"] = launches(contender.step)
     return rows

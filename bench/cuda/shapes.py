@@ -1,15 +1,15 @@
-"""The shapes of a kernel that are measured, and their table."""
+"""The kernel shapes that are measured, and their table."""
 
 from fastadam.backends.cuda.source import SHAPE, Shape
 
 BLOCKS, VECTORS = (128, 256, 512), (1, 2, 4)
 CHUNKS = (2048, 4096, 16_384, 32_768, 65_536)
-# That a multiprocessor shall have room for, which leaves each thread 128, 85, 64, 42 or 32 registers.
+# Blocks that must fit on a multiprocessor, which leaves each thread 128, 85, 64, 42 or 32 registers.
 THREADS = (512, 768, 1024, 1536, 2048)
 
 
 def shapes() -> list[Shape]:
-    """Blocks, vectors and room for blocks in all combinations, and other chunks with the rest as it is."""
+    """All combinations of block size, vectors and resident blocks, and other chunk sizes with the default of the rest."""
     found = [
         Shape(block, vectors, SHAPE.chunk, threads // block)
         for block in BLOCKS

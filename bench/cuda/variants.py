@@ -1,4 +1,4 @@
-"""The kernels of csrc/cuda built otherwise: without strict arithmetic, without any arithmetic, and in other shapes."""
+"""Variants of the kernels of csrc/cuda: without strict arithmetic, without any arithmetic, and in other shapes."""
 
 import contextlib
 import re
@@ -17,7 +17,7 @@ from fastadam.backends.cuda.source import SHAPE, Shape
 
 WALLS = Path(__file__).parents[1] / "walls.hpp"
 STRICT = re.compile(r"(?<=// cuda/real.hpp\n).*?(?=\n#else\n)", re.DOTALL)
-# In place of csrc/cuda/real.hpp: the compiler may do with these types what its flags allow.
+# In place of csrc/cuda/real.hpp: types whose arithmetic the compiler's flags control.
 PLAIN = """\
 #define FASTADAM_INLINE __device__ __forceinline__
 namespace fastadam {
@@ -46,13 +46,13 @@ def plain_text() -> str:
 
 
 def walls_text() -> str:
-    """The same with the rule of bench/walls.hpp."""
+    """The same with the rules of bench/walls.hpp."""
     rule = re.sub(r"#pragma once|#include .*", "", WALLS.read_text())
     return replaced("#include FASTADAM_EXTRA_RULES", rule, plain_text())
 
 
 class Variant(OnGpu):
-    """AdamW through kernels of its own, launched as fastadam launches its."""
+    """AdamW with its own kernels, launched like fastadam's."""
 
     kind = "wall"
     shape: ClassVar[Shape] = SHAPE
@@ -94,7 +94,7 @@ class Variant(OnGpu):
 
 @contextlib.contextmanager
 def shaped(shape: Shape) -> Iterator[None]:
-    """Tables and launches made within are for kernels of this shape."""
+    """Within this context, tables and launches are for kernels of this shape."""
     launch.SHAPE = shape
     try:
         yield
@@ -103,7 +103,7 @@ def shaped(shape: Shape) -> Iterator[None]:
 
 
 class FastMath(Variant):
-    """What the compiler makes of the formula if it may contract, flush and approximate."""
+    """The same formula, which the compiler may contract, flush and approximate."""
 
     name = "fast-math build"
     options = ("--use_fast_math",)
@@ -126,6 +126,6 @@ class MemoryWall(Variant):
 
 
 def in_shape(shape: Shape) -> type[Variant]:
-    """fastadam's kernels in a shape."""
+    """fastadam's kernels in a given shape."""
     name = ", ".join(f"{field} {value}" for field, value in shape._asdict().items())
     return type("InShape", (Variant,), {"name": name, "kind": "shape", "shape": shape, "answer": staticmethod(cpu_adamw)})

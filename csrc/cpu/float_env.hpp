@@ -1,6 +1,6 @@
-// The kernel's floating-point environment: round to nearest, subnormals kept, no traps, whatever the calling thread has.
-// Another library may have set flush-to-zero (every one built with -ffast-math used to); the caller's settings and its
-// sticky exception flags are put back afterwards.
+// The floating-point environment of the kernels: round to nearest, subnormals kept, no traps, whatever the calling thread uses.
+// Another library may have set flush-to-zero (those built with -ffast-math used to). The caller's settings and sticky exception
+// flags are restored afterwards.
 #pragma once
 
 #if defined(__SSE__) || defined(_M_X64)
@@ -17,7 +17,7 @@ class DefaultFloatEnv {
   DefaultFloatEnv& operator=(const DefaultFloatEnv&) = delete;
 
 #if defined(__SSE__) || defined(_M_X64)
-  // fesetenv would do, but also reloads the x87 unit, which costs more than a small tensor's step.
+  // fesetenv would also work, but it reloads the x87 unit, which takes longer than the step of a small tensor.
   DefaultFloatEnv() : saved_(_mm_getcsr()) { _mm_setcsr(0x1F80); }
   ~DefaultFloatEnv() { _mm_setcsr(saved_); }
 

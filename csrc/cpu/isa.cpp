@@ -65,8 +65,8 @@ void set_isa(const std::string& name) {
     if (name == isa.name) return active().store(&isa);
     choices += std::string(choices.empty() ? "'" : ", '") + isa.name + "'";
   }
-  throw std::invalid_argument("FASTADAM_ISA: '" + name +
-                              "' is not an instruction set that this build has and this CPU supports; available: " + choices +
+  throw std::invalid_argument("FASTADAM_ISA is '" + name +
+                              "'; expected an instruction set of this build that this CPU supports: " + choices +
                               "; unset FASTADAM_ISA to use the best one");
 }
 

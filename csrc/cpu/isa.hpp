@@ -1,4 +1,4 @@
-// Which instruction set runs: the best compiled one that this CPU and operating system support, unless another is forced.
+// The active instruction set: the best one of this build that the CPU and operating system support, unless another is forced.
 #pragma once
 
 #include <string>
@@ -8,17 +8,17 @@
 
 namespace fastadam {
 
-// The instruction sets of this build, best first, and those among them that can run here.
+// The instruction sets of this build, best first, and those of them that this machine supports.
 std::vector<std::string> compiled_isas();
 std::vector<std::string> available_isas();
 
-// Its name is valid for ever.
+// The name remains valid forever.
 const char* active_isa();
 
-// Forces one by name; throws std::invalid_argument, with the list of what would work, for any other.
+// Forces an available instruction set by name; throws std::invalid_argument, with the list of these, for any other name.
 void set_isa(const std::string& name);
 
-// Those of the active one.
+// The kernels of the active instruction set.
 const Kernels& active_kernels();
 
 }  // namespace fastadam

@@ -1,8 +1,8 @@
-// The kernels: loops over contiguous spans. CMake compiles this file once per instruction set, with FASTADAM_KERNELS_FUNCTION
-// set to the name of the one function that the object exports.
+// The CPU's kernels, which process contiguous elements. CMake compiles this file once per instruction set, with
+// FASTADAM_KERNELS_FUNCTION set to the name of the one function that the object exports.
 //
 // It may include only the rule headers and kernels.hpp, whose functions all have internal linkage: no standard library, no
-// OpenMP. A shared inline function would be compiled here for AVX-512, and the linker might keep that copy for everyone.
+// OpenMP. A shared inline function would be compiled here for AVX-512, and the linker might keep that copy for all callers.
 #include "kernels.hpp"
 
 #include "../rules/average.hpp"
@@ -19,7 +19,7 @@
 #define FASTADAM_INDEPENDENT __pragma(loop(ivdep))
 #endif
 
-// Starts to load memory that will be read soon, or that may not even exist.
+// Starts to load memory that will be read soon. The address need not be valid.
 #if defined(__GNUC__)
 #define FASTADAM_PREFETCH(address) __builtin_prefetch(address)
 #else
@@ -93,7 +93,7 @@ template <class Number>
 double sum_kernel(const Number* x, int64_t size) {
   Real64 lanes[norm_lanes] = {};
   for (; size >= norm_lanes; size -= norm_lanes, x += norm_lanes) {
-    // Of what comes next, most often: a thread that only reads leaves some of the memory's bandwidth unused otherwise.
+    // Usually the next chunk. Without this, a thread that only reads leaves part of the memory's bandwidth unused.
     for (int j = 0; j < norm_lanes; j += 64 / sizeof(Number)) FASTADAM_PREFETCH(x + norm_chunk + j);
     for (int j = 0; j < norm_lanes; ++j) lanes[j] = lanes[j] + term(x + j);
   }

@@ -12,7 +12,7 @@ namespace {
 
 int64_t chunks(int64_t size) { return (size + norm_chunk - 1) / norm_chunk; }
 
-// The sums of all chunks of all arrays. A chunk is the work of the thread in whose share it begins.
+// The sums of all chunks of all arrays. The thread in whose share a chunk starts computes its sum.
 class ChunkSums final : public Work {
  public:
   ChunkSums(const Kernels& kernels, const std::vector<Array>& arrays, double* sums) : kernels_(kernels), arrays_(arrays) {
@@ -36,7 +36,7 @@ class ChunkSums final : public Work {
 
   const Kernels& kernels_;
   const std::vector<Array>& arrays_;
-  std::vector<double*> sums_;  // where those of each array begin
+  std::vector<double*> sums_;  // the first sum of each array
 };
 
 }  // namespace

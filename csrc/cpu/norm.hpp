@@ -1,4 +1,4 @@
-// The sum of the squares of many arrays' elements, in binary64 and in one order, whatever the threads (rules/norm.hpp).
+// The sum of squares of many arrays, in float64 and in the same order for any number of threads (rules/norm.hpp).
 #pragma once
 
 #include <vector>
@@ -12,10 +12,10 @@ struct Array {
   int64_t size;
 };
 
-// On up to `threads` threads. As for run_on_threads, the calling thread must have the default floating-point environment.
+// Uses up to `threads` threads. As for run_on_threads, the calling thread must have the default floating-point environment.
 double sum_of_squares(const Kernels& kernels, const std::vector<Array>& arrays, int threads);
 
-// The square root of it, in the default floating-point environment, by the kernels of the active instruction set.
+// Its square root, in the default floating-point environment, by the kernels of the active instruction set.
 double global_norm(const std::vector<Array>& arrays, int threads);
 
 }  // namespace fastadam

@@ -16,19 +16,19 @@ namespace {
 
 #if defined(_OPENMP)
 
-// One for each order of magnitude (a power of two) of the size of the work.
+// One for each power of two of the work's size.
 Backoff backoffs[64];
 
-// Runs the work on a team, and returns how much longer that took than doing it all on this thread would have.
+// Runs the work on a team of threads and returns how much longer this took than all of it on this thread would have.
 Backoff::Clock::duration run_on_team(const Work& work, int team) {
   using Clock = Backoff::Clock;
   const auto start = Clock::now();
-  Clock::duration own{};  // what this thread needs for its share
+  Clock::duration own{};  // the time of this thread's share
   int members = 1;
 #pragma omp parallel num_threads(team)
   {
     const DefaultFloatEnv float_env;
-    // Equal shares, cut at whole cache lines so that no two threads write to the same one.
+    // Equal shares of whole cache lines, so that no two threads write to the same line.
     constexpr int64_t line = 64 / sizeof(float);
     const int64_t count = omp_get_num_threads(), member = omp_get_thread_num();
     const int64_t lines = (work.size() + line - 1) / line;

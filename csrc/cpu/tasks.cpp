@@ -32,7 +32,7 @@ class Step final : public Work {
  private:
   void run_item(size_t item, int64_t begin, int64_t end) const override {
     const Task& task = tasks_[item];
-    // Vectors that straddle cache lines cost up to a sixth. NumPy's large arrays all lie 16 bytes after one.
+    // Vectors that straddle cache lines cost up to a sixth. NumPy's large arrays all start 16 bytes after one.
     const auto misaligned =
         static_cast<int64_t>(reinterpret_cast<uintptr_t>(task.buffers.param + begin) / sizeof(float)) % line;
     if (misaligned != 0 && end - begin >= 256 * line) {

@@ -1,4 +1,4 @@
-// The tensors of one step, each with what its kernels need.
+// The tensors of one step, each with the arguments of its kernels.
 #pragma once
 
 #include <vector>
@@ -11,15 +11,15 @@ namespace fastadam {
 // One tensor's part in a step.
 struct Task {
   StepKernels kernels;
-  const Coefficients* transform;  // a GradientTransform; none: gradients are taken as they are
+  const Coefficients* transform;  // a GradientTransform; null: gradients are used as they are
   const Coefficients* rule;
-  const Coefficients* average;  // of ParamAverage; none without `ema`
+  const Coefficients* average;  // a ParamAverage; null without `ema`
   Buffers buffers;
   float* ema;
   int64_t size;
 };
 
-// Does every task on up to `threads` threads. As for run_on_threads, the calling thread must have the default floating-point
+// Runs every task on up to `threads` threads. As for run_on_threads, the calling thread must have the default floating-point
 // environment.
 void run_tasks(const Kernels& kernels, const std::vector<Task>& tasks, int threads);
 

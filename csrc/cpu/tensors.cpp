@@ -47,7 +47,7 @@ void Tensors::set_rules(std::vector<Rule> rules) {
 
 std::optional<double> Tensors::step(const std::vector<std::optional<const float*>>& grads, const StepOptions& options,
                                     int threads) {
-  const DefaultFloatEnv float_env;  // for what this thread runs of the kernels
+  const DefaultFloatEnv float_env;  // for the kernels that this thread runs
   const Kernels& kernels = active_kernels();
   Coefficients transforms[2];  // of groups that minimize and that maximize
   std::vector<Coefficients> coefficients;
@@ -59,13 +59,13 @@ std::optional<double> Tensors::step(const std::vector<std::optional<const float*
     const Rule& rule = rules_[group];
     const int state_count = rule.state_count();
     Task task{kernels.step(rule.info->id, rule.flags), &transforms[rule.maximize], nullptr, nullptr, {}, nullptr, 0};
-    int64_t counted = -1;  // the steps taken before the one that the task's coefficients are for
+    int64_t counted = -1;  // the step count that the task's coefficients are for
     for (const size_t end = i + group_sizes_[group]; i < end; ++i) {
       const Tensor& tensor = tensors_[i];
       if (!grads[i]) continue;
       owned_.expect_apart(*grads[i], tensor.size, {grad_role, i});
       if (steps_[i] < 0 || steps_[i] == std::numeric_limits<int64_t>::max()) throw Refusal("step", {param_role, i});
-      // Neighbours nearly always share their step count; the others get coefficients of their own.
+      // Neighbours nearly always have the same step count and share coefficients.
       if (steps_[i] != counted) {
         counted = steps_[i];
         task.rule = &coefficients.emplace_back(rule.at_step(counted + 1));

@@ -26,15 +26,15 @@ std::atomic<int64_t> elements_per_thread{32768};
 
 #if defined(_OPENMP)
 
-// GNU's OpenMP keeps its worker threads in a pool that a forked child inherits without the threads in it; the child's next
-// parallel region waits for them for ever. The pool may be another library's doing, so every forked child stays serial.
+// GNU's OpenMP keeps its worker threads in a pool. A forked child inherits the pool without the threads, and its next parallel
+// region waits for them forever. Another library may have created the pool, so every forked child stays serial.
 std::atomic<bool> forked{false};
 
 #if defined(FASTADAM_HAS_FORK)
 [[maybe_unused]] const int fork_handler = pthread_atfork(nullptr, nullptr, [] { forked = true; });
 #endif
 
-// What omp_get_max_threads() returns while nobody has limited it.
+// What omp_get_max_threads() returns unless something has limited it.
 int unlimited_threads() {
   static const int threads = [] {
     const char* variable = std::getenv("OMP_NUM_THREADS");
@@ -76,7 +76,7 @@ std::string openmp_runtime() {
 #else
   std::string runtime = "OpenMP " + std::to_string(_OPENMP);
 #if __has_include(<dlfcn.h>)
-  // The library that answers, which need not be the one that was linked: the first loaded of a name serves all.
+  // The library in use, which need not be the one linked against: the first one loaded under a name serves all modules.
   Dl_info library;
   if (dladdr(reinterpret_cast<void*>(omp_get_max_threads), &library) && library.dli_fname) {
     runtime += std::string(", ") + library.dli_fname;

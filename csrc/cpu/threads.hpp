@@ -1,4 +1,4 @@
-// How many threads a step may use: the default, OpenMP's own limit, and what a forked child can do.
+// How many threads a step may use: the default, OpenMP's own limit, and the limit of a forked child.
 #pragma once
 
 #include <cstdint>
@@ -6,18 +6,18 @@
 
 namespace fastadam {
 
-// The process-wide thread count of steps that name none.
+// The default number of threads of the process, for steps that do not specify one.
 void set_default_threads(int threads);
 
-// The number of threads a large step asked for `requested` threads uses (0: the default) when called from this thread:
-// fewer if somebody lowered OpenMP's own limit, as threadpoolctl does, and one in a forked child or a serial build.
+// How many threads a large step uses if it is called from this thread and may use `requested` threads (0: the default). These
+// are fewer if OpenMP's own limit was lowered, as threadpoolctl does, and one in a forked child or a build without OpenMP.
 int effective_threads(int requested);
 
-// The fewest elements worth a thread of their own; a step of less than twice as many is serial.
+// The fewest elements for each thread; a step of less than twice as many is serial.
 int64_t grain();
 void set_grain(int64_t elements);
 
-// Whether a step may go serial because threads did not pay lately; tests of threads turn it off.
+// Whether a step may be serial because threads have not paid off lately. Tests of threads turn this off.
 bool backs_off();
 void set_backs_off(bool enabled);
 

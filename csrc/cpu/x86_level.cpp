@@ -28,7 +28,7 @@ Registers cpuid(uint32_t leaf) {
 #endif
 }
 
-// XCR0: which register files the operating system saves. Only to be read when CPUID says OSXSAVE.
+// XCR0: which register files the operating system saves. It can be read only if CPUID reports OSXSAVE.
 uint64_t saved_registers() {
 #if defined(_MSC_VER)
   return _xgetbv(0);

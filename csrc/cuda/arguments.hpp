@@ -1,5 +1,5 @@
-// The arguments of the CUDA kernels and the tables that they point to. NVRTC reads these structs for the device, a C++ compiler
-// for the host, which tells Python their layout (cuda_structs.cpp): Real and Real64 have one size on both sides.
+// The arguments of the CUDA kernels and the tables that they point to. NVRTC compiles these structs for the device and a C++
+// compiler for the host, which passes their layout to Python (cuda_structs.cpp). Real and Real64 have the same size on both.
 #pragma once
 
 #include "../buffers.hpp"
@@ -14,8 +14,8 @@ using Index = long long;
 
 struct Tensor {
   float* param;
-  const float* grad;             // in a list it is not used
-  float* state[max_states + 1];  // the rule's, and then the average of the parameter
+  const float* grad;             // not used in a list
+  float* state[max_states + 1];  // the rule's, then the average of the parameter
   Index size;
 };
 
@@ -26,17 +26,16 @@ struct Chunk {
 // A list of tensors, in the device's memory.
 struct List {
   const Tensor* tensors;
-  const float* const* grads;  // one for each tensor; none leaves it alone
+  const float* const* grads;  // one for each tensor; null: it is not stepped
   const Chunk* chunks;
   Index chunk_count;
 };
 
-// What happens to the gradients of a group. They are multiplied by the scale of the verdict on their norm, if there is one,
-// instead of that which is given.
+// What happens to the gradients of a group. If there is a verdict on their norm, its scale replaces the given one.
 struct Gradients {
   const NormVerdict* verdict;
   GradientTransform given;
-  Real sign;  // -1 to maximize; `given` has it already
+  Real sign;  // -1 to maximize; `given` includes it
 
   FASTADAM_INLINE bool are_skipped() const { return verdict != nullptr && !verdict->applies; }
   FASTADAM_INLINE GradientTransform transform() const {
@@ -44,7 +43,7 @@ struct Gradients {
   }
 };
 
-// What depends on the number of a step.
+// What depends on the step number.
 template <class Rule>
 struct StepCoefficients {
   ParamAverage average;
@@ -76,16 +75,16 @@ template <class Rule>
 struct AdvanceArguments {
   const NormVerdict* verdict;
   const float* const* grads;
-  const Real64* options;  // the rule's, and then the decay of the average
+  const Real64* options;  // the rule's, then the decay of the average
   Index* steps;
   StepCoefficients<Rule>* coefficients;
   Index count;
 };
 
-// A gradient whose norm is to be found.
+// The size of a gradient and its place in the computation of the norm.
 struct Extent {
   Index size;
-  Index first_chunk;  // its place among the chunks of all gradients
+  Index first_chunk;  // its index among the chunks of all gradients
 };
 
 struct NormArguments {
@@ -93,15 +92,15 @@ struct NormArguments {
   const Extent* extents;
   Index count;  // of gradients, none of which is empty
   Index chunk_count;
-  double* sums;                  // of chunks, with room for those of all levels
-  unsigned long long* finished;  // blocks; 0 between launches
+  double* sums;                  // of chunks, with room for all rounds
+  unsigned long long* finished;  // blocks that have finished; 0 between launches
   StepOptions options;
   NormVerdict* verdict;
-  Index* skips;  // none: not counted
+  Index* skips;  // null: not counted
 };
 
-// Eight-byte words that travel as an argument, so that writing them needs neither memory of the host nor synchronization. One
-// launch writes at most so many: kernel arguments may take 4 KiB.
+// How many eight-byte words one launch can write. They are passed as a kernel argument, which can have 4 KiB, so that writing
+// them needs neither host memory nor synchronization.
 constexpr int most_words = 480;
 
 struct WriteArguments {

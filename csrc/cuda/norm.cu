@@ -1,14 +1,14 @@
-// The CUDA kernel of the global norm: csrc/rules/norm.hpp says in which order squares are summed.
+// The CUDA kernel of the global norm. csrc/rules/norm.hpp defines the order in which squares are added.
 //
-// A warp takes a chunk at a time, a lane of it each thread; any grid will do. The block that finishes last adds up what all
-// have found and leaves the verdict in memory, where the kernels of step.cu read it: the host never waits.
+// Each warp processes one chunk at a time, each of its threads one lane; any grid size works. The last block to finish adds up
+// the sums of all blocks and writes the verdict to memory, where the kernels of step.cu read it. So the host never waits.
 #include "write.hpp"
 
 namespace fastadam {
 namespace {
 
 constexpr int block = FASTADAM_BLOCK;          // threads
-constexpr int teams = block / norm_lanes;      // that take a chunk each
+constexpr int teams = block / norm_lanes;      // each processes one chunk at a time
 constexpr int rows = norm_chunk / norm_lanes;  // of lanes in a chunk
 static_assert(block % norm_lanes == 0);
 
@@ -17,7 +17,7 @@ FASTADAM_INLINE Index chunks(Index size) { return (size + norm_chunk - 1) / norm
 FASTADAM_INLINE Real64 term(const float& x) { return square(Real(x)); }
 FASTADAM_INLINE Real64 term(const volatile double& x) { return Real64(x); }  // another block may have written it
 
-// What a lane of a chunk adds up; `size` is the number of elements from the beginning of the chunk on.
+// The sum of one lane of a chunk; `size` is the number of elements from the start of the chunk on.
 template <class Number>
 FASTADAM_INLINE Real64 sum_of_lane(Number* chunk, Index size, int lane) {
   Real64 sum = Real64(0);
@@ -30,7 +30,7 @@ FASTADAM_INLINE Real64 sum_of_lane(Number* chunk, Index size, int lane) {
   return sum;
 }
 
-// The sum of the team's lanes, which its first thread is given. To be called by all threads of a block.
+// The sum of a team's lanes, returned to its first thread. All threads of a block must call this.
 FASTADAM_INLINE Real64 sum_of_team(Real64 lane_sum) {
   __shared__ double lanes[block];
   const int thread = static_cast<int>(threadIdx.x), lane = thread % norm_lanes;
@@ -44,7 +44,7 @@ FASTADAM_INLINE Real64 sum_of_team(Real64 lane_sum) {
   return sum;
 }
 
-// The gradient that chunk `chunk` of all is in.
+// The index of the gradient that contains chunk `chunk`.
 FASTADAM_INLINE Index gradient_of(const NormArguments& arguments, Index chunk) {
   Index low = 0, high = arguments.count;
   while (high - low > 1) {
@@ -54,7 +54,7 @@ FASTADAM_INLINE Index gradient_of(const NormArguments& arguments, Index chunk) {
   return low;
 }
 
-// Whether this is the last block to come here. What the others wrote before can be read afterwards.
+// Whether this is the last block to call this. If so, it can then read what the others wrote before.
 FASTADAM_INLINE bool is_last(unsigned long long* finished) {
   __shared__ bool last;
   __threadfence();

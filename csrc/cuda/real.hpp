@@ -1,8 +1,8 @@
-// Real and Real64 on CUDA: each operator is one PTX instruction that spells out its rounding.
+// Real and Real64 on CUDA: each operator is one PTX instruction with explicit rounding.
 //
-// A plain float expression would be at the mercy of the compiler's flags, and CuPy appends -ftz=true to whatever the caller
-// passes. An instruction written as mul.rn.f32 keeps subnormals and is never contracted, whatever the flags are. That goes for
-// sign and magnitude too: NVRTC 12.9 makes flushing instructions even of operations on the bits.
+// The result of a plain float expression would depend on the compiler's flags, and CuPy appends -ftz=true to those of the
+// caller. An instruction written as mul.rn.f32 keeps subnormals and is never contracted, whatever the flags. Sign and magnitude
+// need this too: NVRTC 12.9 turns even operations on the bits into instructions that flush.
 #pragma once
 
 #define FASTADAM_INLINE __device__ __forceinline__

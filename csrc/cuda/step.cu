@@ -1,7 +1,7 @@
-// The CUDA kernels of one rule with one combination of its flags: launches and lists of tensors. tensor.hpp has what a block
-// does, and vector.hpp what a memory instruction does. fastadam/backends/cuda/source.py defines the rule, its flags, whether
-// parameters are averaged, and the shape of a block. Nothing here reads a header of CUDA's or uses a feature of it beyond the
-// built-in indices, so that a C++ compiler can run it too (tests/cuda_host.hpp).
+// The CUDA kernels of one rule with one combination of its flags, for one tensor and for lists of tensors. tensor.hpp has the
+// work of a block, vector.hpp the memory accesses. fastadam/backends/cuda/source.py defines the rule, its flags, whether
+// parameters are averaged, and the shape of a block. Nothing here includes a CUDA header or uses more of CUDA than the built-in
+// indices, so that a C++ compiler can compile it too (tests/cuda_host.hpp).
 #include "tensor.hpp"
 #include "write.hpp"
 
@@ -19,7 +19,7 @@ FASTADAM_INLINE void step_listed_chunk(const Step& step, const List& list, const
 
 using namespace fastadam;
 
-// One tensor, all that is known of it an argument.
+// Steps one tensor, which its argument describes completely.
 extern "C" __global__ void FASTADAM_KERNEL_BOUNDS fastadam_step(const __grid_constant__ StepArguments<Rule> arguments) {
   const auto& [tensor, gradients, coefficients] = arguments;
   if (gradients.are_skipped()) return;
@@ -28,7 +28,7 @@ extern "C" __global__ void FASTADAM_KERNEL_BOUNDS fastadam_step(const __grid_con
   for (Index chunk = blockIdx.x; chunk < chunks; chunk += gridDim.x) step_chunk(step, tensor, chunk);
 }
 
-// Tensors that share their step count.
+// Steps tensors that have the same step count.
 extern "C" __global__ void FASTADAM_KERNEL_BOUNDS
 fastadam_step_list(const __grid_constant__ StepListArguments<Rule> arguments) {
   const auto& [list, gradients, coefficients] = arguments;
@@ -37,7 +37,7 @@ fastadam_step_list(const __grid_constant__ StepListArguments<Rule> arguments) {
   for (Index c = blockIdx.x; c < list.chunk_count; c += gridDim.x) step_listed_chunk(step, list, list.chunks[c]);
 }
 
-// Tensors whose coefficients fastadam_advance has left in memory.
+// Steps tensors whose coefficients fastadam_advance has written to memory.
 extern "C" __global__ void FASTADAM_KERNEL_BOUNDS
 fastadam_step_capturable(const __grid_constant__ StepCapturableArguments<Rule> arguments) {
   const auto& [list, gradients, coefficients] = arguments;
@@ -50,7 +50,7 @@ fastadam_step_capturable(const __grid_constant__ StepCapturableArguments<Rule> a
   }
 }
 
-// Advances the step count of each tensor that has a gradient and computes its coefficients, as the host does otherwise.
+// Advances the step count of each tensor that has a gradient and computes its coefficients, which else the host does.
 extern "C" __global__ void FASTADAM_KERNEL_BOUNDS fastadam_advance(const __grid_constant__ AdvanceArguments<Rule> arguments) {
   const auto& [verdict, grads, options, steps, coefficients, count] = arguments;
   if (verdict != nullptr && !verdict->applies) return;

@@ -1,5 +1,5 @@
-// What the CUDA kernels do to a tensor. Work is cut into chunks of FASTADAM_CHUNK elements of one tensor. A block takes a chunk
-// at a time, and any grid will do.
+// The work of the CUDA kernels on one tensor, which is split into chunks of FASTADAM_CHUNK elements. A block processes one
+// chunk at a time; any grid size works.
 #pragma once
 
 #include "../rules/registry.hpp"
@@ -16,14 +16,14 @@ constexpr int rule_states = count_states<Rule>(flags), states = rule_states + av
 constexpr int block = FASTADAM_BLOCK;      // threads
 constexpr int vectors = FASTADAM_VECTORS;  // that a thread loads of each array before it computes
 
-// Enough registers for this many blocks on a multiprocessor at once.
+// Limits registers, so that this many blocks fit on a multiprocessor at once.
 #define FASTADAM_KERNEL_BOUNDS __launch_bounds__(FASTADAM_BLOCK, FASTADAM_RESIDENT)
 
 constexpr Index vectors_per_chunk = FASTADAM_CHUNK / width;
 static_assert(FASTADAM_CHUNK % (width * block * vectors) == 0);
 static_assert(block >= 2 * (width - 1), "a block steps the elements before and after the vectors at once");
 
-// What happens to an element in a step.
+// What a step does to one element.
 struct Step {
   const Rule& rule;
   GradientTransform gradient;
@@ -75,7 +75,7 @@ FASTADAM_INLINE void step_vectors(const Step& step, const Tensor& tensor, Index 
   }
 }
 
-// Vectors begin where the parameter is aligned, after `head` elements; `aligned` says that all arrays are so there.
+// Vectors start after `head` elements, where the parameter is aligned. If `aligned`, so are all other arrays.
 template <bool aligned>
 FASTADAM_INLINE void step_chunk_of_vectors(const Step& step, const Tensor& tensor, Index head, Index count, Index chunk) {
   const Index begin = chunk * vectors_per_chunk + threadIdx.x;

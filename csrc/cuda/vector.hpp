@@ -1,4 +1,4 @@
-// What one memory instruction moves: 16 bytes, if they lie at such a boundary.
+// Loads and stores of 16 bytes, each one memory instruction if the address is aligned to 16 bytes.
 #pragma once
 
 #include "../rules/real.hpp"
@@ -11,7 +11,7 @@ struct alignas(16) Vector {
   float element[width];
 };
 
-// How many floats after a 16-byte boundary `p` lies.
+// How many floats `p` is after a 16-byte boundary.
 FASTADAM_INLINE int misalignment(const float* p) {
   return static_cast<int>(reinterpret_cast<unsigned long long>(p) / sizeof(float) % width);
 }
@@ -29,7 +29,7 @@ FASTADAM_INLINE Vector load(const float* p) {
 
 FASTADAM_INLINE void store_aligned(float* p, const Vector& vector) {
 #if defined(__CUDACC__)
-  // NVRTC splits what is written as an assignment into smaller stores, here and there.
+  // NVRTC splits some assignments into smaller stores.
   asm volatile("st.global.v4.f32 [%0], {%1, %2, %3, %4};"
                :
                : "l"(__cvta_generic_to_global(p)), "f"(vector.element[0]), "f"(vector.element[1]), "f"(vector.element[2]),

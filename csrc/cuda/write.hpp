@@ -1,4 +1,4 @@
-// The kernel that writes tables in the device's memory.
+// The kernel that writes tables to the device's memory.
 #pragma once
 
 #include "arguments.hpp"

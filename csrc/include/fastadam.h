@@ -1,14 +1,13 @@
-/* fastadam's C interface: optimizer steps on raw pointers, without Python or its global lock.
+/* fastadam's C interface: optimizer steps on raw pointers, without Python or its GIL.
  *
  * All functions are members of one table, so that nothing has to be linked. A Python extension gets it from fastadam_import(),
- * which is there if Python.h is included before this header; a program that links the library gets it from
- * fastadam_get_api().
+ * which needs Python.h to be included before this header; a program that links the library gets it from fastadam_get_api().
  *
  * Functions may be called from any number of threads at once, on different arrays. Results are bit for bit those of the Python
- * package. A call that returns FASTADAM_INVALID or FASTADAM_NO_MEMORY has changed nothing.
+ * package. A call that returns FASTADAM_INVALID or FASTADAM_NO_MEMORY changes nothing.
  *
- * Arrays are of IEEE-754 binary32 numbers, aligned to 4 bytes, and may not overlap; one of no elements may be NULL. `threads`
- * is how many threads to use at most; 0 is the process's default, and small arrays use one. */
+ * Arrays have elements of type float32 (IEEE-754 binary32), are aligned to 4 bytes and must not overlap; an empty one may be
+ * NULL. `threads` is the most threads to use; 0 is the process's default, and small arrays use one. */
 #ifndef FASTADAM_H
 #define FASTADAM_H
 
@@ -43,16 +42,16 @@ typedef struct fastadam_option {
 typedef struct fastadam_rule fastadam_rule;
 
 typedef struct fastadam_api {
-  /* Of this table: that of the library, which may be newer than the header. */
+  /* The version of this table, which may be newer than the header. */
   int major, minor;
 
   /* The library's version, e.g. "0.1.0". */
   const char* version;
 
-  /* What was wrong with the last call in this thread that did not return FASTADAM_OK, in English; valid until the next one. */
+  /* What was wrong in the last call of this thread that failed, in English; valid until the next one that fails. */
   const char* (*error)(void);
 
-  /* The name of the instruction set that steps use; valid for ever. */
+  /* The name of the instruction set that steps use; valid forever. */
   const char* (*isa)(void);
 
   /* One step of Adam, AdamW or (with max_exp_avg_sq, else NULL) AMSGrad: fastadam.adam_step of the Python package. `step`
@@ -62,22 +61,22 @@ typedef struct fastadam_api {
 
   /* Since 1.1. */
 
-  /* A rule by its name, "adam", "sgd", ..., with its numbers (all of them) and flags (which else are 0); NULL if they do not
-   * fit. "maximize" is a flag of every rule, "decoupled_weight_decay" of those whose classes in Python have it, and
-   * "initial_accumulator_value" a number of adagrad that may be left out. */
+  /* Makes a rule from its name ("adam", "sgd", ...), all of its numbers, and those of its flags that are not 0. Returns NULL if
+   * they are invalid. "maximize" is a flag of every rule, "decoupled_weight_decay" of those whose Python classes have it;
+   * "initial_accumulator_value" is a number of adagrad that may be left out. */
   fastadam_rule* (*rule_new)(const char* name, const fastadam_option* options, int count);
 
-  /* Gives an option another value, between the steps that use the rule. */
+  /* Changes an option, between steps that use the rule. */
   int (*rule_set)(fastadam_rule* rule, const char* option, double value);
 
   void (*rule_free)(fastadam_rule* rule);
 
-  /* How many arrays of state a parameter has: 0 to 4. */
+  /* How many state arrays a parameter has: 0 to 4. */
   int (*rule_state_count)(const fastadam_rule* rule);
 
-  /* One step of a rule, as adam_step. `states` has rule_state_count(rule) arrays, in the order of the optimizer's state in
-   * Python, which start as rule_init_states leaves them: zeros, for all but adagrad with an initial_accumulator_value. Threads
-   * may share a rule. */
+  /* One step of a rule, otherwise as adam_step. `states` has rule_state_count(rule) arrays in the order of the optimizer's
+   * state in Python. rule_init_states initializes them: with zeros, except for adagrad with an initial_accumulator_value.
+   * Threads may share a rule. */
   int (*rule_step)(const fastadam_rule* rule, float* param, const float* grad, float* const* states, int64_t size, int64_t step,
                    int threads);
 
@@ -86,21 +85,21 @@ typedef struct fastadam_api {
 
   /* Since 1.2. */
 
-  /* Fills a parameter's states with what they begin with. `param` is read only by rules that keep a copy of the parameter. */
+  /* Fills a parameter's states with their initial values. `param` is read only by rules that keep a copy of the parameter. */
   int (*rule_init_states)(const fastadam_rule* rule, const float* param, float* const* states, int64_t size);
 } fastadam_api;
 
 #ifdef Py_PYTHON_H
 
-/* The table, from the Python package, which is imported. To be called once, with the global lock held; returns NULL and sets an
- * ImportError if there is none, or none that serves what was compiled with this header. */
+/* Imports the Python package and returns its table. Call it once, with the GIL held. If the package is missing, or its version
+ * of the table does not match this header, it returns NULL and sets an ImportError. */
 static inline const fastadam_api* fastadam_import(void) {
   const fastadam_api* api = (const fastadam_api*)PyCapsule_Import("fastadam.c_api", 0);
   if (!api) return NULL;
   if (api->major == FASTADAM_API_MAJOR && api->minor >= FASTADAM_API_MINOR) return api;
   PyErr_Format(PyExc_ImportError,
-               "fastadam %s has version %d.%d of its C interface; this module was compiled for %d.%d and takes that or a later "
-               "minor version; install a fastadam that has it, or compile this module anew",
+               "fastadam %s has version %d.%d of its C interface; this module was compiled for %d.%d and needs that or a later "
+               "minor version; install a fastadam that has it, or recompile this module",
                api->version, api->major, api->minor, FASTADAM_API_MAJOR, FASTADAM_API_MINOR);
   return NULL;
 }

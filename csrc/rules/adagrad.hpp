@@ -1,4 +1,4 @@
-// AdaGrad (Duchi, Hazan & Singer, 2011), diagonal form, with the decay of the learning rate that PyTorch has.
+// AdaGrad (Duchi, Hazan & Singer, 2011), diagonal form, with PyTorch's learning rate decay.
 #pragma once
 
 #include "description.hpp"

@@ -1,4 +1,4 @@
-// The exponential moving average of a parameter, bias-corrected (Kingma & Ba, 2015, section 7.2), taken after its step.
+// The exponential moving average of a parameter, bias-corrected (Kingma & Ba, 2015, section 7.2), updated after its step.
 #pragma once
 
 #include "power.hpp"

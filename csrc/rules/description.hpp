@@ -1,5 +1,5 @@
-// What a rule says of itself beside its arithmetic: the options it takes and the states it keeps. Plain data, which the host
-// reads at run time; no code that another file could share.
+// How a rule declares its options and its states. Plain data, which the host reads at run time, and no code that another file
+// could share.
 #pragma once
 
 namespace fastadam {
@@ -15,26 +15,26 @@ enum class Range {
 struct OptionInfo {
   const char* name;
   Range range;
-  bool optional = false;  // 0 where it is not given; every flag is
+  bool optional = false;  // 0 if left out; every flag is optional
 
   constexpr bool may_be_missing() const { return optional || range == Range::flag; }
 };
 
 struct StateInfo {
   const char* name;
-  unsigned flags = 0;  // it is kept if the rule has all of these flags
+  unsigned flags = 0;  // the rule has this state if all of these flags are set
   enum Start { zero, option, param } start = zero;
-  int start_option = 0;  // whose value it starts with, for Start::option
+  int start_option = 0;  // the option whose value it starts with, for Start::option
 };
 
 namespace {
 
-// For flags_of: a flag that a rule has on a condition.
+// For flags_of: a flag that is set on a condition.
 constexpr unsigned when(bool condition, unsigned flag) { return condition ? flag : 0; }
 
 constexpr bool is_kept(const StateInfo& state, unsigned flags) { return (flags & state.flags) == state.flags; }
 
-// How many states a rule keeps with these flags.
+// How many states a rule has with these flags.
 template <class Rule>
 constexpr int count_states(unsigned flags) {
   int count = 0;

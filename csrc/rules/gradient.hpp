@@ -9,7 +9,7 @@ namespace {
 
 struct GradientTransform {
   Real scale;  // grad_scale, times the factor that clips by global norm; negated to maximize
-  Real limit;  // largest magnitude; infinity: any
+  Real limit;  // largest magnitude; infinity: no limit
 
   // NaN stays NaN.
   FASTADAM_INLINE Real apply(Real g) const {
@@ -19,7 +19,7 @@ struct GradientTransform {
   }
 };
 
-// `scale` is that of the step. To maximize is to take the other sign, which gives the bits of a negated gradient.
+// `scale` is that of the step. To maximize, its sign is changed, which gives the bits of a negated gradient.
 FASTADAM_INLINE GradientTransform transform_of(const StepOptions& options, Real scale, bool maximize) {
   return {maximize ? -scale : scale, Real(Real64(options.clip_value))};
 }

@@ -1,4 +1,4 @@
-// NAdam (Dozat, 2016), with the schedule of the momentum and the decoupled weight decay that PyTorch has.
+// NAdam (Dozat, 2016), with PyTorch's momentum schedule and decoupled weight decay.
 #pragma once
 
 #include "description.hpp"
@@ -40,7 +40,7 @@ struct NAdam {
     const Real64 log_of_096 = Real64(-0.040821994520255166);
     const Real64 q = exponential_of_negative(option[momentum_decay] * log_of_096);
     const Real64 mu = momentum(rule.b1, power(q, t)), next = momentum(rule.b1, power(q, t + 1));
-    // The product of all so far. Once it is below half an ulp of 1, it and what would follow no longer matter.
+    // The product of the momenta so far. Once it is below half an ulp of 1, neither it nor further factors matter.
     Real64 product = Real64(1), decay = Real64(1);
     for (long long i = 1; i <= t && Real64(5e-20) < product; ++i) {
       decay = decay * q;

@@ -1,8 +1,8 @@
-// The global norm of gradients: a sum of squares in binary64, in an order that no machine changes.
+// The global norm of gradients: a sum of squares in float64, in the same order on every machine.
 //
 // Each tensor is cut into chunks of `norm_chunk` elements. In a chunk, lane j of `norm_lanes` adds up the squares of elements
 // j, j + norm_lanes, ... in this order, and the lanes are added in halves (sum_lanes). The chunks' sums, those of all tensors
-// laid end to end, are added up in chunks in the same way until one is left. A square of a binary32 is exact in binary64.
+// laid end to end, are added up in chunks in the same way until one is left. The square of a float32 is exact in float64.
 #pragma once
 
 #include "../step_options.hpp"
@@ -23,10 +23,10 @@ FASTADAM_INLINE Real64 sum_lanes(Real64* lanes) {
   return lanes[0];
 }
 
-// What a step makes of the sum of squares.
+// What a step derives from the sum of squares.
 struct NormVerdict {
   Real64 norm;   // of the gradients times grad_scale
-  Real scale;    // what gradients are to be multiplied by
+  Real scale;    // the factor for the gradients
   bool applies;  // false: the step is skipped
 };
 

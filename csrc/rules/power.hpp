@@ -1,5 +1,5 @@
 // Powers in float64 by IEEE operations in a fixed order, so that every platform and device gives the same bits, which the
-// pow() and exp() of different C libraries do not promise.
+// pow() and exp() of C libraries do not guarantee.
 #pragma once
 
 #include "real.hpp"

@@ -3,10 +3,10 @@
 //
 // A rule is written once in these terms and compiled by every backend. Each operator is one IEEE-754 operation, rounded once
 // to nearest. In C++ the types are plain `float` and `double`, given that the compiler is told not to contract (see
-// CMakeLists.txt); on CUDA they wrap instructions that say so themselves.
+// CMakeLists.txt); on CUDA they wrap instructions with explicit rounding.
 //
-// Everything here and in the rule headers lives in an unnamed namespace on purpose. Each instruction-set tier compiles its
-// own copy, and a function with external linkage would let the linker keep, say, the AVX-512 copy for all of them.
+// Everything here and in the rule headers lives in an unnamed namespace on purpose. Each instruction set has its own
+// copy, and with external linkage the linker might keep, say, the AVX-512 copy for all of them.
 #pragma once
 
 #if defined(__CUDACC__)
@@ -53,7 +53,7 @@ FASTADAM_INLINE Real flush_subnormal(Real x) {
   return absolute(x) < Real(min_normal) ? Real(0) : x;
 }
 
-// The larger of two; a NaN on either side is returned, as numpy.maximum does; of two equals the first.
+// The larger of two; NaN if either is NaN, as numpy.maximum; the first of two equals.
 FASTADAM_INLINE Real maximum(Real a, Real b) {
   const Real larger = a >= b ? a : b;
   return a != a ? a : larger;

@@ -1,4 +1,4 @@
-// The list of update rules. Adding one is a header beside this file, its #include and its line in FASTADAM_RULES.
+// The list of update rules. To add one, write a header beside this file, #include it and add it to FASTADAM_RULES.
 #pragma once
 
 #include "adagrad.hpp"

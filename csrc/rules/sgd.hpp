@@ -22,7 +22,7 @@ struct SGD {
            when(option[weight_decay] != 0, coupled);
   }
 
-  // What is wrong with options that do not go together, each of which is good.
+  // What is wrong with a combination of options that are valid by themselves, or nullptr.
   static constexpr const char* conflict(const double* option) {
     const bool fits = option[with_nesterov] == 0 || (option[momentum] != 0 && option[dampening] == 0);
     return fits ? nullptr : "nesterov is 1; expected a momentum above 0 and no dampening";

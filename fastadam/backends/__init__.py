@@ -1,4 +1,5 @@
-"""What steps arrays, by where they live: the CPU's memory or a GPU's.
+"""The backends, which step arrays on the CPU or on a GPU.
 
-``protocol.py`` says what a backend offers and ``dispatch.py`` picks one. Nothing here knows an optimizer or a hyperparameter.
+``protocol.py`` defines their interface and ``dispatch.py`` chooses one. Nothing here depends on a particular optimizer or
+hyperparameter.
 """

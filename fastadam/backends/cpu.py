@@ -1,4 +1,4 @@
-"""The CPU backend: NumPy arrays, and what shares memory with them by DLPack, stepped by the native module."""
+"""The CPU backend: steps NumPy arrays, and others that export their memory by DLPack, with the native module."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,8 +30,8 @@ def tensors(
 def full_like(param: Any, values: Sequence[float | None]) -> list[NDArray[np.float32]]:
     """See :class:`fastadam.backends.protocol.Backend`.
 
-    Each array lies relative to cache lines as the parameter does, so that a kernel which starts at a cache line of one does
-    so for all.
+    Each array has the parameter's offset from a cache line, so that a kernel that starts at a cache line of one array does so
+    for all.
     """
     if not isinstance(param, np.ndarray):
         try:
@@ -41,9 +41,9 @@ def full_like(param: Any, values: Sequence[float | None]) -> list[NDArray[np.flo
     if not param.flags.c_contiguous:
         return []
     size = param.size + CACHE_LINE - 1
-    rooms = [np.full(size, value, np.float32) if value else np.zeros(size, np.float32) for value in values]
-    starts = [(param.ctypes.data - room.ctypes.data) // 4 % CACHE_LINE for room in rooms]
-    arrays = [room[start : start + param.size].reshape(param.shape) for room, start in zip(rooms, starts, strict=True)]
+    buffers = [np.full(size, value, np.float32) if value else np.zeros(size, np.float32) for value in values]
+    starts = [(param.ctypes.data - buffer.ctypes.data) // 4 % CACHE_LINE for buffer in buffers]
+    arrays = [buffer[start : start + param.size].reshape(param.shape) for buffer, start in zip(buffers, starts, strict=True)]
     for array, value in zip(arrays, values, strict=True):
         if value is None:
             array[...] = param
@@ -63,11 +63,11 @@ def pack(arrays: Sequence[Any]) -> NDArray[np.float32]:
             raise Refused("export", place, place, str(error)) from error
         if members[-1].dtype != np.float32:
             raise Refused("dtype", place, place, "")
-    # NumPy advises the system to use huge pages for what is large.
+    # NumPy advises the system to use huge pages for large arrays.
     size = sum(member.size for member in members)
-    room = np.empty(size + CACHE_LINE - 1, np.float32)
-    start = -room.ctypes.data // 4 % CACHE_LINE
-    return np.concatenate(members, out=room[start : start + size])
+    buffer = np.empty(size + CACHE_LINE - 1, np.float32)
+    start = -buffer.ctypes.data // 4 % CACHE_LINE
+    return np.concatenate(members, out=buffer[start : start + size])
 
 
 def compile(tensors: Any) -> None:

@@ -1,11 +1,11 @@
-"""Where an array lives: in the CPU's memory or on a GPU."""
+"""Where an array is: in the CPU's memory or on a GPU."""
 
 import sys
 from typing import Any
 
 import numpy as np
 
-_DLPACK_CUDA = (2, 13)  # DLPack's device types of CUDA: its own memory, and managed memory
+_DLPACK_CUDA = (2, 13)  # DLPack's device types for CUDA: device memory and managed memory
 
 
 def is_array(array: Any) -> bool:
@@ -14,7 +14,7 @@ def is_array(array: Any) -> bool:
 
 
 def is_on_gpu(array: Any) -> bool:
-    """Whether `array` is an array on a GPU, of whatever library."""
+    """Whether `array` is an array on a GPU, of any library."""
     if isinstance(array, np.ndarray):
         return False
     cupy = sys.modules.get("cupy")

@@ -1,4 +1,4 @@
-"""Which backend serves an array: the CPU's, or that of CUDA for arrays on a GPU."""
+"""Chooses the backend for an array: CUDA's for arrays on a GPU, else the CPU's."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def backend_of(array: Any) -> "Backend":
-    """The backend for parameters like `array`; for what is no array the CPU's, which will say so."""
+    """The backend for parameters like `array`. For anything but an array it is the CPU's, which raises the error."""
     if is_on_gpu(array):
-        from fastadam.backends.cuda import functions as cuda  # which few programs need
+        from fastadam.backends.cuda import functions as cuda  # only if needed: few programs use it
 
         return cuda
     return cpu

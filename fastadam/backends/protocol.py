@@ -1,4 +1,4 @@
-"""What a backend offers: cpu.py and cuda/functions.py are the ones there are."""
+"""The interface of a backend, which cpu.py and cuda/functions.py implement."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -14,24 +14,24 @@ class Tensors(Protocol):
 
     @property
     def device(self) -> int | None:
-        """The GPU that all arrays are on; None: they are in the CPU's memory."""
+        """The GPU that all arrays are on; None for the CPU."""
 
     @property
     def steps(self) -> Any:
-        """How many steps each tensor has taken: one-dimensional int64, which may be written to."""
+        """The step count of each tensor: a one-dimensional int64 array, which may be written to."""
 
     @property
     def skips(self) -> Any:
-        """How many steps `skip_nonfinite` left out: int64, of one element."""
+        """How many steps `skip_nonfinite` has skipped: an int64 array of one element."""
 
     def set_rules(self, rules: Sequence[Rule]) -> None:
-        """Step by these from now on, a rule for each group; or raise an error and change nothing."""
+        """Set the rule of each group for the following steps, or raise an error and change nothing."""
 
     def step(self, grads: Sequence[Any], options: StepOptions, threads: int) -> Any:
         """Step every tensor that has a gradient and add one to its step count, or raise :class:`Refused` and change nothing.
 
-        A gradient that is None leaves its tensor alone. Returns the norm, float64, if the options want it (on a device as an
-        array there), else None.
+        A tensor whose gradient is None is not stepped. Returns the norm in float64 (on a GPU an array there) if the options ask
+        for it, else None.
         """
 
 
@@ -47,24 +47,24 @@ class Backend(Protocol):
         steps: Sequence[int],
         capturable: bool = False,
     ) -> Tensors:
-        """`group_sizes` are how many tensors, in their order, each group has; `steps` how many steps each has taken."""
+        """`group_sizes` has the number of tensors in each group, in order; `steps` has the step count of each tensor."""
         ...
 
     def full_like(self, param: Any, values: Sequence[float | None]) -> list[Any]:
-        """An array like `param` for each value, full of it, or for None a copy; none if :meth:`tensors` refuses `param`."""
+        """For each value an array like `param` filled with it, for None a copy; none if :meth:`tensors` refuses `param`."""
         ...
 
     def compile(self, tensors: Tensors) -> None:
-        """Compile what a step needs now, if it is compiled at run time."""
+        """Compile the kernels of a step now, if they are compiled at run time."""
 
     def global_norm(self, grads: Sequence[Any], threads: int) -> Any:
-        """The Euclidean norm of all gradients that are not None, float64; on a device as an array there."""
+        """The Euclidean norm of all gradients that are not None, in float64; on a GPU an array there."""
 
     def pack(self, arrays: Sequence[Any], /) -> Any:
-        """A one-dimensional copy of all elements of float32 arrays, aligned to 64 bytes; or Refused."""
+        """A one-dimensional copy of all elements of float32 arrays, aligned to 64 bytes. Raises Refused."""
 
     def to_host(self, array: Any) -> Any:
-        """A NumPy array with the values of `array`, which may be its own memory."""
+        """A NumPy array with the values of `array`, possibly sharing its memory."""
 
     def assign(self, array: Any, values: Any) -> None:
         """Copy the values of a NumPy array of the same shape and dtype into `array`."""

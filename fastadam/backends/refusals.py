@@ -1,4 +1,4 @@
-"""Words for a backend's refusals: which array, what was found, what was expected, what to do."""
+"""Error messages for a backend's refusals: which array, what was found, what was expected, what to do."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,17 +26,17 @@ def explain(refused: Refused, lookup: Lookup) -> Exception:
         case "type":
             return TypeError(
                 f"{name} is a {type(array).__name__}; expected a {library}.ndarray of dtype float32, which is used in place, "
-                f"or what exports its memory by DLPack; make one with {library}.asarray(..., dtype=numpy.float32)"
+                f"or an array that exports its memory by DLPack; make one with {library}.asarray(..., dtype=numpy.float32)"
             )
         case "export":
             return TypeError(
                 f"{name} is a {type(array).__name__} whose memory cannot be used in place: {detail}; expected a "
-                f"{library}.ndarray of dtype float32, or what exports its memory"
+                f"{library}.ndarray of dtype float32, or an array that exports its memory"
             )
         case "device":
             return ValueError(
                 f"{name} is {place_of(array)}, but {other_name} is {place_of(other)}; expected all arrays of an optimizer "
-                "in one place; copy it there with cupy.asarray or cupy.asnumpy"
+                "on one device; copy it there with cupy.asarray or cupy.asnumpy"
             )
         case "dtype":
             dtype = _trait(array, "dtype")
@@ -70,7 +70,7 @@ def explain(refused: Refused, lookup: Lookup) -> Exception:
 
 
 def _trait(array: Any, name: str) -> Any:
-    """An attribute of an array, or what its ``__cuda_array_interface__`` says, which may be all that it has."""
+    """An attribute of an array, or of its ``__cuda_array_interface__``, which may be all that it has."""
     if hasattr(array, name):
         return getattr(array, name)
     interface = getattr(array, "__cuda_array_interface__", {})

@@ -1,4 +1,4 @@
-"""The role of an array in a tensor's step: how a refusal says which array it means."""
+"""The roles of arrays in a tensor's step, by which a refusal identifies an array."""
 
 from typing import TypeAlias
 

@@ -1,5 +1,5 @@
 """The command line, ``python -m fastadam``: its parser, and a module for each command.
 
-A command has `run`, which returns what JSON can hold, and `text`, which words that. Only results go to the standard output;
-progress goes to the standard error.
+A command has `run`, which returns its results as values that JSON can hold, and `text`, which formats them. Only results go to
+the standard output; progress goes to the standard error.
 """

@@ -1,4 +1,4 @@
-"""What the command line takes: each function reads a word, or says what it found and what was expected."""
+"""The types of command line arguments: each function parses one, or says what it found and what it expected."""
 
 import argparse
 import math
@@ -58,7 +58,7 @@ def optimizer(text: str) -> str:
 
 
 def _one_of(text: str, names: Iterable[str]) -> str:
-    """The name, whose case does not matter."""
+    """The matching name; case does not matter."""
     found = {name.lower(): name for name in names}
     if text.lower() not in found:
         raise argparse.ArgumentTypeError(f"found {text!r}; expected one of {', '.join(found.values())}")
@@ -66,7 +66,7 @@ def _one_of(text: str, names: Iterable[str]) -> str:
 
 
 def rate(text: str) -> tuple[str | None, float]:
-    """A learning rate, and whose it is."""
+    """A learning rate, and the name of the optimizer that it is for, if any."""
     name, equals, number = text.rpartition("=")
     if not 0 < (lr := _number(number)) < math.inf:
         raise argparse.ArgumentTypeError(f"found {text!r}; expected a number above 0, or a name and one, such as Adam=0.1")

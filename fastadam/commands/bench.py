@@ -1,4 +1,4 @@
-"""``python -m fastadam bench``: how fast AdamW is on this machine, beside NumPy and beside its memory."""
+"""``python -m fastadam bench``: the speed of AdamW on this machine, compared with NumPy and with the memory."""
 
 import argparse
 import concurrent.futures
@@ -13,8 +13,8 @@ from fastadam.commands.timing import Step, interleave
 from fastadam.commands.wall import BYTES_PER_ELEMENT, memory_wall
 
 LARGE = 30_000_000  # elements, beyond the caches
-LARGE_SHARE = 6  # how many times the time of another case it gets: its steps take long, and few samples are no median
-BYTES_NEEDED = 40  # an element: parameter, gradient, moments, what is checked, and what NumPy's expression makes
+LARGE_SHARE = 6  # its time relative to other cases: its steps take long, and a median needs samples
+BYTES_NEEDED = 40  # per element: parameter, gradient, moments, the check, temporaries of NumPy's expression
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def measure(case: Case, threads: int, seconds: float, with_wall: bool) -> dict[s
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
         steps: dict[str, Step] = {"fastadam": functools.partial(case.step, threads), "numpy": case.step_of_numpy}
         if with_wall:
-            # Next to fastadam, so that the ratio that has to be exact is taken over the shortest time.
+            # Next to fastadam: the less time between two samples, the more exact their ratio.
             steps = {"wall": memory_wall(case.arrays[0], pool, threads), **steps}
         times = interleave(steps, seconds)
     taken = times.median("fastadam")
@@ -74,7 +74,7 @@ def text(result: dict[str, Any]) -> str:
 
 
 def free_memory() -> int:
-    """Bytes that can be taken without making the machine swap, for all that the system says; else plenty."""
+    """Bytes that can be allocated without swapping, as far as the system says; else enough for every case."""
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):  # no sysconf, or none of this name
@@ -82,12 +82,12 @@ def free_memory() -> int:
 
 
 def _expect_possible(all_threads: list[int]) -> None:
-    """Leave the program if OpenMP would not use as many threads as asked for, and the table would not be true."""
+    """Exit if OpenMP would use fewer threads than requested, since the table would be wrong."""
     before = fastadam.get_num_threads()
     for threads in all_threads:
         fastadam.set_num_threads(threads)
         if (possible := fastadam.get_num_threads()) != threads:
-            raise SystemExit(f"--threads is {threads}; expected at most {possible}, to which OpenMP is limited here")
+            raise SystemExit(f"--threads is {threads}; expected at most {possible}, the limit of OpenMP here")
     fastadam.set_num_threads(before)
 
 

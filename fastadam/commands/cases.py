@@ -1,4 +1,4 @@
-"""What ``python -m fastadam bench`` steps: AdamW on one flat buffer, or on many small tensors."""
+"""The cases of ``python -m fastadam bench``: AdamW on one flat buffer, or on many small tensors."""
 
 import math
 from typing import Any
@@ -29,7 +29,7 @@ class Case:
         self._optimizer = fastadam.AdamW(passed, lr=LR, betas=BETAS, eps=EPS, weight_decay=WEIGHT_DECAY)
         states: Any = [self._optimizer.state] if tensors == 1 else self._optimizer.state
         each = zip([flat] if tensors == 1 else params, [flat_grad] if tensors == 1 else grads, states, strict=True)
-        # Parameter, gradient and moments of each tensor: what everybody who is measured works on.
+        # Parameter, gradient and moments of each tensor, which fastadam, NumPy and the memory wall share.
         self.arrays: list[list[Array]] = [[p, g, state["exp_avg"], state["exp_avg_sq"]] for p, g, state in each]
 
     def step(self, threads: int) -> None:
@@ -37,8 +37,8 @@ class Case:
         self._optimizer.step(self._grads, num_threads=threads)
 
     def step_of_numpy(self) -> None:
-        """What one writes without a library: in-place operators where they are natural, and temporary arrays elsewhere."""
-        t = self._optimizer.step_count + 1  # which stands still meanwhile; the time does not depend on it
+        """AdamW as written without a library: in-place operators where they are natural, temporary arrays elsewhere."""
+        t = self._optimizer.step_count + 1  # does not advance here; the time does not depend on it
         (b1, b2), root = BETAS, math.sqrt(1 - BETAS[1] ** t)
         step_size, eps = LR * root / (1 - b1**t), EPS * root
         for p, g, m, v in self.arrays:
@@ -50,7 +50,7 @@ class Case:
             p -= step_size * m / (np.sqrt(v) + eps)
 
     def check(self, threads: int) -> None:
-        """Take the first steps, and leave the program if they are not, bit for bit, what the reference says."""
+        """Take the first steps, and exit if they differ from the reference in a bit."""
         expected = [TILE.copy(), TILE, np.zeros_like(TILE), np.zeros_like(TILE)]
         for t in range(1, STEPS_CHECKED + 1):
             self.step(threads)

@@ -17,11 +17,11 @@ from fastadam.commands.text import duration, progress, three_digits
 POINTS, TEST_POINTS, HIDDEN = 1000, 1000, 128
 STEPS, REPORTS, LEARNING_RATE = 2000, 8, 1e-2
 SEED = 0
-COLUMNS, ROWS, EDGE = 56, 22, 1.1  # of the picture: characters, and the length from its middle to its edge
+COLUMNS, ROWS, EDGE = 56, 22, 1.1  # of the picture: its size in characters, and the distance from its center to its edge
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Train two networks that start as equals, one step each in turn."""
+    """Train two identical networks, a step of each in turn."""
     rng = np.random.default_rng(SEED)
     (points, labels), (test_points, test_labels) = spirals(POINTS, rng), spirals(TEST_POINTS, rng)
     networks = [Network(HIDDEN, np.random.default_rng(SEED)) for _ in range(2)]
@@ -58,16 +58,16 @@ def text(result: dict[str, Any]) -> str:
     kernel, specification = result["seconds_per_step"], result["seconds_per_step_of_reference"]
     return "\n".join(
         [
-            f"accuracy    {result['accuracy']:.1%} of {result['test_points']:,} points that it has not seen",
+            f"accuracy    {result['accuracy']:.1%} of {result['test_points']:,} unseen points",
             f"a step      {duration(kernel)}; {duration(specification)} with fastadam.reference, which is NumPy: "
             f"{three_digits(specification / kernel)} times as long",
-            f"parameters  {result['parameters']:,}, all of the same bits in both after {result['steps']:,} steps",
+            f"parameters  {result['parameters']:,}, bit for bit the same with both after {result['steps']:,} steps",
         ]
     )
 
 
 def reference_step(params: Array) -> Callable[[Array], None]:
-    """The same as an optimizer's `step`, by the specification."""
+    """Like an optimizer's `step`, but with the reference."""
     moments = np.zeros_like(params), np.zeros_like(params)
     steps_taken = 0
 
@@ -80,7 +80,7 @@ def reference_step(params: Array) -> Callable[[Array], None]:
 
 
 def picture(network: Network) -> str:
-    """The unit circle, each part of it marked as the spiral that the network says it is of."""
+    """The unit circle as characters: which spiral the network assigns each point to."""
     x, y = np.meshgrid(np.linspace(-EDGE, EDGE, COLUMNS), np.linspace(EDGE, -EDGE, ROWS))
     second = network.logits(np.stack([x, y], axis=-1).reshape(-1, 2).astype(np.float32)).reshape(x.shape) > 0
     marks = np.where(np.hypot(x, y) > EDGE, " ", np.where(second, "#", "."))

@@ -1,4 +1,4 @@
-"""``python -m fastadam info``: what this build is, and what it uses on this machine."""
+"""``python -m fastadam info``: this build, and what it uses on this machine."""
 
 import argparse
 from typing import Any
@@ -7,7 +7,7 @@ import fastadam
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The facts; no OpenMP is None."""
+    """The facts; `openmp` is None if there is none."""
     build = fastadam.build_info()
     return build | {
         "openmp": None if build["openmp"] == "none" else build["openmp"],

@@ -1,4 +1,4 @@
-"""The network that ``python -m fastadam demo`` trains, and the points that it learns: all of it NumPy."""
+"""The network that ``python -m fastadam demo`` trains, and its training data, in NumPy."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ Labels = NDArray[np.bool_]
 
 
 def spirals(points: int, rng: np.random.Generator) -> tuple[Array, Labels]:
-    """Points of two interleaved spirals within the unit circle, with some noise, and which spiral each is of."""
+    """Points of two interleaved spirals within the unit circle, with some noise, and which spiral each belongs to."""
     labels = np.arange(points) % 2 == 1
     along = np.sqrt(rng.uniform(0.02, 1, points))  # evenly over the length
     angle = 5 * np.pi * along + np.pi * labels
@@ -33,7 +33,7 @@ class Network:
         self.grads, self._grads = fastadam.flatten(arrays)
 
     def logits(self, points: Array) -> Array:
-        """Above 0 where the network says: the second spiral."""
+        """Above 0 where the network predicts the second spiral."""
         return self._forward(points)[1]
 
     def loss(self, points: Array, labels: Labels) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 
 def progress(line: str) -> None:
-    """Show a line at once, but not among the results."""
+    """Show a line at once, on the standard error, apart from the results."""
     print(line, file=sys.stderr, flush=True)
 
 

@@ -1,23 +1,23 @@
-"""Times functions side by side: one sample of each, round after round, so that a slow moment of the machine hits them all."""
+"""Times functions by interleaved samples: one of each per round, so that a slow moment of the machine affects all of them."""
 
 import math
 import statistics
 from collections.abc import Callable, Mapping
 from time import perf_counter
 
-SAMPLE_SECONDS = 2e-3  # what a sample takes at least, so that the clock does not matter
+SAMPLE_SECONDS = 2e-3  # the shortest sample, so that the clock's resolution does not matter
 FEWEST_ROUNDS = 3
 Step = Callable[[], object]
 
 
 class Times:
-    """The samples of some functions: seconds of one call, a sample of each function in each round."""
+    """Samples of some functions, in seconds per call: one of each function in each round."""
 
     def __init__(self, samples: Mapping[str, list[float]]) -> None:
         self._samples = samples
 
     def median(self, name: str) -> float:
-        """Seconds that a call takes."""
+        """Seconds per call."""
         return statistics.median(self._samples[name])
 
     def ratio(self, name: str, to: str) -> float:
@@ -32,7 +32,7 @@ def interleave(steps: Mapping[str, Step], seconds: float) -> Times:
     end, rounds = perf_counter() + seconds, 0
     while rounds < FEWEST_ROUNDS or perf_counter() < end:
         rounds += 1
-        # Backwards every other time, since what a sample takes depends on who was before it.
+        # In reverse order every other round, since the time of a sample depends on the one before it.
         for name in list(steps)[:: 1 if rounds % 2 else -1]:
             step = steps[name]
             _time(step, calls[name] // 2)  # the others left their own data in the caches and their own threads awake
@@ -41,13 +41,13 @@ def interleave(steps: Mapping[str, Step], seconds: float) -> Times:
 
 
 def _calls(step: Step) -> int:
-    """How many calls make a sample. The first one warms up: memory that was never used, threads that sleep."""
+    """How many calls make a sample. The first call is a warm-up: memory may be unused, and threads may sleep."""
     step()
     return math.ceil(SAMPLE_SECONDS / max(_time(step, 1), 1e-9))
 
 
 def _time(step: Step, calls: int) -> float:
-    """Seconds of one call, from `calls` of them in a row."""
+    """Seconds per call, from `calls` calls in a row."""
     start = perf_counter()
     for _ in range(calls):
         step()

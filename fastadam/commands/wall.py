@@ -1,4 +1,4 @@
-"""The memory wall: how fast this machine can do a step's loads and stores, by what NumPy alone can do."""
+"""The memory wall: how fast NumPy can do a step's loads and stores on this machine."""
 
 import concurrent.futures
 import functools
@@ -13,16 +13,16 @@ BYTES_PER_ELEMENT = 28  # Adam reads parameter, gradient and two moments, and wr
 
 
 def memory_wall(arrays: Sequence[Array], pool: concurrent.futures.Executor, threads: int) -> Callable[[], object]:
-    """A function that reads and writes what a step of Adam does, each of `threads` threads on its own slice.
+    """A function that does the loads and stores of a step of Adam, each of `threads` threads on its own slice.
 
     `arrays` are parameter, gradient and moments. Three passes of NumPy, in place, make the 4 loads and 3 stores of each
-    element: a sum reads two arrays and writes one of them, and two negations read and write one array each. Where the gradient
-    and the second moment are positive, the latter stays so, and no step is slowed by odd values.
+    element: a sum reads two arrays and writes one of them, and two negations read and write one array each. If the gradient
+    and the second moment are positive, the latter stays positive, and no special values slow a step down.
 
-    Beyond the caches this agrees with the kernel that the benchmark of the source tree has for it (bench/walls.hpp), which is
-    one pass through the optimizer's own loop. On the machine of bench/results/, with 3e7 elements, interleaved: on one thread
-    this was at 97 to 100 % of that kernel's speed in eight runs; on two threads, while other programs took a part of the two
-    CPUs, at 96 to 117 %, and at 98 to 102 % by the fastest samples of each. Within the caches it means nothing.
+    On arrays larger than the caches its speed agrees with that of the memory wall in bench/walls.hpp, a kernel that makes one
+    pass, like the optimizer's. On the machine of bench/results/, with 3e7 elements, interleaved: on one thread
+    this was at 97 to 100 % of that kernel's speed in eight runs; on two threads, while other programs used part of the two
+    CPUs, at 96 to 117 %, and at 98 to 102 % by the fastest samples of each. On smaller arrays it means nothing.
     """
     size = arrays[0].size
     ends = [size * k // threads // 16 * 16 for k in range(threads)] + [size]  # 16 floats are a cache line

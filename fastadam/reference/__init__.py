@@ -1,9 +1,10 @@
 r"""The specification: each rule as NumPy expressions, in the order and precision of the numerics contract.
 
-The kernels give the bits of these functions. They are written to be read and are not fast. They check nothing.
+The kernels give the same bits as these functions. The functions are written to be read, are not fast and check nothing.
 
-Scalars that depend on the step alone are float64, rounded once to float32; arrays are float32, and NumPy rounds each
-operation once. All arrays have one shape; all but `grad` are updated in place. States start as zeros, and `step` from 1.
+Scalars that depend only on the step are float64, rounded once to float32; arrays are float32, and NumPy rounds each
+operation once. All arrays have the same shape; all but `grad` are updated in place. States start as zeros, and `step`
+counts from 1.
 """
 
 from fastadam.reference.adagrad import adagrad_step

@@ -6,7 +6,7 @@ from fastadam.reference.scalars import Array, flush_subnormals, power
 
 
 def average_step(ema: Array, param: Array, *, step: int, ema_decay: float) -> None:
-    """After step `step` of `param`: its average over all steps, weighted by powers of `ema_decay`, in place."""
+    """Update `ema` to the average of `param` over all steps up to `step`, weighted by powers of `ema_decay`."""
     with np.errstate(all="ignore"):
         d = float(np.float32(ema_decay))
         share = np.float32((1.0 - d) / (1.0 - power(d, step)))

@@ -40,7 +40,7 @@ def global_norm(grads: Sequence[Array]) -> float:
 
 
 def clipping_scale(norm: float, grad_scale: float = 1.0, max_norm: float = math.inf) -> np.float32:
-    """What gradients of this norm, `grad_scale` included, are multiplied by: `grad_scale`, less if the norm is too large."""
+    """The factor for gradients of this norm, which includes `grad_scale`: `grad_scale`, or less if the norm is too large."""
     with np.errstate(all="ignore"):
         if norm < max_norm or max_norm == math.inf:
             return np.float32(grad_scale)
@@ -48,7 +48,7 @@ def clipping_scale(norm: float, grad_scale: float = 1.0, max_norm: float = math.
 
 
 def transform_gradient(grad: Array, scale: float | np.float32, clip_value: float = math.inf) -> Array:
-    """`scale` times the gradient, and then nothing beyond `clip_value` in magnitude; NaN stays NaN."""
+    """`scale` times the gradient, clipped to a magnitude of `clip_value`; NaN stays NaN."""
     with np.errstate(all="ignore"):
         scaled, limit = np.float32(scale) * grad, np.float32(clip_value)
         transformed: Array = np.where(limit < scaled, limit, np.where(scaled < -limit, -limit, scaled))

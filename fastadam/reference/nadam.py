@@ -29,7 +29,7 @@ def nadam_step(
         # The momentum of step i is mu(i) = beta1 (1 - 0.96^(i momentum_decay) / 2).
         q = exponential_of_negative(momentum_decay * LOG_096)
         mu, following = (float(b1) * (1.0 - 0.5 * power(q, t)) for t in (step, step + 1))
-        # The product of all so far. Once it is below half an ulp of 1, it and what would follow no longer matter.
+        # The product of the momenta so far. Once it is below half an ulp of 1, neither it nor further factors matter.
         product, decay = 1.0, 1.0
         for _ in range(step):
             if product <= 5e-20:

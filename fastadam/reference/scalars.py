@@ -1,4 +1,4 @@
-"""What several rules share: roundings, powers of fixed bits, and the flush of subnormals."""
+"""Functions that several rules share: powers with the same bits everywhere, the flush of subnormals, maximum, sign."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ _MIN_NORMAL = np.finfo(np.float32).smallest_normal
 
 
 def power(base: float, exponent: int) -> float:
-    """``base**exponent`` by repeated squaring: the same bits everywhere, which C libraries' pow() does not promise."""
+    """``base**exponent`` by repeated squaring: the same bits everywhere, which C libraries' pow() does not guarantee."""
     result = 1.0
     while exponent > 0:
         if exponent & 1:
@@ -38,7 +38,7 @@ def exponential_of_negative(x: float) -> float:
 
 
 def flush_subnormals(x: Any) -> Array:
-    """Zero in place of subnormal numbers."""
+    """`x` with zero in place of subnormal numbers."""
     flushed: Array = np.where(np.abs(x) < _MIN_NORMAL, np.float32(0), x)
     return flushed
 
@@ -56,7 +56,7 @@ def sign(x: NDArray[np.floating[Any]]) -> Array:
 
 
 def effective_gradient(param: Array, grad: Array, maximize: bool, coupled_decay: float) -> Array:
-    """The gradient of what is minimized: negated if it is to be maximized, and with coupled weight decay."""
+    """The gradient of the minimized objective: negated to maximize, and with coupled weight decay."""
     g = -grad if maximize else grad
     # Without decay the term is left out, not multiplied by zero: 0 * Inf would be NaN.
     return g + np.float32(coupled_decay) * param if coupled_decay else g  # pyright: ignore[reportReturnType]

@@ -20,7 +20,7 @@ def sgd_step(
 ) -> None:
     """One step of :class:`fastadam.SGD`; without `momentum_buffer`, momentum is not used."""
     with np.errstate(all="ignore"):
-        first = step == 1  # which has no buffer yet: the gradient becomes it
+        first = step == 1  # there is no buffer yet: it starts as the gradient
         b = np.float32(0 if first else momentum)
         c = np.float32(1) if first else np.float32(1) - np.float32(dampening)
 

@@ -1,16 +1,16 @@
-"""The CUDA backend: arrays on a GPU, stepped by kernels that CuPy compiles at first use. Nothing here imports CuPy early."""
+"""The CUDA backend: steps arrays on a GPU with kernels that CuPy compiles at first use. CuPy is imported only when needed."""
 
 from typing import Any
 
 
 def warmup(*optimizers: Any) -> None:
-    """Compile CUDA kernels now instead of at the first step. CuPy keeps what it compiled on disk, for later processes too.
+    """Compile CUDA kernels now instead of at the first step. CuPy caches them on disk, for later processes too.
 
     Parameters
     ----------
     *optimizers : Optimizer
-        Compile what these need, with their present options. Without any: every kernel there is but those with `ema_decay`,
-        for the current GPU, which takes about half a second for each combination of a rule's options.
+        Compile the kernels that these need, with their present hyperparameters. Without any: all kernels, except those with
+        `ema_decay`, for the current GPU. This takes about half a second for each combination of a rule's flags.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Arrays on a GPU: views of other libraries' arrays, and whether a kernel may work on them."""
+"""Arrays on a GPU: views of other libraries' arrays, and checks that a kernel can use them."""
 
 from typing import Any
 
@@ -13,16 +13,16 @@ _FLOAT32 = np.dtype(np.float32)
 
 
 def view(array: Any, place: Place, writeable: bool) -> Any:
-    """A cupy.ndarray over the memory of `array`, which may be of another library; or Refused.
+    """A cupy.ndarray over the memory of `array`, which may be of another library. Raises Refused if that is impossible.
 
-    Work that is queued on the current stream from now on comes after what the other library has queued.
+    Work queued on the current stream from now on runs after what the other library has queued.
     """
     if isinstance(array, gpu().ndarray):
         return array
     if not is_on_gpu(array):
         raise Refused("type", place, place, "")
     try:
-        # CuPy does not look at DLPack's read-only flag.
+        # CuPy ignores DLPack's read-only flag.
         if writeable and getattr(array, "__cuda_array_interface__", {"data": (0, False)})["data"][1]:
             raise Refused("read-only", place, place, "")
         if hasattr(array, "__dlpack__"):
@@ -36,7 +36,7 @@ def view(array: Any, place: Place, writeable: bool) -> Any:
 
 
 def expect_usable(array: Any, place: Place, shape: tuple[int, ...], device: int) -> None:
-    """Refused unless a kernel on `device` may work on a cupy.ndarray in place."""
+    """Raise Refused unless a kernel on `device` can use a cupy.ndarray in place."""
     param = (PARAM, place[1])
     if array.dtype != _FLOAT32:
         raise Refused("dtype", place, place, "")

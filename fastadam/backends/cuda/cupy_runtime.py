@@ -1,4 +1,4 @@
-"""All that the backend asks of CuPy's runtime, in one place; tests put another one here, which needs no GPU."""
+"""Everything that the backend uses of CuPy's runtime, in one class. Tests replace it by one that needs no GPU."""
 
 import contextlib
 import importlib
@@ -46,11 +46,11 @@ class Gpu:
         return int(self._runtime.getDevice())
 
     def on(self, device: int) -> contextlib.AbstractContextManager[Any]:
-        """Makes `device` the current one, and afterwards the one before."""
+        """A context in which `device` is the current device."""
         return _SAME_GPU if self._runtime.getDevice() == device else self._cupy.cuda.Device(device)
 
     def compile(self, source: str, options: tuple[str, ...], names: tuple[str, ...]) -> list[Kernel]:
-        """The kernels `names` of a source text for the current device."""
+        """Compile a source text for the current device; returns the kernels `names`."""
         try:
             module = self._cupy.RawModule(code=source, options=options)
             return [module.get_function(name) for name in names]
@@ -77,15 +77,15 @@ class Gpu:
         return self._cupy.full(shape, value, dtype)
 
     def to_host(self, array: Any) -> Any:
-        """A NumPy array with the values of one on a device; waits for the current stream."""
+        """A NumPy array with the values of a device array; waits for the current stream."""
         return self._cupy.asnumpy(array)
 
     def assign(self, array: Any, values: Any) -> None:
-        """Copies a NumPy array into one of the same shape and dtype on a device."""
+        """Copy a NumPy array into a device array of the same shape and dtype."""
         array.set(values)
 
     def concatenate(self, arrays: Sequence[Any], out: Any) -> None:
-        """Copies one-dimensional arrays of a device into `out`, one after the other."""
+        """Concatenate one-dimensional device arrays into `out`."""
         self._cupy.concatenate(arrays, out=out)
 
     def from_dlpack(self, array: Any) -> Any:
@@ -93,14 +93,14 @@ class Gpu:
         return self._cupy.from_dlpack(array)
 
     def from_interface(self, interface: dict[str, Any], owner: Any) -> Any:
-        """The same, of what an array's ``__cuda_array_interface__`` describes.
+        """The same for an array's ``__cuda_array_interface__``.
 
         The current stream will wait for the work on the interface's stream; the host will not.
         """
         shape, strides, dtype = interface["shape"], interface.get("strides"), np.dtype(interface["typestr"])
         address, steps = interface["data"][0], strides or _contiguous_strides(shape, dtype.itemsize)
         size = dtype.itemsize + sum((n - 1) * step for n, step in zip(shape, steps, strict=True)) if all(shape) else 0
-        # An empty array may have no address that would tell its device.
+        # An empty array may have no address, which would tell its device.
         memory = self._cupy.cuda.UnownedMemory(address, size, owner, self._device_of(address) if size else self.current())
         if interface.get("stream") is not None:
             self._wait_for(interface["stream"])
@@ -110,7 +110,7 @@ class Gpu:
         return int(self._runtime.pointerGetAttributes(address).device)
 
     def _wait_for(self, stream: int) -> None:
-        """Makes the current stream wait for what has been queued on `stream`."""
+        """Make the current stream wait for the work queued on `stream`."""
         current = self._cupy.cuda.get_current_stream()
         if stream != current.ptr:
             event = self._cupy.cuda.Event(disable_timing=True)
@@ -126,7 +126,7 @@ _gpu: Gpu | None = None
 
 
 def gpu() -> Gpu:
-    """The one there is."""
+    """The only instance, made at the first call."""
     global _gpu
     if _gpu is None:
         _gpu = Gpu()

@@ -1,4 +1,4 @@
-"""The global norm of gradients on one GPU, found by one launch that leaves it there."""
+"""The global norm of gradients on a GPU, computed by one launch. The result stays on the GPU."""
 
 import math
 from collections.abc import Sequence
@@ -14,19 +14,19 @@ from fastadam.backends.cuda.source import SHAPE
 from fastadam.backends.roles import GRAD
 
 CHUNK = CONSTANTS["norm_chunk"]
-TEAMS = SHAPE.block // CONSTANTS["norm_lanes"]  # of a block; each takes a chunk at a time
+TEAMS = SHAPE.block // CONSTANTS["norm_lanes"]  # per block; each processes one chunk at a time
 
 
 class Norm:
-    """What a device needs to find the norm of gradients of the same sizes again and again."""
+    """Computes the norm of gradients whose sizes are always the same, on one device."""
 
     def __init__(self, sizes: Sequence[int]) -> None:
-        """On the current device."""
+        """Allocate the tables on the current device."""
         self._sizes = sizes
-        room = len(sizes) or 1
+        capacity = len(sizes) or 1
         chunks = sum(map(_chunks, sizes))
-        self._grads = gpu().empty(room, np.int64)
-        self._extents = gpu().empty(room * STRUCTS["Extent"].itemsize // 8, np.int64)
+        self._grads = gpu().empty(capacity, np.int64)
+        self._extents = gpu().empty(capacity * STRUCTS["Extent"].itemsize // 8, np.int64)
         self._sums = gpu().empty(chunks + chunks // 1024 + 8, np.float64)  # of the chunks, of chunks of those, ...
         self._finished = gpu().full(1, 0, np.int64)
         self._argument = Argument(
@@ -36,14 +36,14 @@ class Norm:
             sums=self._sums.data.ptr,
             finished=self._finished.data.ptr,
         )
-        self._present: list[int] = []  # the gradients that the tables are about
+        self._present: list[int] = []  # the gradients in the tables
         self._written: list[int] = []  # their addresses
         self._chunk_count = 0
 
     def find(self, addresses: Sequence[int], options: StepOptions, verdict: Any, skips: int = 0) -> None:
-        """Leaves the struct NormVerdict in `verdict`, which :func:`new_verdict` made.
+        """Write the struct NormVerdict to `verdict`, which :func:`new_verdict` made.
 
-        0 is the address of a gradient that is missing. If the step is to be skipped, the count at address `skips` goes up.
+        The address of a missing gradient is 0. If the step is to be skipped, the count at address `skips` is increased.
         """
         compiled = kernels.of_norms(gpu().current())
         present = [i for i, (address, size) in enumerate(zip(addresses, self._sizes, strict=True)) if address and size]
@@ -67,7 +67,7 @@ class Norm:
 
 
 def new_verdict() -> Any:
-    """Room for the struct NormVerdict on the current device, float64, the first of which is the norm."""
+    """Memory for the struct NormVerdict on the current device: a float64 array, whose first element is the norm."""
     return gpu().empty(STRUCTS["NormVerdict"].itemsize // 8, np.float64)
 
 

@@ -14,7 +14,7 @@ from fastadam.backends.roles import PARAM
 
 __all__ = ["assign", "compile", "full_like", "global_norm", "pack", "tensors", "to_host"]
 
-VECTOR = 16 // 4  # floats that a kernel moves at once
+VECTOR = 16 // 4  # floats that a kernel loads or stores at once
 
 
 def tensors(
@@ -37,17 +37,17 @@ def compile(tensors: Any) -> None:
 def full_like(param: Any, values: Sequence[float | None]) -> list[Any]:
     """See :class:`fastadam.backends.protocol.Backend`.
 
-    Each array lies relative to 16 bytes as the parameter does, so that a kernel which starts at such a boundary of one does
-    so for all.
+    Each array has the parameter's offset from a 16-byte boundary, so that a kernel that starts at such a boundary of one array
+    does so for all.
     """
     try:
         param = arrays.view(param, (PARAM, 0), True)
     except Refused:
         return []
     with gpu().on(param.data.device_id):
-        rooms = [gpu().full(param.size + VECTOR - 1, value or 0, np.float32) for value in values]
-        starts = [(param.data.ptr - room.data.ptr) // 4 % VECTOR for room in rooms]
-        flat = [room[start : start + param.size] for room, start in zip(rooms, starts, strict=True)]
+        buffers = [gpu().full(param.size + VECTOR - 1, value or 0, np.float32) for value in values]
+        starts = [(param.data.ptr - buffer.data.ptr) // 4 % VECTOR for buffer in buffers]
+        flat = [buffer[start : start + param.size] for buffer, start in zip(buffers, starts, strict=True)]
         for array, value in zip(flat, values, strict=True):
             if value is None:
                 gpu().concatenate([param.reshape(-1)], array)
@@ -78,8 +78,8 @@ def pack(members: Sequence[Any]) -> Any:
             raise Refused("dtype", (PARAM, i), (PARAM, i), "")
     size, line = sum(view.size for view in views), 64 // 4
     with gpu().on(device):
-        room = gpu().empty(size + line - 1, np.float32)
-        start = -room.data.ptr // 4 % line
-        flat = room[start : start + size]
+        buffer = gpu().empty(size + line - 1, np.float32)
+        start = -buffer.data.ptr // 4 % line
+        flat = buffer[start : start + size]
         gpu().concatenate([view.reshape(-1) for view in views], flat)
     return flat

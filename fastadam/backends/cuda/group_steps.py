@@ -13,10 +13,10 @@ from fastadam.backends.cuda.source import SHAPE
 
 
 class GroupSteps:
-    """Tensors whose step counts are the host's: a launch for each count among them."""
+    """Tensors whose step counts are on the host: one launch for each distinct count."""
 
     def __init__(self, tensors: Any, rule: _native.Rule) -> None:
-        """`tensors` are what :func:`fastadam.backends.cuda.launch.records` makes; on the current device."""
+        """`tensors` is made by :func:`fastadam.backends.cuda.launch.records`, for the current device."""
         self._is_one = len(tensors) == 1
         if self._is_one:  # which needs no tables
             self._argument = Argument("StepArguments", tensor=tensors[0])
@@ -24,12 +24,12 @@ class GroupSteps:
             self._blocks = -(-int(tensors["size"][0]) // SHAPE.chunk)
         else:
             self._argument = Argument("StepListArguments")
-            self._tables = [Tables(tensors)]  # one for each step count, in their order, which steps keep
+            self._tables = [Tables(tensors)]  # one for each distinct step count, in an order that steps do not change
 
     def step(
         self, kernels: Kernels, rule: _native.Rule, addresses: Sequence[int], counts: Sequence[int], gradients: bytes
     ) -> None:
-        """Step the tensors whose gradient has an address; `gradients` is the struct of that name."""
+        """Step the tensors whose gradient has an address (not 0); `gradients` is the struct Gradients."""
         if self._is_one:
             if addresses[0]:
                 self._grad[...] = addresses[0]
@@ -50,7 +50,7 @@ class GroupSteps:
 
 
 class CapturableGroupSteps:
-    """Tensors whose step counts and coefficients live on the device, so that a CUDA graph can repeat their step."""
+    """Tensors whose step counts and coefficients are on the device, so that a CUDA graph can repeat their step."""
 
     def __init__(self, tensors: Any, rule: _native.Rule) -> None:
         """As for :class:`GroupSteps`."""
@@ -59,21 +59,21 @@ class CapturableGroupSteps:
         self._options = gpu().empty(len(_numbers(rule)), np.float64)
         self._written: list[float] = []
         self._spare: Tables | None = self._all.with_own_grads()
-        self._captured: list[Tables] = []  # graphs hold their addresses
+        self._captured: list[Tables] = []  # kept alive: graphs hold their addresses
 
     def differs_from(self, rule: _native.Rule) -> bool:
-        """Whether the options on the device are not those of `rule`."""
+        """Whether the options on the device differ from those of `rule`."""
         return _numbers(rule) != self._written
 
     def set_options(self, rule: _native.Rule, kernel: Any) -> None:
-        """Writes the rule's options to the device."""
+        """Write the rule's options to the device."""
         write(kernel, self._options, _numbers(rule))
         self._written = _numbers(rule)
 
     def step(
         self, kernels: Kernels, addresses: Sequence[int], steps: Any, gradients: bytes, verdict: int, capturing: bool
     ) -> None:
-        """As :meth:`GroupSteps.step`, with the options that were set and step counts and a verdict on the device."""
+        """Like :meth:`GroupSteps.step`, with the options set before, and step counts and a verdict on the device."""
         tables = self._all
         if capturing:
             tables, self._spare = self._spare or tables.with_own_grads(), None
@@ -97,5 +97,5 @@ class CapturableGroupSteps:
 
 
 def _numbers(rule: _native.Rule) -> list[float]:
-    """The rule's options and then the decay of the average, as csrc/cuda/step.cu has them."""
+    """The rule's options, then the decay of the average, in the order that csrc/cuda/step.cu expects."""
     return [*rule.options, rule.ema_decay or 0.0]

@@ -9,7 +9,7 @@ from fastadam.backends.cuda.cupy_runtime import Kernel, gpu
 
 
 class Kernels(NamedTuple):
-    """The entry points of csrc/cuda/step.cu, under their names there."""
+    """The kernels of csrc/cuda/step.cu, by their names there."""
 
     step: Kernel
     step_list: Kernel
@@ -25,7 +25,7 @@ def of(type_name: str, flags: int, averages: bool, device: int) -> Kernels:
 
 
 class NormKernels(NamedTuple):
-    """The entry points of csrc/cuda/norm.cu."""
+    """The kernels of csrc/cuda/norm.cu."""
 
     norm: Kernel
     write: Kernel

@@ -1,7 +1,7 @@
-"""Launches and what they need: the argument of a kernel, and tables in the device's memory.
+"""Kernel launches, their arguments, and tables in the device's memory.
 
-What a launch needs travels as one argument, a struct of csrc/cuda/arguments.hpp. Tables that outlive a launch are in the
-device's memory and written there by a kernel, so that the host never waits and a graph can capture it.
+A kernel has one argument, a struct of csrc/cuda/arguments.hpp. Tables that outlive a launch are in the device's memory. A
+kernel writes them, so that the host never waits and a graph can capture the write.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class Argument:
             self.set(name, value)
 
     def set(self, name: str, value: Any) -> None:
-        """Give a member a number, another struct's values, or the first bytes of it."""
+        """Set a member to a number or another struct's values, or set its first bytes."""
         if isinstance(value, bytes):
             start = self._places[name][1]
             self._buffer[start : start + len(value)] = value
@@ -40,7 +40,7 @@ class Argument:
             self._fields[name] = value
 
     def view(self, *path: str) -> Any:
-        """A member (of a member ...) to write to again and again: a number's array of no dimensions, a struct's bytes."""
+        """A writable view of a member (of a member ...): a 0-d array for a number, the bytes of a struct."""
         view: Any = self._fields
         for name in path:
             view = view[name]
@@ -48,7 +48,7 @@ class Argument:
 
 
 def records(tensors: Sequence[tuple[Sequence[int], int]]) -> Any:
-    """The struct Tensor of each: addresses of a parameter and its states, and the number of elements."""
+    """The struct Tensor of each, from the addresses of the parameter and its states and the number of elements."""
     made = np.zeros(len(tensors), STRUCTS["Tensor"])
     for record, ((param, *states), size) in zip(made, tensors, strict=True):
         record["param"], record["size"] = param, size
@@ -57,13 +57,13 @@ def records(tensors: Sequence[tuple[Sequence[int], int]]) -> Any:
 
 
 def launch(kernel: Kernel, blocks: int, argument: Argument) -> None:
-    """Runs `kernel` on the current stream; any number of blocks does all the work, and none is no launch."""
+    """Launch `kernel` on the current stream. Any number of blocks does all of the work; 0 blocks are not launched."""
     if blocks:
         kernel((min(blocks, MOST_BLOCKS),), (SHAPE.block,), (argument.bytes,))
 
 
 def write(kernel: Kernel, destination: Any, values: Any) -> None:
-    """Writes numbers of 64 bits into an array on the device, in the order of the current stream."""
+    """Write 64-bit numbers to an array on the device, in the order of the current stream."""
     words = np.asarray(values, destination.dtype).view(np.int64)
     for start in range(0, len(words), MOST_WORDS):
         some = words[start : start + MOST_WORDS]
@@ -76,7 +76,7 @@ class Tables:
     """A list of tensors in the device's memory: the struct List."""
 
     def __init__(self, tensors: Any) -> None:
-        """`tensors` are what :func:`records` makes."""
+        """`tensors` is made by :func:`records`."""
         counts = -(-tensors["size"] // SHAPE.chunk)
         chunks = np.zeros(counts.sum(), STRUCTS["Chunk"])
         chunks["tensor"] = np.repeat(np.arange(len(tensors)), counts)
@@ -97,7 +97,7 @@ class Tables:
         return int(self._grads.data.ptr)
 
     def set_grads(self, addresses: Sequence[int], kernel: Kernel) -> None:
-        """Puts the gradients' addresses into their table, unless they are there. 0 leaves a tensor alone."""
+        """Write the gradients' addresses to their table, unless they are there. A tensor whose address is 0 is not stepped."""
         if addresses != self._written:
             write(kernel, self._grads, addresses)
             self._written = addresses

@@ -1,7 +1,7 @@
-"""The texts that CuPy compiles: kernel files with their headers written into them, and the options of one variant.
+"""The sources that CuPy compiles: kernel files with their headers inlined, and the compiler options of a variant.
 
-CuPy's disk cache knows a kernel by its source text and its options. With the headers in the text, a changed header can never
-meet a kernel that was compiled before.
+CuPy's disk cache identifies a kernel by its source text and options. With the headers inlined, a kernel is recompiled whenever
+one of them changes.
 """
 
 import functools
@@ -16,12 +16,12 @@ _INCLUDE = re.compile(r'^#include "(.*)"$', re.MULTILINE)
 
 
 class Shape(NamedTuple):
-    """How a kernel divides its work; docs/cuda.md has what was measured."""
+    """How a kernel divides its work; docs/cuda.md has the measurements."""
 
     block: int = 256  # threads
-    vectors: int = 1  # 16-byte vectors of each array that a thread has under way at once
-    chunk: int = 8192  # elements that a block takes at a time
-    resident: int = 3  # blocks that shall fit on a multiprocessor at once, which limits the registers of a thread
+    vectors: int = 1  # 16-byte vectors of each array that a thread loads at once
+    chunk: int = 8192  # elements that a block processes at a time
+    resident: int = 3  # blocks that must fit on a multiprocessor at once, which limits the registers of a thread
 
 
 SHAPE = Shape()
@@ -29,7 +29,7 @@ SHAPE = Shape()
 
 @functools.cache
 def text(name: str = "step.cu", folder: Path = FOLDER) -> str:
-    """A kernel file, its headers in place of their first inclusion."""
+    """A kernel file with its headers inlined where they are first included."""
     seen = set()
 
     def expand(path: Path) -> str:

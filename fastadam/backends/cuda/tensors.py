@@ -1,4 +1,4 @@
-"""Lists of tensors on one GPU: their checks, their counts and rules, and their steps group by group."""
+"""Lists of tensors on one GPU: checks, step counts, rules, and steps group by group."""
 
 import operator
 import weakref
@@ -18,11 +18,11 @@ from fastadam.backends.cuda.launch import records
 from fastadam.backends.roles import GRAD, PARAM, STATE
 
 MOST_STEPS = 2**63 - 2
-NO_ELEMENTS = 1  # the address of an empty array, which may have none; 0 stands for a missing gradient
+NO_ELEMENTS = 1  # stands for the address of an empty array, which may be 0; 0 stands for a missing gradient
 
 
 class Tensors:
-    """Parameters and their states; a group is stepped by one launch for each step count in it, nearly always one."""
+    """Parameters and their states. A group is stepped by one launch for each distinct step count, nearly always one."""
 
     group_type: Any = GroupSteps
 
@@ -59,7 +59,7 @@ class Tensors:
         self.set_rules(rules)
 
     def _prepare(self, steps: Sequence[int]) -> None:
-        """Makes the counts and what else steps will need, on the current device."""
+        """Make the counts and other arrays that steps need, on the current device."""
         self.steps: Any = np.array(steps, np.int64)
         self.skips: Any = np.zeros(1, np.int64)
         self._norm: Norm | None = None  # until a step needs it
@@ -74,13 +74,13 @@ class Tensors:
         self.rules = list(rules)
 
     def compile(self) -> None:
-        """Compile what steps need, if it has not been compiled."""
+        """Compile the kernels that steps need, if they are not compiled yet."""
         with gpu().on(self.device):
             kernels.of_norms(self.device)
             self._compiled(self.rules)
 
     def _compiled(self, rules: Sequence[Rule]) -> list[kernels.Kernels]:
-        """The kernels of the rules for the current device, which is that of the arrays."""
+        """The kernels of the rules, for the arrays' device, which must be current."""
         return [kernels.of(rule.type_name, rule.flags, rule.ema_decay is not None, self.device) for rule in rules]
 
     def step(self, grads: Sequence[Any], options: StepOptions, threads: int = 0) -> Any:
@@ -117,9 +117,9 @@ class Tensors:
         return None if verdict is None else verdict[0]
 
     def _usable(self, grads: Sequence[Any]) -> tuple[Sequence[Any], list[int], list[int]]:
-        """The gradients that are there as arrays, all addresses, and which are missing.
+        """The present gradients as arrays, the addresses of all, and the indices of missing ones.
 
-        They are checked unless they are the very objects of last time.
+        They are checked unless they are the same objects as in the last step.
         """
         missing = [i for i, grad in enumerate(grads) if grad is None]
         present = [grad for grad in grads if grad is not None] if missing else grads
@@ -134,7 +134,7 @@ class Tensors:
             if type(grad) is not self._array_type:
                 grad = arrays.view(grad, (GRAD, i), False)
             memory = grad.data
-            # For speed: what has all that the parameter has needs no further look.
+            # For speed: a gradient laid out like the parameter needs no further check.
             if (grad.dtype, grad.shape, grad.strides, memory.device_id) != layout or memory.ptr % 4:
                 arrays.expect_usable(grad, (GRAD, i), layout[1], self.device)
             views.append(grad)
@@ -150,22 +150,22 @@ class Tensors:
 
 
 class CapturableTensors(Tensors):
-    """Tensors whose step counts and coefficients live on the device, so that a CUDA graph can repeat a step."""
+    """Tensors whose step counts and coefficients are on the device, so that a CUDA graph can repeat a step."""
 
     group_type = CapturableGroupSteps
 
     def _prepare(self, steps: Sequence[int]) -> None:
-        kernels.of_norms(self.device)  # as early as the other kernels
+        kernels.of_norms(self.device)  # compiled as early as the other kernels
         self.steps = gpu().copy(np.array(steps, np.int64))
         self.skips = gpu().full(1, 0, np.int64)
         self._verdict = new_verdict()
         self._norm: Norm = Norm(self._sizes)  # pyright: ignore[reportIncompatibleVariableOverride]
         self._spare_norm: Norm | None = Norm(self._sizes)
-        self._captured_norms: list[Norm] = []  # graphs hold their addresses
-        self._captured: list[set[tuple[int, bool]]] = [set() for _ in self._groups]  # what graphs hold of the rules
+        self._captured_norms: list[Norm] = []  # kept alive: graphs hold their addresses
+        self._captured: list[set[tuple[int, bool]]] = [set() for _ in self._groups]  # what graphs have fixed of the rules
 
     def set_rules(self, rules: Sequence[Rule]) -> None:
-        """As :meth:`Tensors.set_rules`; writes their options to the device, from where captured steps read them."""
+        """Like :meth:`Tensors.set_rules`, and write their options to the device, where captured steps read them."""
         for captured, rule in zip(self._captured, rules, strict=True):
             if captured - {_fixed(rule)}:
                 raise ValueError(
@@ -185,9 +185,9 @@ class CapturableTensors(Tensors):
         super().set_rules(rules)
 
     def step(self, grads: Sequence[Any], options: StepOptions, threads: int = 0) -> Any:
-        """As :meth:`Tensors.step`, with counts on the device. What it launches may be captured and replayed.
+        """Like :meth:`Tensors.step`, with counts on the device. Its launches can be captured and replayed.
 
-        The norm that it returns is overwritten by the next step that finds one.
+        The norm that it returns is overwritten by the next step that computes one.
         """
         with gpu().on(self.device):
             present, addresses, missing = self._usable(grads)
@@ -204,7 +204,7 @@ class CapturableTensors(Tensors):
         return None if verdict is None else verdict[0]
 
     def _norm_of(self, capturing: bool) -> Norm:
-        """What finds the norm; a graph that is being captured gets one of its own, made while memory could be allocated."""
+        """The Norm to use. A graph that is being captured gets its own, made while memory could be allocated."""
         if not capturing:
             self._spare_norm = self._spare_norm or Norm(self._sizes)
             return self._norm
@@ -218,5 +218,5 @@ def _address(verdict: Any) -> int:
 
 
 def _fixed(rule: Rule) -> tuple[int, bool]:
-    """What a graph cannot change of a rule: which kernel it launches, and the sign of the gradients."""
+    """What a graph fixes of a rule: which kernel it launches, and the sign of the gradients."""
     return rule.flags, rule.maximize
