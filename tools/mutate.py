@@ -10,10 +10,10 @@
     tests = ["tests/test_parity.py"] # arguments of pytest: the tests likely to notice
     survives = "why"                 # only if no test is expected to notice
 
-Only a copy of the tree, in build/mutants/, is changed, by one run at a time. The native module is rebuilt there when its sources
-have changed. A test that fails, crashes or hangs catches the mutant. The program fails unless each mutant is caught or says why
-it survives. `--list` shows the mutants, `--only TEXT` selects those with this text in their names or files, and `--all` runs the
-whole suite on those that the likely tests miss.
+Only a copy of the tree, in build/mutants/, is changed, by one run at a time. The native module is rebuilt there when its
+sources have changed. A test that fails, crashes or hangs catches the mutant. The program fails unless each mutant is caught or
+says why it survives. `--list` shows the mutants, `--only TEXT` selects those with this text in their names or files, and
+`--all` runs the whole suite on those that the likely tests miss.
 """
 
 import argparse
