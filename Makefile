@@ -24,8 +24,8 @@ help:  ## show the targets
 test: .venv/test/ready  ## run every test
 	PATH="$(CURDIR)/.venv/test/bin:$$PATH" pytest -n auto --dist loadgroup $(PYTEST_FLAGS)
 
-test-gpu: .venv/test-gpu/ready  ## run the tests that need a GPU
-	PATH="$(CURDIR)/.venv/test-gpu/bin:$$PATH" pytest tests/gpu $(PYTEST_FLAGS)
+test-gpu: .venv/test-gpu/ready  ## run every test that runs on a GPU
+	PATH="$(CURDIR)/.venv/test-gpu/bin:$$PATH" pytest -m gpu $(PYTEST_FLAGS)
 
 mutants: .venv/test/ready  ## break the code by one small change at a time, and see whether the tests notice (half an hour)
 	.venv/test/bin/python tools/mutate.py $(MUTANTS)

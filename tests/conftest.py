@@ -1,4 +1,4 @@
-"""Fixtures that choose the instruction set and force small steps to be cut into threads."""
+"""Fixtures that choose the instruction set or the device, and force small steps to be cut into threads."""
 
 import contextlib
 import functools
@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 
+import cuda_device
 import native_builds
 import numpy as np
 import pytest
+from gpu import arrays
 from skips import pytest_addoption, pytest_sessionfinish, pytest_terminal_summary  # noqa: F401, hooks of pytest
 
 import fastadam
@@ -22,6 +24,20 @@ EMULATOR = os.environ.get("FASTADAM_TEST_EMULATOR", "").split()
 def pytest_xdist_setupnodes():
     """Workers side by side would wait for CPUs on which idle OpenMP threads of the others spin."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def pytest_collection_modifyitems(items):
+    """Tests that compile the CUDA kernels of one variant for the host are one worker's, which compiles them once."""
+    for item in items:
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        if "variant" in params and item.path.name.startswith("test_cuda_"):
+            item.add_marker(pytest.mark.xdist_group(f"cuda {params['variant']}"))
+
+
+def pytest_runtest_setup(item):
+    """What needs a GPU is skipped where there is none, and says what is missing."""
+    if item.get_closest_marker("gpu") and (reason := arrays.missing()):
+        pytest.skip(f"needs a GPU: {reason}")
 
 
 @pytest.fixture(params=fastadam.available_isas())
@@ -99,3 +115,17 @@ def host_gpu():
 
     with cuda_host.installed(cuda_host.HostGpu()) as gpu:
         yield gpu
+
+
+@pytest.fixture(params=["host", pytest.param("gpu", marks=pytest.mark.gpu)])
+def device(request):
+    """What a test of the CUDA backend runs on: always the stand-in for GPUs, and a GPU where there is one (cuda_device.py)."""
+    return cuda_device.Real() if request.param == "gpu" else cuda_device.Host(request.getfixturevalue("host_gpu"))
+
+
+@pytest.fixture
+def second(device):
+    """The number of a GPU that is not the current one."""
+    if device.count < 2:
+        pytest.skip("needs two GPUs")
+    return 1

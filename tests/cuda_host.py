@@ -11,6 +11,7 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,7 @@ _FOLDER = tempfile.TemporaryDirectory(prefix="fastadam-cuda-host-")
 
 
 @functools.cache
-def compile_for_host(source, options, names, flags=()):
+def compile_for_host(source, options, names, flags):
     """The kernels of a source text as functions of (argument's bytes, blocks, first block, last block, threads)."""
     text = f'#include "{_PRELUDE}"\n{source}\n' + "".join(f"HOST_KERNEL({name})\n" for name in names)
     definitions = [option for option in options if option.startswith("-D")]
@@ -59,13 +60,34 @@ class HostKernel:
         self._run(*map(ctypes.c_void_p, [argument.ctypes.data]), *map(ctypes.c_uint, (blocks, first, last, threads)))
 
 
+class Room:
+    """Memory of a device, between guards; those that somebody wrote to are told in `broken` at the latest when it is freed."""
+
+    guard, width = 0xA5, 64
+    alive, broken = weakref.WeakSet(), []
+
+    def __init__(self, values, offset):
+        self._size = values.nbytes
+        self._bytes = np.full(self._size + 4 * self.width, self.guard, np.uint8)
+        self._start = self.width - self._bytes.ctypes.data % 64 + 64 + 4 * offset
+        self.address = self._bytes.ctypes.data + self._start
+        self._bytes[self._start : self._start + self._size] = np.frombuffer(values.tobytes(), np.uint8)
+        self.alive.add(self)
+
+    def check(self):
+        before, after = self._bytes[: self._start], self._bytes[self._start + self._size :]
+        if (before != self.guard).any() or (after != self.guard).any():
+            self.broken.append(f"{self._size} bytes at {self.address:#x}")
+
+    __del__ = check
+
+
 def on_gpu(values, device=0, offset=0):
     """A cupy.ndarray with these values, `offset` floats after a 64-byte boundary, that claims to be on a device."""
     values = np.asarray(values)
-    room = np.zeros(values.nbytes + 256, np.uint8)
-    start = -room.ctypes.data % 64 + 4 * offset
-    room[start : start + values.nbytes] = np.frombuffer(values.tobytes(), np.uint8)
-    memory = cupy.cuda.UnownedMemory(room.ctypes.data + start, values.nbytes, room, device)
+    assert 0 <= offset < 16
+    room = Room(values, offset)
+    memory = cupy.cuda.UnownedMemory(room.address, values.nbytes, room, device)
     return cupy.ndarray(values.shape, values.dtype, cupy.cuda.MemoryPointer(memory, 0))
 
 
@@ -114,7 +136,7 @@ class HostGpu(Gpu):
 
     def compile(self, source, options, names):
         self.compiled.append((options, self._device))
-        return [functools.partial(self._launch, kernel) for kernel in compile_for_host(source, options, names)]
+        return [functools.partial(self._launch, kernel) for kernel in compile_for_host(source, options, names, ())]
 
     def _launch(self, kernel, grid, block, arguments):
         (argument,) = arguments  # by value: the caller may change it afterwards
@@ -136,8 +158,10 @@ class HostGpu(Gpu):
     def capture(self):
         """The launches within are not run; what it gives runs them each time it is called."""
         self.capturing = captured = []
-        yield lambda: [self.run(kernel, launch) for kernel, launch in captured]
-        self.capturing = None
+        try:
+            yield lambda: [self.run(kernel, launch) for kernel, launch in captured]
+        finally:
+            self.capturing = None
 
     def copy(self, values):
         return on_gpu(values, self._device)
@@ -170,8 +194,9 @@ class HostGpu(Gpu):
 
 @contextlib.contextmanager
 def installed(gpu):
-    """`gpu` is the one that the backend uses, within."""
+    """`gpu` is the one that the backend uses, within; nothing may have been written beside an array when it ends."""
     before = kernels.gpu.__globals__["_gpu"]
+    Room.broken.clear()
     kernels.gpu.__globals__["_gpu"] = gpu
     forget_kernels()
     try:
@@ -179,6 +204,9 @@ def installed(gpu):
     finally:
         kernels.gpu.__globals__["_gpu"] = before
         forget_kernels()
+    for room in list(Room.alive):
+        room.check()
+    assert not Room.broken, f"written beside {Room.broken}"
 
 
 def forget_kernels():

@@ -30,11 +30,12 @@ The parameter: the last subtraction rounds once, half an ulp of the new p. Decou
 The bound holds as long as no intermediate result is subnormal or overflows.
 """
 
-import mpmath
 import numpy as np
 import pytest
 
 import fastadam
+
+mpmath = pytest.importorskip("mpmath", reason="mpmath is not installed")
 
 F32, U = np.float32, 2.0**-24
 SIZE = 100_000

@@ -84,9 +84,12 @@ def test_states_lie_relative_to_cache_lines_as_their_parameter_does(offset):
     """A kernel starts where a line of the parameter does, and that of each state must do so too."""
     room = np.zeros(128, F32)
     param = room[-room.ctypes.data // 4 % 16 + offset :][:77].reshape(7, 11)
-    for value, state in zip((0.0, 0.5), cpu.full_like(param, (0.0, 0.5)), strict=True):
+    param[...] = values = np.arange(77, dtype=F32).reshape(7, 11)
+    states = cpu.full_like(param, (0.0, 0.5, None))
+    param += 1  # which its copy does not follow
+    for state, expected in zip(states, (0 * values, 0 * values + F32(0.5), values), strict=True):
         assert state.ctypes.data % 64 == param.ctypes.data % 64 == 4 * offset
-        np.testing.assert_array_equal(state, np.full((7, 11), value, F32))
+        np.testing.assert_array_equal(state, expected)
 
 
 def test_rules_know_their_average():

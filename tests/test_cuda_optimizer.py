@@ -1,193 +1,171 @@
-"""The optimizers on GPU arrays, their launches run by the CPU: the reference's bits, and the launches that CuPy would get."""
+"""Optimizers on a device keep the bits of their twins on the CPU: over lists, many steps, and carried back and forth."""
 
 import numpy as np
 import pytest
-from buffers import assert_same_bits, random_inputs
-from variants import ONE_OF_EACH, VARIANTS, hyperparameters
+from buffers import assert_same_bits
+from cuda_device import Host
+from twins import LIST, ONE, Twins, set_step
+from variants import VARIANTS
 
 import fastadam
-from fastadam.backends.cuda.launch import MOST_WORDS, STRUCTS
-from fastadam.backends.cuda.source import SHAPE
-from fastadam.backends.cuda.tensors import Tensors
-from fastadam.optimizers.base import AS_GIVEN
-
-pytest.importorskip("cupy", reason="needs CuPy, though no GPU: pip install cupy-cuda13x")
-from cuda_host import on_cpu, on_gpu
+from fastadam.backends.cuda import functions
+from fastadam.backends.cuda.launch import MOST_WORDS
 
 F32 = np.float32
-SIZES = [3, 0, 64, 1, 257, SHAPE.chunk + 5, 2 * SHAPE.chunk]
+MANY = [1] * (2 * MOST_WORDS + 1)  # more than one launch can write the addresses of
+SIZES = pytest.mark.parametrize("sizes", [ONE, LIST], ids=["one", "list"])
+CAPTURABLE = pytest.mark.parametrize("capturable", [False, True], ids=["eager", "capturable"])
 
 
-def as_numpy(array):
-    return array if isinstance(array, np.ndarray) else on_cpu(array)
-
-
-def train(variant, arrays, steps, upload, sizes, **more):
-    """Steps an optimizer on the same gradients each time it is called with the same sizes."""
-    optimizer = variant.make(arrays, lr=0.01, **more)
-    rng = np.random.default_rng(7)
-    for _ in range(steps):
-        optimizer.step([upload(rng.standard_normal(size).astype(F32)) for size in sizes])
-    return optimizer
-
-
+@SIZES
+@CAPTURABLE
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
-@pytest.mark.parametrize("capturable", [False, True])
-@pytest.mark.parametrize("sizes", [[1003], SIZES], ids=["one", "list"])
-def test_optimizer_equals_the_cpu_backend(host_gpu, variant, capturable, sizes):
-    rng = np.random.default_rng(1)
-    params = [rng.standard_normal(size).astype(F32) for size in sizes]
-    arrays = [on_gpu(param, offset=k) for k, param in enumerate(params)]
-    on_device = train(variant, arrays, 5, on_gpu, sizes, capturable=capturable)
-    on_host = train(variant, params, 5, np.asarray, sizes)
-    for array, param, state, expected in zip(arrays, params, on_device.state, on_host.state, strict=True):
-        assert_same_bits(on_cpu(array), param)
-        for name in state:
-            assert state[name].shape == expected[name].shape
-            assert as_numpy(state[name]).tobytes() == expected[name].tobytes(), name
+def test_optimizers_equal_the_cpu(device, variant, capturable, sizes):
+    twins = Twins(device, sizes, variant.make, capturable=capturable, lr=0.01)
+    for times in (1, 6):  # RAdam's first steps are of another kind
+        twins.steps(times)
+        twins.assert_same()
 
 
-@pytest.mark.parametrize("variant", ONE_OF_EACH, ids=str)
-def test_one_step_equals_the_reference(host_gpu, variant):
-    """Sizes, alignments (each array its own), special values, step numbers and hyperparameters."""
-    for k, size in enumerate([0, 1, 2, 3, 4, 5, 7, 31, 130, 1000, SHAPE.chunk - 1, SHAPE.chunk + 1]):
-        changed, step = hyperparameters(variant, k)
-        expected = random_inputs(size, changed.states, seed=size)
-        arrays = [on_gpu(array, offset=(j * k) % 5) for j, array in enumerate(expected)]
-        changed.reference(*expected, step=step)
-        param, grad, *states = arrays
-        Tensors([param], [states], [1], [changed.rule], [step - 1]).step([grad], AS_GIVEN)
-        for actual, wanted in zip(arrays, expected, strict=True):
-            assert_same_bits(on_cpu(actual), wanted, f"size {size}, {changed}, step {step}")
+@CAPTURABLE
+def test_thousands_of_steps(device, capturable):
+    twins = Twins(device, [103 if isinstance(device, Host) else 5003], capturable=capturable)
+    last = 1000 if isinstance(device, Host) else 10_000
+    grads = [twins.random_grads() for _ in range(16)]
+    on_gpu = [twins.upload(some) for some in grads]
+    for t in range(1, last + 1):
+        twins.cpu.step(grads[t % 16])
+        twins.gpu.step(on_gpu[t % 16])
+        if t in (1, 10, 100, 1000, 10_000):
+            twins.assert_same(f"after {t} steps")
 
 
-def test_stateless_step_equals_the_reference(host_gpu):
-    expected = random_inputs(1000, 3)
-    arrays = [on_gpu(array) for array in expected]
-    fastadam.adam_step(*arrays, step=9, weight_decay=0.1)
-    fastadam.reference.adam_step(*expected, step=9, weight_decay=0.1)
-    for actual, wanted in zip(arrays, expected, strict=True):
-        assert_same_bits(on_cpu(actual), wanted)
+@pytest.mark.parametrize("sizes", [ONE, LIST, MANY], ids=["one", "list", "many"])
+@CAPTURABLE
+def test_gradients_that_alternate_or_change_in_place(device, sizes, capturable):
+    twins = Twins(device, sizes, capturable=capturable)
+    grads = [twins.random_grads() for _ in range(2)]
+    on_gpu = [twins.upload(some) for some in grads]
+    for t in (0, 0, 1, 0, 1, 1, 0):  # the same objects with the same contents
+        twins.cpu.step(grads[t])
+        twins.gpu.step(on_gpu[t])
+    twins.assert_same("after gradients that alternate")
+    for _ in range(3):  # the same objects with other contents
+        changed = twins.random_grads()
+        for grad, values in zip(on_gpu[0], changed, strict=True):
+            device.write(grad, values)
+        twins.cpu.step(changed)
+        twins.gpu.step(on_gpu[0])
+    twins.assert_same("after gradients that changed in place")
+    twins.steps(3)  # objects that are made and freed, at the addresses of the ones before
+    mixed = [*on_gpu[0][:1], *on_gpu[1][1:]]
+    twins.cpu.step([*changed[:1], *grads[1][1:]])
+    twins.gpu.step(mixed)
+    twins.assert_same("after gradients of both sets")
 
 
-def test_a_step_of_one_tensor_is_one_launch_with_all_it_needs(host_gpu):
-    param, grad = on_gpu(np.ones(3 * SHAPE.chunk - 1, F32)), on_gpu(np.ones(3 * SHAPE.chunk - 1, F32))
-    optimizer = fastadam.Adam(param, lr=0.5, weight_decay=0.25)
-    for step in (1, 2):
-        optimizer.step(grad)
-        (launch,) = host_gpu.launches
-        host_gpu.launches.clear()
-        assert (launch.kernel, launch.device, launch.grid, launch.block) == ("fastadam_step", 0, (3,), (SHAPE.block,))
-        argument = launch.argument.reshape(1).view(STRUCTS["StepArguments"])[0]
-        tensor, gradients, state = argument["tensor"], argument["gradients"], optimizer.state
-        assert (tensor["param"], tensor["grad"], tensor["size"]) == (param.data.ptr, grad.data.ptr, param.size)
-        assert [*tensor["state"]] == [state["exp_avg"].data.ptr, state["exp_avg_sq"].data.ptr, 0, 0, 0]
-        assert gradients.tolist() == (0, (1, np.inf), 1)
-        k2 = 1 - float(F32(0.999)) ** step
-        step_size = 0.5 * np.sqrt(k2) / (1 - float(F32(0.9)) ** step)
-        expected = [0.9, 0.999, F32(1) - F32(0.9), F32(1) - F32(0.999), step_size, 1e-8 * np.sqrt(k2), 1, 0.25]
-        coefficients = argument["coefficients"]["rule"]["bytes"][:32].view(F32)
-        np.testing.assert_array_equal(coefficients, np.array(expected, F32))
+def test_one_gradient_for_tensors_of_one_shape(device):
+    """Gradients may share memory with each other."""
+    twins = Twins(device, [257] * 3)
+    grad = twins.random_grads()[0]
+    shared = device.upload(grad)
+    twins.cpu.step([grad] * 3)
+    twins.gpu.step([shared] * 3)
+    twins.assert_same()
 
 
-def test_a_step_of_a_list_is_one_launch(host_gpu):
-    """The gradients' addresses are written when they change, and only then; all else is in the first launch's tables."""
-    sizes = [5, SHAPE.chunk + 1, 0, 2]
-    params, grads, others = ([on_gpu(np.ones(size, F32)) for size in sizes] for _ in range(3))
-    optimizer = fastadam.Adam(params)
-    kernels = []
-    for which in (grads, grads, others, others, grads):
-        optimizer.step(which)
-        kernels.append([launch.kernel for launch in host_gpu.launches])
-        host_gpu.launches.clear()
-    fresh, same = ["fastadam_write", "fastadam_step_list"], ["fastadam_step_list"]
-    assert kernels == [fresh, same, fresh, same, fresh]
-
-    optimizer.step(others)
-    write, step = host_gpu.launches
-    assert (write.grid, write.block, step.grid, step.block) == ((1,), (SHAPE.block,), (4,), (SHAPE.block,))
-    written = write.argument.reshape(1).view(STRUCTS["WriteArguments"])[0]
-    argument = step.argument.reshape(1).view(STRUCTS["StepListArguments"])[0]
-    assert (written["destination"], written["count"]) == (argument["list"]["grads"], 4)
-    assert [*written["words"][:4]] == [grad.data.ptr for grad in others]
-    assert argument["list"]["chunk_count"] == 4
-    assert argument["coefficients"]["rule"]["bytes"][:4].view(F32) == F32(0.9)
+@SIZES
+@CAPTURABLE
+def test_hyperparameters_changed_between_steps(device, sizes, capturable):
+    twins = Twins(device, sizes, fastadam.AdamW, capturable=capturable)
+    for name, value in [("lr", 0.5), ("betas", (0.5, 0.9)), ("eps", 1e-3), ("weight_decay", 0.0), ("maximize", True)]:
+        for optimizer in (twins.cpu, twins.gpu):
+            setattr(optimizer, name, value)
+        twins.steps(2)
+        twins.assert_same(f"after {name} was set")
 
 
-def test_more_gradients_than_one_launch_can_write(host_gpu):
-    count = 2 * MOST_WORDS + 1
-    params = [on_gpu(np.full(1, k, F32)) for k in range(count)]
-    fastadam.Adam(params, lr=0.5).step([on_gpu(np.full(1, 1, F32)) for _ in range(count)])
-    assert [launch.kernel for launch in host_gpu.launches] == ["fastadam_write"] * 3 + ["fastadam_step_list"]
-    assert [on_cpu(param)[0] for param in params] == [k - 0.5 for k in range(count)]
+@CAPTURABLE
+def test_step_counts_that_differ(device, capturable):
+    """Each tensor's coefficients are those of its own count, computed on the host or on the device."""
+    counts = [0, 7, 7, 999, 10**6, 2**40, 2**62]
+    twins = Twins(device, [5] * len(counts), capturable=capturable)
+    for states in (twins.cpu.state, twins.gpu.state):
+        for state, count in zip(states, counts, strict=True):
+            set_step(device, state, count)
+    twins.steps(3)
+    twins.assert_same()
 
 
-def test_step_counts_may_differ_between_tensors(host_gpu):
-    """One launch for each count, which leaves the others' tensors alone."""
-    counts = [0, 7, 7, 999]
-    params = [on_gpu(np.ones(5, F32)) for _ in counts]
-    optimizer = fastadam.Adam(params)
-    for state, count in zip(optimizer.state, counts, strict=True):
-        state["step"][...] = count
-    grads = [on_gpu(np.full(5, 0.25, F32)) for _ in counts]
-    optimizer.step(grads)
-    assert [launch.kernel for launch in host_gpu.launches] == ["fastadam_write", "fastadam_step_list"] * 3
-    for param, state, count in zip(params, optimizer.state, counts, strict=True):
-        assert state["step"] == count + 1
-        expected, *moments = np.ones(5, F32), np.zeros(5, F32), np.zeros(5, F32)
-        fastadam.reference.adam_step(expected, np.full(5, 0.25, F32), *moments, step=count + 1)
-        assert_same_bits(on_cpu(param), expected)
-    host_gpu.launches.clear()
-    optimizer.step(grads)
-    assert [launch.kernel for launch in host_gpu.launches] == ["fastadam_step_list"] * 3, "addresses were written again"
+@CAPTURABLE
+@SIZES
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_training_moves_from_the_cpu_to_the_device_and_back(device, amsgrad, sizes, capturable):
+    there = Twins(device, sizes, fastadam.AdamW, capturable=capturable, amsgrad=amsgrad, lr=0.01)
+    alone = Twins(device, sizes, fastadam.AdamW, amsgrad=amsgrad, lr=0.01).cpu  # stays, with parameters of its own
+    for optimizer in (there.cpu, there.gpu, there.cpu):
+        for _ in range(7):
+            grads = there.random_grads()
+            optimizer.step(there.upload(grads) if optimizer is there.gpu else grads)
+            alone.step(grads)
+        if optimizer is there.cpu:
+            copy_state(there.params, there.cpu, there.on_gpu, there.gpu, device, device.write)
+        else:
+            copy_state(there.on_gpu, there.gpu, there.params, there.cpu, device, np.copyto)
+    there.assert_same()
+    for state, expected in zip(there.cpu.state, alone.state, strict=True):
+        for name in expected:
+            np.testing.assert_array_equal(state[name], expected[name], name)
 
 
-def test_training_moves_between_the_cpu_and_the_gpu(host_gpu):
-    """State is carried by copying its arrays; what follows has the same bits."""
-    rng = np.random.default_rng(0)
-    start = rng.standard_normal(777).astype(F32)
-    grads = [rng.standard_normal(777).astype(F32) for _ in range(9)]
-    always, moving, array = start.copy(), start.copy(), on_gpu(start)
-    staying, on_host, on_device = (fastadam.AdamW(param, amsgrad=True) for param in (always, moving, array))
-    for grad in grads:
-        staying.step(grad)
+def copy_state(params, optimizer, other_params, other, device, write):
+    """Everything that a step depends on, from one optimizer into another."""
 
-    def carry(source, target):
-        for name, array in source.items():
-            as_numpy(target[name])[...] = as_numpy(array)
+    def values(array):
+        return array if isinstance(array, np.ndarray) else device.download(array)
 
-    for grad in grads[:3]:
-        on_host.step(grad)
-    carry({"param": moving, **on_host.state}, {"param": array, **on_device.state})
-    for grad in grads[3:6]:
-        on_device.step(on_gpu(grad))
-    carry({"param": array, **on_device.state}, {"param": moving, **on_host.state})
-    for grad in grads[6:]:
-        on_host.step(grad)
-    assert_same_bits(moving, always)
-    assert on_host.state["step"] == 9
+    for array, param in zip(other_params, params, strict=True):
+        write(array, values(param))
+    for state, source in zip(other.state, optimizer.state, strict=True):
+        for name in [name for name in state if name != "step"]:
+            write(state[name], values(source[name]))
+        set_step(device, state, values(source["step"]))
 
 
-def test_gradients_may_be_freed_and_their_addresses_used_again(host_gpu):
-    """What was checked of a gradient is not believed of another object."""
-    params = [on_gpu(np.ones(4, F32)) for _ in range(2)]
-    optimizer = fastadam.Adam(params)
-    grads = [on_gpu(np.ones(4, F32)) for _ in params]
-    optimizer.step(grads)
+@SIZES
+def test_a_refused_step_changes_nothing(device, sizes):
+    twins = Twins(device, sizes)
+    twins.step()
+    grads = twins.upload(twins.random_grads())
+    grads[-1] = device.upload(np.ones(3, F32))
+    with pytest.raises(ValueError, match=rf"grads\[{len(sizes) - 1}\] has shape \(3,\); expected"):
+        twins.gpu.step(grads)
+    twins.assert_same()
+    twins.step()
+    twins.assert_same()
+
+
+def test_what_was_checked_of_a_gradient_is_not_believed_of_another_object(device):
+    twins = Twins(device, [4, 4])
+    grads = twins.upload(twins.random_grads())
+    twins.gpu.step(grads)
     wrong = grads[0].reshape(2, 2)  # the same memory
     with pytest.raises(ValueError, match=r"grads\[0\] has shape \(2, 2\); expected \(4,\)"):
-        optimizer.step([wrong, grads[1]])
+        twins.gpu.step([wrong, grads[1]])
 
 
-def test_warmup_compiles_what_an_optimizer_needs_or_everything(host_gpu):
-    optimizer = fastadam.Adam(on_gpu(np.ones(4, F32), device=1))
-    fastadam.warmup(optimizer)
-    assert [device for _, device in host_gpu.compiled] == [1, 1]  # the norm's, and
-    assert {"-DFASTADAM_RULE=Adam", "-DFASTADAM_FLAGS=0"} <= set(host_gpu.compiled[1][0])
-    optimizer.step(on_gpu(np.ones(4, F32), device=1), max_norm=1.0)
-    assert len(host_gpu.compiled) == 2, "the step compiled again"
-    host_gpu.compiled.clear()
-    fastadam.warmup()
-    assert len(host_gpu.compiled) == sum(fastadam._native.cuda_variants().values()) + 1
-    with pytest.raises(ValueError, match="not on a GPU"):
-        fastadam.warmup(fastadam.Adam(np.ones(3, F32)))
+@pytest.mark.parametrize("offset", range(5))
+def test_state_lies_as_its_parameter_does(device, offset):
+    """And begins as the rule says, of which every way is asked for here: with a number, or as a copy of the parameter."""
+    values = np.arange(15, dtype=F32).reshape(3, 5)
+    param = device.upload(values, offset)
+    state = fastadam.Adam(param, amsgrad=True).state
+    assert list(state) == ["step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"]
+    zero, half, copy = made = functions.full_like(param, [0.0, 0.5, None])
+    for array in (*made, *(state[name] for name in list(state)[1:])):
+        assert type(array) is type(param)
+        assert array.shape == param.shape
+        assert array.data.ptr % 16 == param.data.ptr % 16
+    device.write(param, values + 1)  # which the copy does not follow
+    for array, wanted in ((zero, 0 * values), (half, 0 * values + F32(0.5)), (copy, values)):
+        assert_same_bits(device.download(array), wanted)

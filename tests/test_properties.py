@@ -9,10 +9,12 @@ import itertools
 import numpy as np
 import pytest
 from buffers import assert_same_bits, random_inputs
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 
 import fastadam
+
+pytest.importorskip("hypothesis", reason="hypothesis is not installed")
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=100)
 settings.load_profile("repeatable")

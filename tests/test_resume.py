@@ -122,22 +122,20 @@ def test_a_new_process_goes_on_with_the_same_bits(tmp_path, run_python):
 
 @pytest.mark.parametrize("variant", ONE_OF_EACH, ids=str)
 @pytest.mark.parametrize("capturable", [False, True])
-def test_state_moves_between_devices(variant, capturable, host_gpu, tmp_path):
-    from cuda_host import on_cpu, on_gpu
-
+def test_state_moves_between_devices(variant, capturable, device, tmp_path):
     def step_on_gpu(optimizer, grads):
-        optimizer.step([None if grad is None else on_gpu(grad) for grad in grads])
+        optimizer.step([None if grad is None else device.upload(grad) for grad in grads])
 
     here, params, grads = trained(variant)
     here.save(tmp_path / "cpu")
-    arrays = [on_gpu(param) for param in params]
+    arrays = [device.upload(param) for param in params]
     there = make(variant, arrays, capturable=capturable)
     there.load(tmp_path / "cpu")
     for some in grads[:2]:
         here.step(some)
         step_on_gpu(there, some)
     there.save(tmp_path / "gpu")
-    copies = [on_cpu(array).copy() for array in arrays]
+    copies = [device.download(array) for array in arrays]
     back = make(variant, copies)
     back.load(tmp_path / "gpu")
     assert_same(back, copies, here, params)

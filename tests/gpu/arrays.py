@@ -1,4 +1,4 @@
-"""Arrays on a GPU for tests: there and back, between guards, and the few other things that the tests ask of CuPy.
+"""Arrays on a GPU for tests: there and back, and the few other things that the tests ask of CuPy.
 
 CuPy is imported when the first test wants it, so that these tests can be collected, and be skipped, without it.
 """
@@ -9,9 +9,6 @@ import importlib.util
 import warnings
 
 import numpy as np
-from buffers import GUARD, GUARD_SIZE
-
-ALIGNMENT = 16 // 4  # floats that the kernels move at once
 
 # Keeps a stream busy without touching memory. The timer counts nanoseconds.
 _SPIN = r"""
@@ -116,30 +113,3 @@ def captured():
             yield replay
         finally:
             graphs.append(stream.end_capture())
-
-
-class Guarded:
-    """Copies of arrays on the GPU, each as many floats after an aligned address as `offsets` says, with guards between."""
-
-    def __init__(self, arrays, offsets):
-        places = []
-        end = 0
-        for array, offset in zip(arrays, offsets, strict=False):
-            start = -(-(end + GUARD_SIZE) // ALIGNMENT) * ALIGNMENT + offset
-            end = start + array.size
-            places.append(slice(start, end))
-        room = np.full(end + GUARD_SIZE, GUARD)
-        for array, place in zip(arrays, places, strict=True):
-            room[place] = array.reshape(-1)
-        self._places = places
-        self._room = to_gpu(room)
-        self.arrays = [self._room[place].reshape(array.shape) for array, place in zip(arrays, places, strict=True)]
-
-    def contents(self):
-        """The arrays as they are now, on the CPU, once it is clear that the guards are what they were."""
-        room = to_cpu(self._room)
-        contents = [room[place].copy().reshape(a.shape) for a, place in zip(self.arrays, self._places, strict=True)]
-        for place in self._places:
-            room[place] = GUARD
-        np.testing.assert_array_equal(room, GUARD)
-        return contents

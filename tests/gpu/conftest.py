@@ -1,14 +1,15 @@
-"""What tests on a GPU share: they are skipped where there is none, and say what is missing."""
+"""What tests share that run on a GPU alone."""
 
 import gc
 
+import cuda_device
 import pytest
 from gpu import arrays
 
 
-def pytest_runtest_setup(item):
-    if reason := arrays.missing():
-        pytest.skip(f"needs a GPU: {reason}")
+@pytest.fixture
+def device():
+    return cuda_device.Real()
 
 
 @pytest.fixture
@@ -27,14 +28,6 @@ def spin():
     """Keeps the current stream busy for so many seconds."""
     arrays.spin(0)
     return arrays.spin
-
-
-@pytest.fixture
-def second_gpu():
-    """The number of a GPU that is not the current one."""
-    if arrays.device_count() < 2:
-        pytest.skip("needs two GPUs")
-    return 1
 
 
 @pytest.fixture

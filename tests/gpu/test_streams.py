@@ -6,7 +6,7 @@ from time import perf_counter
 import pytest
 from buffers import assert_same_bits
 from gpu.arrays import copy, to_cpu, to_gpu
-from gpu.twins import LIST, ONE, Twins
+from twins import LIST, ONE, Twins
 
 import fastadam
 
@@ -19,8 +19,8 @@ CAPTURABLE = pytest.mark.parametrize("capturable", [False, True], ids=["eager", 
 
 @SIZES
 @CAPTURABLE
-def test_a_step_waits_for_nothing(stream, spin, sizes, capturable):
-    twins = Twins(sizes, capturable=capturable)
+def test_a_step_waits_for_nothing(device, stream, spin, sizes, capturable):
+    twins = Twins(device, sizes, capturable=capturable)
     grads = [twins.random_grads() for _ in range(4)]
     on_gpu = [[to_gpu(grad) for grad in some] for some in grads]
     with stream:
@@ -46,8 +46,8 @@ def test_a_step_waits_for_nothing(stream, spin, sizes, capturable):
     twins.assert_same()
 
 
-def test_a_stateless_step_waits_for_nothing(stream, spin):
-    twins = Twins(ONE)
+def test_a_stateless_step_waits_for_nothing(device, stream, spin):
+    twins = Twins(device, ONE)
     (grad,) = twins.random_grads()
     arrays = [twins.on_gpu[0], to_gpu(grad), *(twins.gpu.state[0][name] for name in ("exp_avg", "exp_avg_sq"))]
     with stream:
@@ -66,8 +66,8 @@ def test_a_stateless_step_waits_for_nothing(stream, spin):
 
 @SIZES
 @CAPTURABLE
-def test_a_step_comes_after_what_was_queued_before_and_before_what_comes_after(stream, spin, sizes, capturable):
-    twins = Twins(sizes, capturable=capturable)
+def test_a_step_comes_after_what_was_queued_before_and_before_what_comes_after(device, stream, spin, sizes, capturable):
+    twins = Twins(device, sizes, capturable=capturable)
     first, second, third = (twins.random_grads() for _ in range(3))
     grads, later, last = ([to_gpu(grad) for grad in some] for some in (first, second, third))
     after = [to_gpu(param) for param in twins.params]
@@ -96,8 +96,8 @@ def test_a_step_comes_after_what_was_queued_before_and_before_what_comes_after(s
         assert_same_bits(to_cpu(array), param)
 
 
-def test_the_default_stream_waits_as_it_always_does(spin):
-    twins = Twins(ONE)
+def test_the_default_stream_waits_as_it_always_does(device, spin):
+    twins = Twins(device, ONE)
     (grad,) = twins.random_grads()
     target, source = to_gpu(grad * 0), to_gpu(grad)
     spin(BUSY / 5)
@@ -107,8 +107,8 @@ def test_the_default_stream_waits_as_it_always_does(spin):
     twins.assert_same()
 
 
-def test_threads_with_streams_and_optimizers_of_their_own(cupy):
-    all_twins = [Twins(LIST) for _ in range(4)]
+def test_threads_with_streams_and_optimizers_of_their_own(device, cupy):
+    all_twins = [Twins(device, LIST) for _ in range(4)]
     grads = [[twins.random_grads() for _ in range(20)] for twins in all_twins]
     on_gpu = [[[to_gpu(grad) for grad in some] for some in many] for many in grads]
     failures = []
@@ -133,3 +133,21 @@ def test_threads_with_streams_and_optimizers_of_their_own(cupy):
         for some in many:
             twins.cpu.step(some)
         twins.assert_same()
+
+
+def test_a_stream_is_as_before_after_a_refused_capture(device, stream):
+    twins = Twins(device, ONE)
+    values = twins.random_grads()
+    grads = [to_gpu(grad) for grad in values]
+    with stream:
+        stream.begin_capture()
+        try:
+            with pytest.raises(RuntimeError, match="capturable=True"):
+                twins.gpu.step(grads)
+        finally:
+            stream.end_capture()
+        assert not stream.is_capturing()
+        twins.gpu.step(grads)
+        stream.synchronize()
+    twins.cpu.step(values)
+    twins.assert_same()

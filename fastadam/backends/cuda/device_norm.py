@@ -24,10 +24,9 @@ class Norm:
         """Allocate the tables on the current device."""
         self._sizes = sizes
         capacity = len(sizes) or 1
-        chunks = sum(map(_chunks, sizes))
         self._grads = gpu().empty(capacity, np.int64)
         self._extents = gpu().empty(capacity * STRUCTS["Extent"].itemsize // 8, np.int64)
-        self._sums = gpu().empty(chunks + chunks // 1024 + 8, np.float64)  # of the chunks, of chunks of those, ...
+        self._sums = gpu().empty(room_for_sums(sum(map(_chunks, sizes))), np.float64)
         self._finished = gpu().full(1, 0, np.int64)
         self._argument = Argument(
             "NormArguments",
@@ -83,6 +82,15 @@ def global_norm(grads: Sequence[Any], threads: int) -> Any:
         addresses = [view.data.ptr for _, view in present]
         Norm([view.size for _, view in present]).find(addresses, StepOptions(max_norm=math.inf), verdict)
     return verdict[0]
+
+
+def room_for_sums(chunks: int) -> int:
+    """How many sums the kernel stores: of so many chunks, of chunks of those, and so on up to one."""
+    room = chunks
+    while chunks > 1:
+        chunks = _chunks(chunks)
+        room += chunks
+    return room or 1
 
 
 def _chunks(size: Any) -> Any:
