@@ -7,9 +7,10 @@ import numpy as np
 
 from fastadam._native import Refused, Rule
 from fastadam.backends.cuda import arrays
+from fastadam.backends.cuda.capturable import CapturableTensors
 from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.cuda.device_norm import global_norm
-from fastadam.backends.cuda.tensors import CapturableTensors, Tensors
+from fastadam.backends.cuda.tensors import Tensors
 from fastadam.backends.roles import PARAM
 
 __all__ = ["assign", "compile", "full_like", "global_norm", "pack", "tensors", "to_host"]

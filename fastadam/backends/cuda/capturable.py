@@ -1,0 +1,83 @@
+"""Lists of tensors whose steps a CUDA graph can capture and replay."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastadam import _native
+from fastadam._native import Rule, StepOptions
+from fastadam.backends.cuda import kernels
+from fastadam.backends.cuda.cupy_runtime import gpu
+from fastadam.backends.cuda.device_norm import Norm, new_verdict
+from fastadam.backends.cuda.group_steps import CapturableGroupSteps
+from fastadam.backends.cuda.tensors import Tensors, address_of
+
+
+class CapturableTensors(Tensors):
+    """Tensors whose step counts and coefficients are on the device, so that a CUDA graph can repeat a step."""
+
+    group_type = CapturableGroupSteps
+
+    def _prepare(self, steps: Sequence[int]) -> None:
+        kernels.of_norms(self.device)  # compiled as early as the other kernels
+        self.steps = gpu().copy(np.array(steps, np.int64))
+        self.skips = gpu().full(1, 0, np.int64)
+        self._verdict = new_verdict()
+        self._norm: Norm = Norm(self._sizes)  # pyright: ignore[reportIncompatibleVariableOverride]
+        self._spare_norm: Norm | None = Norm(self._sizes)
+        self._captured_norms: list[Norm] = []  # kept alive: graphs hold their addresses
+        self._captured: list[set[tuple[int, bool]]] = [set() for _ in self._groups]  # what graphs have fixed of the rules
+
+    def set_rules(self, rules: Sequence[Rule]) -> None:
+        """Like :meth:`Tensors.set_rules`, and write their options to the device, where captured steps read them."""
+        for captured, rule in zip(self._captured, rules, strict=True):
+            if captured - {_fixed(rule)}:
+                raise ValueError(
+                    "a CUDA graph was captured with other hyperparameters than these, and cannot change which terms a step has "
+                    "(maximize, or whether there is weight decay); set them before the capture, or make a new optimizer"
+                )
+        with gpu().on(self.device):
+            compiled = self._compiled(rules)  # which cannot be loaded while a graph is captured
+            changed = [each for each in zip(self._groups, rules, compiled, strict=True) if each[0].differs_from(each[1])]
+            if changed and gpu().is_capturing():
+                raise RuntimeError(
+                    "a hyperparameter changes while a CUDA graph is captured, which would set it again in each replay; set it "
+                    "before the capture or between replays, and not by a schedule"
+                )
+            for group, rule, some in changed:
+                group.set_options(rule, some.write)
+        super().set_rules(rules)
+
+    def step(self, grads: Sequence[Any], options: StepOptions, threads: int = 0) -> Any:
+        """Like :meth:`Tensors.step`, with counts on the device. Its launches can be captured and replayed.
+
+        The norm that it returns is overwritten by the next step that computes one.
+        """
+        with gpu().on(self.device):
+            present, addresses, missing = self._usable(grads)
+            compiled, capturing, verdict = self._compiled(self.rules), gpu().is_capturing(), None
+            if options.finds_norm:
+                verdict = self._verdict
+                self._norm_of(capturing).find(addresses, options, verdict, self.skips.data.ptr)
+            for i, (group, each, rule) in enumerate(zip(self._groups, self._slices, self.rules, strict=True)):
+                gradients = _native.cuda_gradients(options, rule.maximize, address_of(verdict))
+                group.step(compiled[i], addresses[each], self.steps[each], gradients, address_of(verdict), capturing)
+                if capturing:
+                    self._captured[i].add(_fixed(rule))
+            self._remember(present, addresses, missing)
+        return None if verdict is None else verdict[0]
+
+    def _norm_of(self, capturing: bool) -> Norm:
+        """The Norm to use. A graph that is being captured gets its own, made while memory could be allocated."""
+        if not capturing:
+            self._spare_norm = self._spare_norm or Norm(self._sizes)
+            return self._norm
+        norm, self._spare_norm = self._spare_norm or Norm(self._sizes), None
+        self._captured_norms.append(norm)
+        return norm
+
+
+def _fixed(rule: Rule) -> tuple[int, bool]:
+    """What a graph fixes of a rule: which kernel it launches, and the sign of the gradients."""
+    return rule.flags, rule.maximize
