@@ -11,7 +11,7 @@
 namespace fastadam {
 namespace {
 
-constexpr OptionInfo maximize{"maximize", Range::flag};  // which every rule has
+constexpr OptionInfo maximize_option{"maximize", Range::flag};  // which every rule has
 
 std::string text_of(double value) {
   char text[32];
@@ -31,7 +31,7 @@ std::vector<std::string> names_of(const RuleInfo& info, bool flags) {
   for (const OptionInfo& option : info.options) {
     if ((option.range == Range::flag) == flags) names.emplace_back(option.name);
   }
-  if (flags) names.emplace_back(maximize.name);
+  if (flags) names.emplace_back(maximize_option.name);
   return names;
 }
 
@@ -75,7 +75,7 @@ Rule checked_rule(const RuleInfo& info, std::vector<double> options, bool maximi
 Rule make_rule(const std::string& name, const NamedOptions& options, std::optional<double> ema_decay) {
   const RuleInfo& info = find_rule(name);
   const auto known = [&](const std::string& option) {
-    return option == maximize.name ||
+    return option == maximize_option.name ||
            std::any_of(info.options.begin(), info.options.end(), [&](const OptionInfo& each) { return each.name == option; });
   };
   for (const auto& [option, value] : options) {
@@ -93,8 +93,8 @@ Rule make_rule(const std::string& name, const NamedOptions& options, std::option
     }
     values.push_back(given == options.end() ? 0 : given->second);
   }
-  const auto sign = options.find(maximize.name);
-  if (sign != options.end()) expect_in_range(maximize, sign->second);
+  const auto sign = options.find(maximize_option.name);
+  if (sign != options.end()) expect_in_range(maximize_option, sign->second);
   return checked_rule(info, std::move(values), sign != options.end() && sign->second != 0, ema_decay);
 }
 
