@@ -67,7 +67,7 @@ def test_an_unknown_name_is_refused(name):
 
 
 def test_what_can_only_be_read_says_so():
-    for name in ("state", "step_count", "param_groups"):
+    for name in ("state", "skipped_steps", "param_groups"):
         with pytest.raises(AttributeError):
             setattr(new(), name, 1.0)
 

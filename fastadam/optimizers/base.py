@@ -15,6 +15,7 @@ from fastadam.optimizers.hyperparameters import Hyperparameter
 from fastadam.optimizers.members import Members, new_states
 from fastadam.optimizers.param_groups import Given, Group, ParamGroup, parse, parse_group
 from fastadam.optimizers.persistence import Persistent
+from fastadam.optimizers.schedules import Values
 from fastadam.runtime import thread_count
 from fastadam.typing import Array, Norm, Params_co, StepArguments
 
@@ -34,7 +35,9 @@ class Optimizer(Persistent, Generic[Params_co]):
 
     _attributes = frozenset({"_defaults", "_groups", "_is_scheduled", "_members", "_step_count"})
 
-    ema_decay = Hyperparameter(optional_decay_rate, None, "Decay rate of an average of the parameters, in [0, 1), or None.")
+    ema_decay = Hyperparameter(
+        optional_decay_rate, None, "Decay rate of an average of the parameters, in [0, 1), or None.", unasked=0.5
+    )
 
     def __init__(self, params: Params_co) -> None:
         raise TypeError("Optimizer is only a base class; create one of its subclasses, such as fastadam.Adam")
@@ -48,14 +51,14 @@ class Optimizer(Persistent, Generic[Params_co]):
         kind = type(self)
         given = {name: one.default if one.implied else arguments[name] for name, one in kind._declared.items()}
         self._step_count = 0
-        self._defaults = Group.make(kind, 0, given, 0).given
+        self._defaults = Group.make(kind, 0, given).given
         structure, arrays, parts = parse(params, kind)
-        groups = [Group.make(kind, size, self._defaults | given, 0) for size, given in parts]
+        groups = [Group.make(kind, size, self._defaults | given) for size, given in parts]
         self._take(groups, Members(structure, arrays, new_states(arrays, groups), groups, capturable))
 
     def _take(self, groups: list[Group], members: Members) -> None:
         self._groups, self._members = groups, members
-        self._is_scheduled = any(group.is_scheduled for group in groups)
+        self._is_scheduled = any(group.schedules for group in groups)
 
     @property
     def param_groups(self) -> tuple[ParamGroup, ...]:
@@ -75,7 +78,7 @@ class Optimizer(Persistent, Generic[Params_co]):
 
     def _change(self, which: Sequence[int], changes: Given) -> list[Group]:
         """Change hyperparameters of some groups."""
-        return self._use([g.changed(changes, self._step_count) if i in which else g for i, g in enumerate(self._groups)])
+        return self._use([g.changed(changes) if i in which else g for i, g in enumerate(self._groups)])
 
     def _use(self, groups: list[Group]) -> list[Group]:
         self._members.use(groups)
@@ -102,7 +105,7 @@ class Optimizer(Persistent, Generic[Params_co]):
         """
         kind, old = type(self), self._members
         structure, arrays, given = parse_group(param_group, kind, "param_group")
-        group = Group.make(kind, len(arrays), self._defaults | given, self._step_count)
+        group = Group.make(kind, len(arrays), self._defaults | given)
         groups, states = [*self._groups, group], [*old.states, *new_states(arrays, [group])]
         steps, skipped = old.counts
         steps += [0] * len(arrays)
@@ -127,8 +130,21 @@ class Optimizer(Persistent, Generic[Params_co]):
 
     @property
     def step_count(self) -> int:
-        """The number of calls of :meth:`step`, which schedules are called with. Replays of a CUDA graph do not count."""
+        """The number of calls of :meth:`step`, which schedules are called with. Replays of a CUDA graph do not count.
+
+        Set it if you bring the state of another run. The step counts of the parameters are in `state`.
+        """
         return self._step_count
+
+    @step_count.setter
+    def step_count(self, count: SupportsIndex) -> None:
+        try:
+            number = operator.index(count)
+        except TypeError:
+            raise TypeError(f"step_count is {count!r}; expected an integer, the number of steps so far") from None
+        if not 0 <= number < 2**63 - 1:
+            raise ValueError(f"step_count is {number}; expected 0 to 2**63 - 2")
+        self._step_count = number
 
     @property
     def skipped_steps(self) -> int:
@@ -201,13 +217,23 @@ class Optimizer(Persistent, Generic[Params_co]):
                 None if max_norm is None else positive("max_norm", max_norm),
                 flag("skip_nonfinite", skip_nonfinite),
             )
-        if self._is_scheduled:
-            groups = [group.at(self._step_count) for group in self._groups]
-            if any(map(operator.is_not, groups, self._groups)):
-                self._members.use(groups)
-                vars(self)["_groups"] = groups  # __setattr__ would be slow beside a small step
-        norm = self._members.step(grads, options, threads)
-        vars(self)["_step_count"] += 1
+        norm = (self._scheduled_step if self._is_scheduled else self._members.step)(grads, options, threads)
+        vars(self)["_step_count"] += 1  # __setattr__ would be slow beside a small step
+        return norm
+
+    def _scheduled_step(self, grads: Any, options: StepOptions, threads: int) -> Norm:
+        """A step with the values that schedules have in it."""
+        values = Values(self._step_count)
+        groups = [group.at(values) for group in self._groups]
+        if all(map(operator.is_, groups, self._groups)):
+            return self._members.step(grads, options, threads)
+        self._members.use(groups)
+        try:
+            norm = self._members.step(grads, options, threads)
+        except BaseException:
+            self._members.use(self._groups)
+            raise
+        vars(self)["_groups"] = groups
         return norm
 
     def __repr__(self) -> str:
