@@ -28,7 +28,7 @@ def flatten(arrays: Any) -> tuple[Any, Any]:
 
     Parameters
     ----------
-    arrays : array, or sequence, iterator or mapping of arrays
+    arrays : array, or iterable or mapping of arrays, also nested
         float32, of any shape and layout, on one device: NumPy arrays, CuPy arrays, or arrays that export their memory by DLPack
         or ``__cuda_array_interface__``. Their values are copied.
 
@@ -38,7 +38,7 @@ def flatten(arrays: Any) -> tuple[Any, Any]:
         A one-dimensional NumPy or CuPy array of all elements, in C order, without gaps. It is aligned to 64 bytes. NumPy
         requests huge pages for it on systems where it does so, such as Linux.
     views : array, tuple or dict
-        Views of `flat` with the arrays' shapes, in the structure of `arrays`.
+        Views of `flat` with the arrays' shapes, in the structure of `arrays`, with tuples for sequences.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def flatten(arrays: Any) -> tuple[Any, Any]:
     >>> params["bias"]
     array([-0.5,  0.5], dtype=float32)
     """
-    arrays = listed(arrays)
+    arrays = listed(arrays, "arrays")
     structure = Structure(arrays, "arrays")
     members = structure.flatten("arrays", arrays)
     try:

@@ -8,7 +8,7 @@ from fastadam.backends.dispatch import backend_of
 from fastadam.backends.refusals import explain
 from fastadam.backends.roles import PARAM
 from fastadam.runtime import thread_count
-from fastadam.structure import Structure, is_sequence
+from fastadam.structure import Structure, is_sequence, listed
 from fastadam.typing import Array
 
 
@@ -23,7 +23,7 @@ def global_norm(
 
     Parameters
     ----------
-    grads : array, or sequence or mapping of arrays
+    grads : array, or iterable or mapping of arrays, also nested
         float32, C-contiguous, of any shape, on one device: NumPy arrays, CuPy arrays, or arrays that export their memory by
         DLPack or ``__cuda_array_interface__``. They can be read-only and can overlap. None is skipped.
     num_threads : int, optional
@@ -60,6 +60,7 @@ def global_norm(
     10.0
     """
     threads = 0 if num_threads is None else thread_count("num_threads", num_threads)
+    grads = listed(grads, "grads")
     if (isinstance(grads, Mapping) or is_sequence(grads)) and not grads:
         return 0.0
     structure = Structure(grads, "grads")

@@ -1,9 +1,7 @@
-"""The base of all optimizers: parameter groups, schedules, and a step as one native call."""
+"""The base of all optimizers: how they are made, and a step as one native call."""
 
 from __future__ import annotations
 
-import functools
-import itertools
 import math
 import operator
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
 
 from fastadam._native import StepOptions
 from fastadam.optimizers.checks import flag, optional_decay_rate, positive, real
+from fastadam.optimizers.grouped import Grouped
 from fastadam.optimizers.hyperparameters import Hyperparameter
 from fastadam.optimizers.members import Members, new_states
-from fastadam.optimizers.param_groups import Given, Group, ParamGroup, parse, parse_group
-from fastadam.optimizers.persistence import Persistent
+from fastadam.optimizers.param_groups import Group, parse
 from fastadam.optimizers.schedules import Values
 from fastadam.runtime import thread_count
 from fastadam.typing import Array, Norm, Params_co, StepArguments
@@ -30,10 +28,8 @@ AS_GIVEN = StepOptions()  # gradients are not changed
 _Key = TypeVar("_Key")
 
 
-class Optimizer(Persistent, Generic[Params_co]):
+class Optimizer(Grouped, Generic[Params_co]):
     """The base class of all optimizers, for annotations and ``isinstance``. It cannot be created itself."""
-
-    _attributes = frozenset({"_defaults", "_groups", "_is_scheduled", "_members", "_step_count"})
 
     ema_decay = Hyperparameter(
         optional_decay_rate, None, "Decay rate of an average of the parameters, in [0, 1), or None.", unasked=0.5
@@ -55,64 +51,6 @@ class Optimizer(Persistent, Generic[Params_co]):
         structure, arrays, parts = parse(params, kind)
         groups = [Group.make(kind, size, self._defaults | given) for size, given in parts]
         self._take(groups, Members(structure, arrays, new_states(arrays, groups), groups, capturable))
-
-    def _take(self, groups: list[Group], members: Members) -> None:
-        self._groups, self._members = groups, members
-        self._is_scheduled = any(group.schedules for group in groups)
-
-    @property
-    def param_groups(self) -> tuple[ParamGroup, ...]:
-        """The groups: mappings with ``"params"`` and the hyperparameters, which can be set between steps."""
-        ends = itertools.accumulate(group.size for group in self._groups)
-        return tuple(
-            ParamGroup(
-                self._members.params[end - group.size : end],
-                functools.partial(self._group, i),
-                functools.partial(self._change, [i]),
-            )
-            for i, (group, end) in enumerate(zip(self._groups, ends, strict=True))
-        )
-
-    def _group(self, i: int) -> Group:
-        return self._groups[i]
-
-    def _change(self, which: Sequence[int], changes: Given) -> list[Group]:
-        """Change hyperparameters of some groups."""
-        return self._use([g.changed(changes) if i in which else g for i, g in enumerate(self._groups)])
-
-    def _use(self, groups: list[Group]) -> list[Group]:
-        self._members.use(groups)
-        self._take(groups, self._members)
-        return groups
-
-    def add_param_group(self, param_group: Mapping[str, Any]) -> None:
-        """Add parameters, which start at step 0.
-
-        Parameters
-        ----------
-        param_group : mapping
-            ``"params"``, and the hyperparameters that differ from those of the optimizer. :meth:`step` expects the gradients of
-            the new parameters after the others: as more members of a sequence, or as more keys if `params` was a mapping.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As for the constructor, and if an array is already in a group. A call that raises changes nothing.
-
-        Notes
-        -----
-        Re-read `state` afterwards: step counts read from it before no longer advance.
-        """
-        kind, old = type(self), self._members
-        structure, arrays, given = parse_group(param_group, kind, "param_group")
-        group = Group.make(kind, len(arrays), self._defaults | given)
-        groups, states = [*self._groups, group], [*old.states, *new_states(arrays, [group])]
-        steps, skipped = old.counts
-        steps += [0] * len(arrays)
-        members = Members(
-            old.structure.extended(structure), old.params + arrays, states, groups, old.capturable, steps, skipped
-        )
-        self._take(groups, members)
 
     if TYPE_CHECKING:
         state = StateOf()
@@ -177,8 +115,8 @@ class Optimizer(Persistent, Generic[Params_co]):
 
         Parameters
         ----------
-        grads : array, sequence or mapping
-            The gradients, in the structure of `params` (for groups: one sequence over all groups in order). float32,
+        grads : array, iterable or mapping
+            The gradients, in the structure of `params` (for groups: one sequence over all arrays in order). float32,
             C-contiguous, with the shapes of the parameters, on their device. They are not changed. If a gradient is None, its
             parameter, state and step count stay as they are.
         grad_scale : float
@@ -217,7 +155,7 @@ class Optimizer(Persistent, Generic[Params_co]):
                 None if max_norm is None else positive("max_norm", max_norm),
                 flag("skip_nonfinite", skip_nonfinite),
             )
-        norm = (self._scheduled_step if self._is_scheduled else self._members.step)(grads, options, threads)
+        norm = (self._scheduled_step if self._scheduled else self._members.step)(grads, options, threads)
         vars(self)["_step_count"] += 1  # __setattr__ would be slow beside a small step
         return norm
 

@@ -1,5 +1,6 @@
 """What an optimizer steps: parameters with their states and step counts, under the names that users know them by."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -29,6 +30,7 @@ class Members:
         """`steps` are how many steps each parameter has taken (None: none), `skipped` how many steps were skipped."""
         self.structure, self.params, self.states, self.capturable = structure, list(params), list(states), capturable
         self.backend = backend_of(params[0])
+        self._ends = [0, *itertools.accumulate(group.size for group in groups)]
         try:
             arrays = [list(state.values()) for state in states]
             self.tensors: Tensors = self.backend.tensors(
@@ -55,6 +57,10 @@ class Members:
             return self.tensors.step(members, options, threads)
         except _native.Refused as refused:
             raise explain(refused, lambda role, i: self._look_up(role, i, members)) from None
+
+    def params_of(self, group: int) -> list[Any]:
+        """The parameters of a group."""
+        return self.params[self._ends[group] : self._ends[group + 1]]
 
     @property
     def state(self) -> Any:

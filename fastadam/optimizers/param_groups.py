@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, overload
 
 from fastadam.optimizers.hyperparameters import Declaring, Hyperparameters
 from fastadam.optimizers.schedules import Values, is_schedule, plain
@@ -76,15 +76,13 @@ def _words(initial_state: dict[str, float | None]) -> str:
 
 def parse(params: Any, kind: type[Declaring]) -> tuple[Structure, list[Any], list[tuple[int, Given]]]:
     """The structure and the members of `params`, and for each group its size and its own hyperparameters."""
-    params = listed(params)
-    if not is_sequence(params) or not any(isinstance(member, Mapping) for member in params):
+    params = listed(params, "params")
+    if not is_sequence(params) or not any(isinstance(member, Mapping) and "params" in member for member in params):
         structure = Structure(params)
         members = list(structure.flatten("params", params))
         return structure, members, [(len(members), {})]
     parts = [parse_group(group, kind, f"params[{i}]") for i, group in enumerate(params)]
-    structure = parts[0][0].as_sequence()
-    for other, *_ in parts[1:]:
-        structure = structure.extended(other)
+    structure = parts[0][0].as_sequence().extended(other for other, *_ in parts[1:])
     return structure, [m for _, members, _ in parts for m in members], [(len(members), given) for _, members, given in parts]
 
 
@@ -100,8 +98,8 @@ def parse_group(group: Any, kind: type[Declaring], argument: str) -> tuple[Struc
     for name, value in given.items():
         if not is_schedule(kind, name, value):
             kind._declared[name].check(f"{argument}[{name!r}]", plain(value))
-    params = listed(group["params"])
-    structure = Structure(params, f"{argument}['params']")
+    params = listed(group["params"], name := f"{argument}['params']")
+    structure = Structure(params, name)
     return structure, list(structure.flatten("params", params)), given
 
 
@@ -111,7 +109,7 @@ class ParamGroup(MutableMapping[str, Any]):
     A bad value raises and changes nothing.
     """
 
-    def __init__(self, params: Sequence[Any], get: Callable[[], Group], change: Callable[[Given], Any]) -> None:
+    def __init__(self, params: Callable[[], list[Any]], get: Callable[[], Group], change: Callable[[Given], Any]) -> None:
         self._params, self._get, self._change = params, get, change
 
     @property
@@ -124,7 +122,7 @@ class ParamGroup(MutableMapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name == "params":
-            return list(self._params)
+            return self._params()
         if name not in self._names():
             raise KeyError(name)
         return self._get().given[name]
@@ -148,3 +146,24 @@ class ParamGroup(MutableMapping[str, Any]):
 
     def __repr__(self) -> str:
         return repr(dict(self))
+
+
+class ParamGroups(Sequence[ParamGroup]):
+    """The groups of an optimizer as users see them, each made when it is asked for."""
+
+    def __init__(self, count: int, group: Callable[[int], ParamGroup]) -> None:
+        self._numbers, self._group = range(count), group
+
+    @overload
+    def __getitem__(self, index: int) -> ParamGroup: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[ParamGroup, ...]: ...
+    def __getitem__(self, index: int | slice) -> ParamGroup | tuple[ParamGroup, ...]:
+        which = self._numbers[index]
+        return self._group(which) if isinstance(which, int) else tuple(map(self._group, which))
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __repr__(self) -> str:
+        return repr([*self])
