@@ -1,9 +1,12 @@
 """What an optimizer steps: parameters with their states and step counts, under the names that users know them by."""
 
 import itertools
+import operator
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from fastadam import _native
 from fastadam.backends.dispatch import backend_of
@@ -56,7 +59,17 @@ class Members:
         try:
             return self.tensors.step(members, options, threads)
         except _native.Refused as refused:
+            if (usable := self._with_scalars_as_arrays(members)) is not members:
+                return self.step(self.structure.unflatten(usable), options, threads)
             raise explain(refused, lambda role, i: self._look_up(role, i, members)) from None
+
+    def _with_scalars_as_arrays(self, grads: Sequence[Any]) -> Sequence[Any]:
+        """Gradients with arrays for NumPy's scalars, which functions of 0-d arrays return; `grads` if there are none."""
+        if not any(isinstance(grad, np.generic) for grad in grads):
+            return grads
+        pairs = zip(grads, self.params, strict=True)
+        usable = [np.asarray(grad) if isinstance(grad, np.generic) and param.shape == () else grad for grad, param in pairs]
+        return usable if any(map(operator.is_not, usable, grads)) else grads
 
     def params_of(self, group: int) -> list[Any]:
         """The parameters of a group."""
