@@ -17,6 +17,21 @@ _ALIASES = {
     "decoupled": ("decoupled_weight_decay",),
     "ema": ("ema_decay",),
 }
+# What other libraries' constructors take and `step` does here.
+_OF_STEP = {
+    **{name: name for name in ("grad_scale", "clip_value", "max_norm", "skip_nonfinite", "num_threads")},
+    **dict.fromkeys(("max_grad_norm", "global_clipnorm", "clip_norm", "clip_grad_norm"), "max_norm"),
+    **dict.fromkeys(("clipvalue", "clip_grad_value"), "clip_value"),
+}
+_METHODS = {
+    "zero_grad": "gradients are passed to step, which keeps none of them, so leave the call out",
+    "backward": "compute the gradients yourself and pass them to step(grads)",
+    "apply_gradients": "call step(grads)",
+    "apply": "call step(grads)",
+    "update": "call step(grads), which updates the parameters in place",
+    "init": "the state is made with the optimizer; call step(grads)",
+    "minimize": "compute the gradients yourself and pass them to step(grads)",
+}
 _SIMILAR, _ALMOST_EQUAL = 0.6, 0.82  # difflib's ratio for a hint, and for a name that must be a misspelling
 
 
@@ -34,9 +49,22 @@ def misspelt(name: str, names: Collection[str]) -> str | None:
     return alias or _nearest(plain, names, _ALMOST_EQUAL)
 
 
-def hint(known: str | None) -> str:
-    """The end of an error message."""
+def hint(known: str | None, name: str = "") -> str:
+    """The end of an error message about the unknown `name`."""
+    if option := _OF_STEP.get(name.lower()):
+        return f"; it is an option of step: step(grads, {option}=...)"
     return f"; did you mean {known!r}?" if known else ""
+
+
+def hint_for_reading(name: str, names: Collection[str]) -> str:
+    """The same for an attribute that is read or called."""
+    return f"; {_METHODS[name]}" if name in _METHODS else hint(None if name.startswith("_") else meant(name, names), name)
+
+
+def same_name(name: str, names: Collection[str]) -> str:
+    """The same for a name that may be spelt like one of `names` but for the case of its letters, or nearly so."""
+    by_letters = {known.lower(): known for known in names}
+    return hint(by_letters.get(_nearest(name.lower(), by_letters, _SIMILAR) or ""))
 
 
 def hinting(init: Callable[..., None], names: Collection[str]) -> Callable[..., None]:
@@ -49,7 +77,7 @@ def hinting(init: Callable[..., None], names: Collection[str]) -> Callable[..., 
         for name in kwargs:
             if name not in accepted:
                 words = f"{type(self).__name__}() got an unexpected keyword argument {name!r}"
-                raise TypeError(words + hint(meant(name, names)))
+                raise TypeError(words + hint(meant(name, names), name))
         init(self, *args, **kwargs)
 
     return checked
