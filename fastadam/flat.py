@@ -2,14 +2,14 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, ValuesView
 from typing import Any, TypeVar, overload
 
 from fastadam._native import Refused
 from fastadam.backends.dispatch import backend_of
 from fastadam.backends.refusals import explain
 from fastadam.structure import Structure, listed
-from fastadam.typing import Array, HostOrDevice
+from fastadam.typing import Array, Branch, HostOrDevice
 
 _Key = TypeVar("_Key")
 
@@ -19,7 +19,11 @@ def flatten(arrays: Array) -> tuple[HostOrDevice, HostOrDevice]: ...
 @overload
 def flatten(arrays: Mapping[_Key, Array]) -> tuple[HostOrDevice, dict[_Key, HostOrDevice]]: ...
 @overload
-def flatten(arrays: Sequence[Array] | Iterator[Array]) -> tuple[HostOrDevice, tuple[HostOrDevice, ...]]: ...
+def flatten(arrays: Mapping[_Key, Branch]) -> tuple[HostOrDevice, dict[_Key, Any]]: ...
+@overload
+def flatten(arrays: Sequence[Branch]) -> tuple[HostOrDevice, tuple[Any, ...]]: ...
+@overload
+def flatten(arrays: Sequence[Array] | Iterator[Array] | ValuesView[Array]) -> tuple[HostOrDevice, tuple[HostOrDevice, ...]]: ...
 def flatten(arrays: Any) -> tuple[Any, Any]:
     """Copy arrays into one flat buffer, the fastest way to step many small arrays.
 

@@ -1,6 +1,6 @@
 """The global norm of gradients, on the CPU and on a GPU."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, ValuesView
 from typing import Any, SupportsIndex
 
 from fastadam import _native
@@ -9,11 +9,19 @@ from fastadam.backends.refusals import explain
 from fastadam.backends.roles import PARAM
 from fastadam.runtime import thread_count
 from fastadam.structure import Structure, is_sequence, listed
-from fastadam.typing import Array
+from fastadam.typing import Array, Branch
 
 
 def global_norm(
-    grads: Array | Mapping[Any, Array | None] | Sequence[Array | None], *, num_threads: SupportsIndex | None = None
+    grads: Array
+    | Mapping[Any, Array | None]
+    | Mapping[Any, Branch]
+    | Sequence[Array | None]
+    | Iterator[Array | None]
+    | ValuesView[Array | None]
+    | Sequence[Branch],
+    *,
+    num_threads: SupportsIndex | None = None,
 ) -> float | Any:
     r"""The Euclidean norm of all elements of all gradients together, in float64.
 

@@ -118,7 +118,7 @@ def test_an_error_of_a_property_stays_its_own():
         def broken(self):
             return np.ones(2).no_such_name
 
-    with pytest.raises(AttributeError, match="ndarray.* has no attribute 'no_such_name'"):
+    with pytest.raises(AttributeError, match=r"ndarray.* has no attribute 'no_such_name'"):
         _ = WithProperty(np.ones(2, F32)).broken
 
 

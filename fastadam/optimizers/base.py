@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, ValuesView
 from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
 
 from fastadam._native import StepOptions
@@ -15,7 +15,7 @@ from fastadam.optimizers.members import Members, new_states
 from fastadam.optimizers.param_groups import Group, parse
 from fastadam.optimizers.schedules import Values
 from fastadam.runtime import thread_count
-from fastadam.typing import Array, Norm, Params_co, StepArguments
+from fastadam.typing import Array, Branch, Norm, Params_co, StepArguments
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -97,7 +97,13 @@ class Optimizer(Grouped, Generic[Params_co]):
     ) -> Norm: ...
     @overload
     def step(
-        self: Optimizer[Sequence[Any] | Iterator[Any]], grads: Sequence[Array | None], **options: Unpack[StepArguments]
+        self: Optimizer[Mapping[_Key, Branch]], grads: Mapping[_Key, Branch], **options: Unpack[StepArguments]
+    ) -> Norm: ...
+    @overload
+    def step(
+        self: Optimizer[Sequence[Any] | Iterator[Any] | ValuesView[Any]],
+        grads: Sequence[Array | None] | Iterator[Array | None] | ValuesView[Array | None] | Sequence[Branch],
+        **options: Unpack[StepArguments],
     ) -> Norm: ...
     def step(
         self,
