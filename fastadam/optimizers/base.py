@@ -14,6 +14,7 @@ from fastadam.optimizers.hyperparameters import Hyperparameter
 from fastadam.optimizers.members import Members, new_states
 from fastadam.optimizers.param_groups import Group, parse
 from fastadam.optimizers.schedules import Values
+from fastadam.optimizers.unknown_names import Missing
 from fastadam.runtime import thread_count
 from fastadam.typing import Array, Branch, Norm, Params_co, StepArguments
 
@@ -55,6 +56,9 @@ class Optimizer(Grouped, Generic[Params_co]):
     if TYPE_CHECKING:
         state = StateOf()
     else:
+        zero_grad = Missing("gradients are passed to step, which keeps none of them: leave the call out")
+        minimize = Missing("compute the gradients yourself and call step(grads)")
+        apply_gradients = Missing("call step(grads)")
 
         @property
         def state(self) -> Any:
@@ -161,7 +165,7 @@ class Optimizer(Grouped, Generic[Params_co]):
                 None if max_norm is None else positive("max_norm", max_norm),
                 flag("skip_nonfinite", skip_nonfinite),
             )
-        norm = (self._scheduled_step if self._scheduled else self._members.step)(grads, options, threads)
+        norm = self._scheduled_step(grads, options, threads) if self._scheduled else self._members.step(grads, options, threads)
         vars(self)["_step_count"] += 1  # __setattr__ would be slow beside a small step
         return norm
 

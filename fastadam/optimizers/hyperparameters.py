@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVa
 
 from fastadam import _native
 from fastadam.optimizers.checks import Scheduled, beta_pair, decay_rate, non_negative, optional_decay_rate
-from fastadam.optimizers.unknown_names import hint, hint_for_reading, hinting, meant, misspelt
+from fastadam.optimizers.unknown_names import hint, hinting, meant, misspelt
 
 _Value = TypeVar("_Value")
 
@@ -99,14 +99,6 @@ class Declaring:
                 if _is_ours(cls) or (likely and not name.startswith("_")):
                     raise AttributeError(f"{cls.__name__} has no attribute {name!r}{hint(likely, name)}")
             object.__setattr__(self, name, value)
-
-        def __getattr__(self, name: str) -> Any:
-            cls = type(self)
-            if hasattr(cls, name):  # a property raised this error, and raises its own again
-                return object.__getattribute__(self, name)
-            raise AttributeError(
-                f"{cls.__name__!r} object has no attribute {name!r}{hint_for_reading(name, cls._chosen)}", name=name, obj=self
-            )
 
     @staticmethod
     def _check_together(values: Hyperparameters) -> None:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, NoReturn
 
 # Each stands for the first of these that the optimizer has.
 _ALIASES = {
@@ -22,15 +22,6 @@ _OF_STEP = {
     **{name: name for name in ("grad_scale", "clip_value", "max_norm", "skip_nonfinite", "num_threads")},
     **dict.fromkeys(("max_grad_norm", "global_clipnorm", "clip_norm", "clip_grad_norm"), "max_norm"),
     **dict.fromkeys(("clipvalue", "clip_grad_value"), "clip_value"),
-}
-_METHODS = {
-    "zero_grad": "gradients are passed to step, which keeps none of them, so leave the call out",
-    "backward": "compute the gradients yourself and pass them to step(grads)",
-    "apply_gradients": "call step(grads)",
-    "apply": "call step(grads)",
-    "update": "call step(grads), which updates the parameters in place",
-    "init": "the state is made with the optimizer; call step(grads)",
-    "minimize": "compute the gradients yourself and pass them to step(grads)",
 }
 _SIMILAR, _ALMOST_EQUAL = 0.6, 0.82  # difflib's ratio for a hint, and for a name that must be a misspelling
 
@@ -56,9 +47,20 @@ def hint(known: str | None, name: str = "") -> str:
     return f"; did you mean {known!r}?" if known else ""
 
 
-def hint_for_reading(name: str, names: Collection[str]) -> str:
-    """The same for an attribute that is read or called."""
-    return f"; {_METHODS[name]}" if name in _METHODS else hint(None if name.startswith("_") else meant(name, names), name)
+class Missing:
+    """A method that optimizers of other libraries have. Asking for it raises an error that says what to do.
+
+    Not ``__getattr__``, which makes every attribute slower, and a small step with them.
+    """
+
+    def __init__(self, advice: str) -> None:
+        self._advice = advice
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, optimizer: Any, owner: type) -> NoReturn:
+        raise AttributeError(f"{owner.__name__} has no attribute {self._name!r}; {self._advice}")
 
 
 def same_name(name: str, names: Collection[str]) -> str:
