@@ -78,7 +78,10 @@ else:
     # Imported on first use, because few programs need these and `import fastadam` should be quick.
     def __getattr__(name):
         if name not in ("convert", "reference", "viz"):
-            raise AttributeError(f"module 'fastadam' has no attribute {name!r}")
+            from fastadam.optimizers.unknown_names import same_name
+
+            words = "" if name.startswith("_") else same_name(name, __all__)
+            raise AttributeError(f"module 'fastadam' has no attribute {name!r}{words}")
         from importlib import import_module
 
         return import_module(f"fastadam.{name}")

@@ -18,8 +18,8 @@ def to_torch(optimizer: Optimizer) -> dict[str, Any]:
     Parameters
     ----------
     optimizer : Optimizer
-        Any but Lion, which torch does not have. Schedules become their current values. Averages of parameters (`ema_decay`) are
-        left out, because torch's optimizers have none.
+        Any but Lion, which torch does not have. Schedules are asked for the next step and become their values. Averages of
+        parameters (`ema_decay`) are left out, because torch's optimizers have none.
 
     Returns
     -------

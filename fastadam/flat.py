@@ -2,14 +2,14 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, ValuesView
 from typing import Any, TypeVar, overload
 
 from fastadam._native import Refused
 from fastadam.backends.dispatch import backend_of
 from fastadam.backends.refusals import explain
 from fastadam.structure import Structure, listed
-from fastadam.typing import Array, HostOrDevice
+from fastadam.typing import Array, Branch, HostOrDevice
 
 _Key = TypeVar("_Key")
 
@@ -19,7 +19,11 @@ def flatten(arrays: Array) -> tuple[HostOrDevice, HostOrDevice]: ...
 @overload
 def flatten(arrays: Mapping[_Key, Array]) -> tuple[HostOrDevice, dict[_Key, HostOrDevice]]: ...
 @overload
-def flatten(arrays: Sequence[Array] | Iterator[Array]) -> tuple[HostOrDevice, tuple[HostOrDevice, ...]]: ...
+def flatten(arrays: Mapping[_Key, Branch]) -> tuple[HostOrDevice, dict[_Key, Any]]: ...
+@overload
+def flatten(arrays: Sequence[Branch]) -> tuple[HostOrDevice, tuple[Any, ...]]: ...
+@overload
+def flatten(arrays: Sequence[Array] | Iterator[Array] | ValuesView[Array]) -> tuple[HostOrDevice, tuple[HostOrDevice, ...]]: ...
 def flatten(arrays: Any) -> tuple[Any, Any]:
     """Copy arrays into one flat buffer, the fastest way to step many small arrays.
 
@@ -28,7 +32,7 @@ def flatten(arrays: Any) -> tuple[Any, Any]:
 
     Parameters
     ----------
-    arrays : array, or sequence, iterator or mapping of arrays
+    arrays : array, or iterable or mapping of arrays, also nested
         float32, of any shape and layout, on one device: NumPy arrays, CuPy arrays, or arrays that export their memory by DLPack
         or ``__cuda_array_interface__``. Their values are copied.
 
@@ -38,7 +42,7 @@ def flatten(arrays: Any) -> tuple[Any, Any]:
         A one-dimensional NumPy or CuPy array of all elements, in C order, without gaps. It is aligned to 64 bytes. NumPy
         requests huge pages for it on systems where it does so, such as Linux.
     views : array, tuple or dict
-        Views of `flat` with the arrays' shapes, in the structure of `arrays`.
+        Views of `flat` with the arrays' shapes, in the structure of `arrays`, with tuples for sequences.
 
     Raises
     ------
@@ -57,13 +61,13 @@ def flatten(arrays: Any) -> tuple[Any, Any]:
     >>> params["bias"]
     array([-0.5,  0.5], dtype=float32)
     """
-    arrays = listed(arrays)
+    arrays = listed(arrays, "arrays")
     structure = Structure(arrays, "arrays")
     members = structure.flatten("arrays", arrays)
     try:
         flat = backend_of(members[0]).pack(members)
     except Refused as refused:
-        raise explain(refused, lambda _, i: (structure.name("arrays", i), members[i])) from None
+        raise explain(refused, lambda _, i: (structure.name("arrays", i), members[i]), True) from None
     shapes = [tuple(array.shape) for array in members]
     ends = itertools.accumulate(math.prod(shape) for shape in shapes)
     views = [flat[end - math.prod(shape) : end].reshape(shape) for shape, end in zip(shapes, ends, strict=True)]

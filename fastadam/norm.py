@@ -1,6 +1,6 @@
 """The global norm of gradients, on the CPU and on a GPU."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, ValuesView
 from typing import Any, SupportsIndex
 
 from fastadam import _native
@@ -8,12 +8,20 @@ from fastadam.backends.dispatch import backend_of
 from fastadam.backends.refusals import explain
 from fastadam.backends.roles import PARAM
 from fastadam.runtime import thread_count
-from fastadam.structure import Structure, is_sequence
-from fastadam.typing import Array
+from fastadam.structure import Structure, is_sequence, listed
+from fastadam.typing import Array, Branch
 
 
 def global_norm(
-    grads: Array | Mapping[Any, Array | None] | Sequence[Array | None], *, num_threads: SupportsIndex | None = None
+    grads: Array
+    | Mapping[Any, Array | None]
+    | Mapping[Any, Branch]
+    | Sequence[Array | None]
+    | Iterator[Array | None]
+    | ValuesView[Array | None]
+    | Sequence[Branch],
+    *,
+    num_threads: SupportsIndex | None = None,
 ) -> float | Any:
     r"""The Euclidean norm of all elements of all gradients together, in float64.
 
@@ -23,7 +31,7 @@ def global_norm(
 
     Parameters
     ----------
-    grads : array, or sequence or mapping of arrays
+    grads : array, or iterable or mapping of arrays, also nested
         float32, C-contiguous, of any shape, on one device: NumPy arrays, CuPy arrays, or arrays that export their memory by
         DLPack or ``__cuda_array_interface__``. They can be read-only and can overlap. None is skipped.
     num_threads : int, optional
@@ -60,6 +68,7 @@ def global_norm(
     10.0
     """
     threads = 0 if num_threads is None else thread_count("num_threads", num_threads)
+    grads = listed(grads, "grads")
     if (isinstance(grads, Mapping) or is_sequence(grads)) and not grads:
         return 0.0
     structure = Structure(grads, "grads")

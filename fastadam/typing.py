@@ -4,7 +4,7 @@ Optimizers are generic in the type of their parameters, so that type checkers kn
 ``fastadam.Adam[dict[str, numpy.ndarray]]``. ``fastadam.Optimizer`` alone is any optimizer with parameters of any structure.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, ValuesView
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypedDict
 
 import numpy as np
@@ -33,8 +33,20 @@ class _CudaArray(Protocol):
 # An array of NumPy, CuPy or any library that exports its memory by DLPack or ``__cuda_array_interface__``.
 Array: TypeAlias = _DLPackArray | _CudaArray
 
-# The parameters of an optimizer: one array, a mapping, sequence or iterator of arrays, or a list of groups.
-Params: TypeAlias = Array | Mapping[Any, Array] | Sequence[Array] | Iterator[Array] | Sequence[Mapping[str, Any]]
+# What arrays may be nested in.
+Branch: TypeAlias = Mapping[Any, Any] | list[Any] | tuple[Any, ...]
+
+# The parameters of an optimizer: one array, a mapping or iterable of arrays, nested ones, or a list of groups.
+Params: TypeAlias = (
+    Array
+    | Mapping[Any, Array]
+    | Mapping[Any, Branch]
+    | Sequence[Array]
+    | Iterator[Array]
+    | ValuesView[Array]
+    | Sequence[Mapping[str, Any]]
+    | Sequence[Branch]
+)
 
 # The state of one parameter: arrays by name, of NumPy or CuPy.
 State: TypeAlias = Mapping[str, Any]

@@ -149,7 +149,9 @@ def test_gradients_may_overlap_each_other_and_be_read_only():
         (lambda g: [*g, g[0]], ValueError, ("4 members", "params has 3", "one for each")),
         (lambda g: g[0], TypeError, ("is a ndarray", "params is a sequence", "list or tuple")),
         (lambda g: dict(enumerate(g)), TypeError, ("is a dict", "params is a sequence", "list or tuple")),
-        (lambda g: iter(g), TypeError, ("is a list_iterator", "params is a sequence", "list or tuple")),
+        (lambda g: iter(g[:2]), ValueError, ("2 members", "params has 3", "one for each")),
+        (lambda g: {*map(str, g)}, TypeError, ("is a set, which has no order", "list, tuple or mapping")),
+        (lambda g: bytearray(3), TypeError, ("is a bytearray", "params is a sequence", "list or tuple")),
         (lambda g: None, TypeError, ("is a NoneType", "params is a sequence", "list or tuple")),
     ],
 )

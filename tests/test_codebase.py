@@ -130,7 +130,8 @@ def test_what_optimizers_share_is_on_the_site():
     """Its members, in the order that suits a reader, and the types for annotations."""
     page = PAGES[0].with_name("optimizers.rst").read_text()
     listed = re.findall(r"auto(?:method|property):: fastadam\.Optimizer\.(\w+)", page)
-    members = {name for name in dir(fastadam.Optimizer) if not name.startswith("_")} - {"ema_decay"}
+    members = {name for name in dir(fastadam.Optimizer) if not name.startswith("_") and hasattr(fastadam.Optimizer, name)}
+    members -= {"ema_decay"}
     assert {*listed} == members
     assert {*re.findall(r"data:: (\w+)", page)} == {*fastadam.typing.__all__}
 

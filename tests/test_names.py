@@ -1,6 +1,7 @@
 """Names: unknown ones are refused with a hint; public ones say where users find them, also in a pickle."""
 
 import copy
+import inspect
 import pickle
 import pickletools
 
@@ -66,8 +67,60 @@ def test_an_unknown_name_is_refused(name):
         new(**{name: 1.0})
 
 
+OF_STEP = {
+    **{name: name for name in ("grad_scale", "clip_value", "max_norm", "skip_nonfinite", "num_threads")},
+    "max_grad_norm": "max_norm",
+    "global_clipnorm": "max_norm",
+    "clipvalue": "clip_value",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize(("name", "option"), OF_STEP.items())
+def test_an_option_of_step_is_not_one_of_the_optimizer(kind, name, option):
+    words = rf"; it is an option of step: step\(grads, {option}=\.\.\.\)$"
+    with pytest.raises(TypeError, match=rf"unexpected keyword argument '{name}'" + words):
+        new(kind.cls, **{name: 1.0})
+    with pytest.raises(AttributeError, match=rf"has no attribute '{name}'" + words):
+        setattr(new(kind.cls), name, 1.0)
+    assert option in inspect.signature(fastadam.Optimizer.step).parameters
+
+
+METHODS = {"zero_grad": "keeps none of them", "apply_gradients": r"call step\(grads\)", "minimize": "gradients yourself"}
+
+
+@pytest.mark.parametrize("cls", [fastadam.Adam, fastadam.SGD, Subclass])
+@pytest.mark.parametrize(("name", "words"), METHODS.items())
+def test_methods_of_other_libraries_say_what_to_do(cls, name, words):
+    optimizer = cls(np.ones(2, F32))
+    with pytest.raises(AttributeError, match=f"^{cls.__name__} has no attribute '{name}'; .*{words}"):
+        getattr(optimizer, name)
+    assert not hasattr(optimizer, name)
+    assert not hasattr(cls, name)
+    assert getattr(type("Own", (cls,), {name: 1})(np.ones(2, F32)), name) == 1
+
+
+SPELT = {
+    **{name.lower(): name for name in ("Adam", "SGD", "AdamW", "RMSprop", "NAdam", "RAdam", "Lion")},
+    **{"RMSProp": "RMSprop", "AdaGrad": "Adagrad", "AdaMax": "Adamax", "Nadam": "NAdam", "ADAM": "Adam", "RAdaM": "RAdam"},
+    **{"Sgd": "SGD", "rms_prop": "RMSprop", "Optimiser": "Optimizer", "global_norms": "global_norm", "Flatten": "flatten"},
+}
+
+
+@pytest.mark.parametrize(("name", "known"), SPELT.items())
+def test_a_name_of_the_package_spelt_otherwise(name, known):
+    with pytest.raises(AttributeError, match=rf"module 'fastadam' has no attribute '{name}'; did you mean '{known}'\?$"):
+        getattr(fastadam, name)
+
+
+@pytest.mark.parametrize("name", ["torchvision", "_hidden", "__wrapped__", "x"])
+def test_a_name_like_no_other_of_the_package(name):
+    with pytest.raises(AttributeError, match=rf"module 'fastadam' has no attribute '{name}'$"):
+        getattr(fastadam, name)
+
+
 def test_what_can_only_be_read_says_so():
-    for name in ("state", "step_count", "param_groups"):
+    for name in ("state", "skipped_steps", "param_groups"):
         with pytest.raises(AttributeError):
             setattr(new(), name, 1.0)
 

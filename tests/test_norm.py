@@ -167,7 +167,7 @@ def test_an_array_that_does_not_fit_is_refused(make, error, words):
 
 
 def test_what_is_no_structure_of_arrays_is_refused():
-    for grads in (1.0, iter([np.ones(3, F32)]), "weights"):
+    for grads in (1.0, 1, "weights"):
         words = (f"grads is a {type(grads).__name__}", "expected a numpy.ndarray")
         refuses(lambda grads=grads: fastadam.global_norm(grads), TypeError, words, [])
     for threads, error in ((0, ValueError), (1.5, TypeError), ("2", TypeError)):

@@ -38,7 +38,6 @@ def test_a_schedule_gives_the_bits_of_values_set_by_hand(name):
         scheduled = kind.cls(param, **{name: lambda t, s=schedule, asked=asked: asked.append(t) or s(t)})
         by_hand = kind.cls(copy, **{name: schedule(0)})
         assert callable(getattr(scheduled, name))
-        asked.clear()
         for t in range(6):
             grad = rng.standard_normal(100).astype(F32)
             scheduled.step(grad)
@@ -84,7 +83,6 @@ def test_a_schedule_counts_calls_of_step():
     """Also those that a parameter had no gradient in, and those that were skipped; not those that were refused."""
     asked = []
     optimizer = fastadam.Adam([np.ones(2, F32), np.ones(2, F32)], lr=lambda t: asked.append(t) or 0.1)
-    asked.clear()
     good, bad = [np.ones(2, F32), None], [np.full(2, np.inf, F32), None]
     optimizer.step(good)
     with pytest.raises(ValueError, match="members"):
@@ -117,18 +115,6 @@ def test_a_schedule_that_returns_what_does_not_fit_changes_nothing(value, error,
     for _ in range(2):
         refuses(lambda: optimizer.step(grads), error, words, everything(optimizer, params), optimizer)
     assert optimizer.step_count == 2
-
-
-@pytest.mark.parametrize("value", [float("nan"), "0.1"])
-def test_a_schedule_is_asked_when_it_is_given(value):
-    param = np.ones(3, F32)
-    with pytest.raises((TypeError, ValueError), match=r"lr\(0\) is "):
-        fastadam.Adam(param, lr=lambda t: value)
-    optimizer = fastadam.Adam(param)
-    optimizer.step(np.ones(3, F32))
-    with pytest.raises((TypeError, ValueError), match=r"eps\(1\) is "):
-        optimizer.eps = lambda t: value
-    assert optimizer.eps == 1e-8
 
 
 def test_a_schedule_cannot_take_another_state():

@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 
 from fastadam._native import Refused
+from fastadam.backends import remedies
 from fastadam.backends.devices import is_array, is_on_gpu, place_of
-from fastadam.backends.roles import PARAM
+from fastadam.backends.roles import GRAD, PARAM
 
 # A refusal names an array by its role and the index of its tensor; a lookup gives the user's name for it and the array.
 Lookup = Callable[[int, int], tuple[str, Any]]
 
 
-def explain(refused: Refused, lookup: Lookup) -> Exception:
-    """The exception to raise for a refusal."""
+def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Exception:
+    """The exception to raise for a refusal. `only_read`: no array was to be updated, whatever its role."""
     reason, place, other_place, detail = refused.args
     name, array = lookup(*place)
     other_name, other = lookup(*other_place)
@@ -22,43 +23,44 @@ def explain(refused: Refused, lookup: Lookup) -> Exception:
     library = "cupy" if is_on_gpu(first) else "numpy"
     if reason in ("type", "export") and is_array(array) and is_on_gpu(array) != is_on_gpu(first):
         reason, other_name, other = "device", first_name, first
+    updated = not only_read and place[0] != GRAD
+    advice = remedies.advice(reason, array, library, updated)
     match reason:
         case "type":
             return TypeError(
                 f"{name} is a {type(array).__name__}; expected a {library}.ndarray of dtype float32, which is used in place, "
-                f"or an array that exports its memory by DLPack; make one with {library}.asarray(..., dtype=numpy.float32)"
+                f"or an array that exports its memory by DLPack; {advice}"
             )
         case "export":
+            why = detail.partition("\n")[0]  # without a traceback
             return TypeError(
-                f"{name} is a {type(array).__name__} whose memory cannot be used in place: {detail}; expected a "
-                f"{library}.ndarray of dtype float32, or an array that exports its memory"
+                f"{name} is a {type(array).__name__} whose memory cannot be used in place: {why}; expected a "
+                f"{library}.ndarray of dtype float32, or an array that exports its memory{advice and '; '}{advice}"
             )
         case "device":
             return ValueError(
                 f"{name} is {place_of(array)}, but {other_name} is {place_of(other)}; expected all arrays of an optimizer "
-                "on one device; copy it there with cupy.asarray or cupy.asnumpy"
+                f"on one device; {advice}"
             )
         case "dtype":
             dtype = _trait(array, "dtype")
             found = f"{dtype.str!r} ({dtype})" if hasattr(dtype, "str") else f"{dtype}"
-            return TypeError(
-                f"{name} has dtype {found}; expected float32 in native byte order; convert it with .astype(numpy.float32)"
-            )
+            return TypeError(f"{name} has dtype {found}; expected float32 in native byte order; {advice}")
         case "layout":
             return ValueError(
                 f"{name} is not C-contiguous (shape {_trait(array, 'shape')}, strides {_trait(array, 'strides')}); expected a "
-                "C-contiguous array; "
-                f"copy it with {library}.ascontiguousarray"
+                f"C-contiguous array; {advice}"
             )
         case "alignment":
-            return ValueError(f"{name} is not aligned to 4 bytes; expected an aligned float32 array; copy it with .copy()")
+            return ValueError(f"{name} is not aligned to 4 bytes; expected an aligned float32 array; {advice}")
         case "read-only":
-            return ValueError(f"{name} is read-only; expected a writeable array, which is updated in place; pass a .copy()")
+            return ValueError(f"{name} is read-only; expected a writeable array, which is updated in place; {advice}")
         case "shape":
             shapes = _trait(array, "shape"), _trait(other, "shape")
             return ValueError(f"{name} has shape {shapes[0]}; expected {shapes[1]}, the shape of {other_name}")
         case "overlap":
-            return ValueError(f"{name} shares memory with {other_name}; expected arrays that do not overlap; pass a .copy()")
+            advice = remedies.of_overlap(GRAD in (place[0], other_place[0]), place[0] == other_place[0] == PARAM, array)
+            return ValueError(f"{name} shares memory with {other_name}; expected arrays that do not overlap; {advice}")
         case "moved":
             return ValueError(
                 f"{name} no longer has the memory it had when the optimizer was made (it was resized, or its data was "

@@ -53,8 +53,12 @@ class Adagrad(Optimizer[Params_co]):
 
     lr = Hyperparameter(non_negative, 1e-2, "Learning rate, at least 0.")
     lr_decay = Hyperparameter(non_negative, 0.0, "How fast the learning rate decays with the steps, at least 0.")
-    weight_decay = Hyperparameter(non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.")
-    initial_accumulator_value = Hyperparameter(non_negative, 0.0, "Initial value of the sum of squares, at least 0.")
+    weight_decay = Hyperparameter(
+        non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.", unasked=0.01
+    )
+    initial_accumulator_value = Hyperparameter(
+        non_negative, 0.0, "Initial value of the sum of squares, at least 0.", used_once=True
+    )
     eps = Hyperparameter(non_negative, 1e-10, "Added to the denominator, at least 0.")
     maximize = Hyperparameter(flag, False, "Negate the gradient.")
 
@@ -64,7 +68,7 @@ class Adagrad(Optimizer[Params_co]):
         lr: Scheduled[float] = 1e-2,
         lr_decay: Scheduled[float] = 0.0,
         weight_decay: Scheduled[float] = 0.0,
-        initial_accumulator_value: Scheduled[float] = 0.0,
+        initial_accumulator_value: float = 0.0,
         eps: Scheduled[float] = 1e-10,
         *,
         maximize: Scheduled[bool] = False,

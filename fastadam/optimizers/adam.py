@@ -24,15 +24,16 @@ class Adam(Optimizer[Params_co]):
 
     Parameters
     ----------
-    params : array, or sequence, iterator or mapping of arrays, or list of groups
+    params : array, or iterable or mapping of arrays, or list of groups
         The arrays to optimize, in place: float32, C-contiguous, writeable, of any shape, not overlapping, on one device. They
-        are NumPy arrays, CuPy arrays, or arrays that export their memory by DLPack or ``__cuda_array_interface__``. Gradients
-        and `state` have the same structure. One flat array is fastest: see :func:`fastadam.flatten`. A group is a mapping with
-        ``"params"``, any of these, and the hyperparameters that differ in this group.
+        are NumPy arrays, CuPy arrays, or arrays that export their memory by DLPack or ``__cuda_array_interface__``. Mappings,
+        lists and tuples may be nested. Gradients and `state` have the same structure (`state` with tuples for sequences). One
+        flat array is fastest: see :func:`fastadam.flatten`. A group is a mapping with ``"params"``, any of these, and the
+        hyperparameters that differ in this group.
     lr, betas, eps, weight_decay, amsgrad, maximize
         As for :func:`fastadam.adam_step`, with the names and defaults of ``torch.optim.Adam``. All but `amsgrad` are attributes
-        that can be set between steps. Each can be a schedule: a function that is called before each step with `step_count`,
-        which starts at 0, and returns the value. Schedules of optax work.
+        that can be set between steps. Each can be a schedule: a function that each step calls once with `step_count`, which
+        starts at 0, and that returns the value. Schedules of optax work.
     ema_decay : float, optional
         In [0, 1). If given, ``state["ema"]`` is an exponential moving average of the parameter with this decay rate, corrected
         for its bias towards zero (section 7.2 of the paper). It is updated in the same pass.
@@ -74,8 +75,8 @@ class Adam(Optimizer[Params_co]):
     lr = Hyperparameter(non_negative, 1e-3, "Learning rate, at least 0.")
     betas = Hyperparameter(beta_pair, (0.9, 0.999), "Decay rates of the moments, in [0, 1).")
     eps = Hyperparameter(non_negative, 1e-8, "Added to the denominator, at least 0.")
-    weight_decay = Hyperparameter(non_negative, 0.0, "At least 0.")
-    amsgrad = Hyperparameter(flag, False, "Divide by the largest second moment so far.")
+    weight_decay = Hyperparameter(non_negative, 0.0, "At least 0.", unasked=0.01)
+    amsgrad = Hyperparameter(flag, False, "Divide by the largest second moment so far.", unasked=True)
     maximize = Hyperparameter(flag, False, "Negate the gradient.")
     decoupled_weight_decay = Hyperparameter(flag, False, "Whether weight decay bypasses the moments.", implied=True)
 

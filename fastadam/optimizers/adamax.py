@@ -52,7 +52,9 @@ class Adamax(Optimizer[Params_co]):
     lr = Hyperparameter(non_negative, 2e-3, "Learning rate, at least 0.")
     betas = Hyperparameter(beta_pair, (0.9, 0.999), "Decay rates of the first moment and of the norm, in [0, 1).")
     eps = Hyperparameter(non_negative, 1e-8, "Added to the gradient's magnitude, at least 0.")
-    weight_decay = Hyperparameter(non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.")
+    weight_decay = Hyperparameter(
+        non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.", unasked=0.01
+    )
     maximize = Hyperparameter(flag, False, "Negate the gradient.")
 
     def __init__(

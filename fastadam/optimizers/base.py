@@ -1,22 +1,22 @@
-"""The base of all optimizers: parameter groups, schedules, and a step as one native call."""
+"""The base of all optimizers: how they are made, and a step as one native call."""
 
 from __future__ import annotations
 
-import functools
-import itertools
 import math
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, ValuesView
 from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
 
 from fastadam._native import StepOptions
 from fastadam.optimizers.checks import flag, optional_decay_rate, positive, real
+from fastadam.optimizers.grouped import Grouped
 from fastadam.optimizers.hyperparameters import Hyperparameter
 from fastadam.optimizers.members import Members, new_states
-from fastadam.optimizers.param_groups import Given, Group, ParamGroup, parse, parse_group
-from fastadam.optimizers.persistence import Persistent
+from fastadam.optimizers.param_groups import Group, parse
+from fastadam.optimizers.schedules import Values
+from fastadam.optimizers.unknown_names import Missing
 from fastadam.runtime import thread_count
-from fastadam.typing import Array, Norm, Params_co, StepArguments
+from fastadam.typing import Array, Branch, Norm, Params_co, StepArguments
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -29,12 +29,12 @@ AS_GIVEN = StepOptions()  # gradients are not changed
 _Key = TypeVar("_Key")
 
 
-class Optimizer(Persistent, Generic[Params_co]):
+class Optimizer(Grouped, Generic[Params_co]):
     """The base class of all optimizers, for annotations and ``isinstance``. It cannot be created itself."""
 
-    _attributes = frozenset({"_defaults", "_groups", "_is_scheduled", "_members", "_step_count"})
-
-    ema_decay = Hyperparameter(optional_decay_rate, None, "Decay rate of an average of the parameters, in [0, 1), or None.")
+    ema_decay = Hyperparameter(
+        optional_decay_rate, None, "Decay rate of an average of the parameters, in [0, 1), or None.", unasked=0.5
+    )
 
     def __init__(self, params: Params_co) -> None:
         raise TypeError("Optimizer is only a base class; create one of its subclasses, such as fastadam.Adam")
@@ -48,72 +48,17 @@ class Optimizer(Persistent, Generic[Params_co]):
         kind = type(self)
         given = {name: one.default if one.implied else arguments[name] for name, one in kind._declared.items()}
         self._step_count = 0
-        self._defaults = Group.make(kind, 0, given, 0).given
+        self._defaults = Group.make(kind, 0, given).given
         structure, arrays, parts = parse(params, kind)
-        groups = [Group.make(kind, size, self._defaults | given, 0) for size, given in parts]
+        groups = [Group.make(kind, size, self._defaults | given) for size, given in parts]
         self._take(groups, Members(structure, arrays, new_states(arrays, groups), groups, capturable))
-
-    def _take(self, groups: list[Group], members: Members) -> None:
-        self._groups, self._members = groups, members
-        self._is_scheduled = any(group.is_scheduled for group in groups)
-
-    @property
-    def param_groups(self) -> tuple[ParamGroup, ...]:
-        """The groups: mappings with ``"params"`` and the hyperparameters, which can be set between steps."""
-        ends = itertools.accumulate(group.size for group in self._groups)
-        return tuple(
-            ParamGroup(
-                self._members.params[end - group.size : end],
-                functools.partial(self._group, i),
-                functools.partial(self._change, [i]),
-            )
-            for i, (group, end) in enumerate(zip(self._groups, ends, strict=True))
-        )
-
-    def _group(self, i: int) -> Group:
-        return self._groups[i]
-
-    def _change(self, which: Sequence[int], changes: Given) -> list[Group]:
-        """Change hyperparameters of some groups."""
-        return self._use([g.changed(changes, self._step_count) if i in which else g for i, g in enumerate(self._groups)])
-
-    def _use(self, groups: list[Group]) -> list[Group]:
-        self._members.use(groups)
-        self._take(groups, self._members)
-        return groups
-
-    def add_param_group(self, param_group: Mapping[str, Any]) -> None:
-        """Add parameters, which start at step 0.
-
-        Parameters
-        ----------
-        param_group : mapping
-            ``"params"``, and the hyperparameters that differ from those of the optimizer. :meth:`step` expects the gradients of
-            the new parameters after the others: as more members of a sequence, or as more keys if `params` was a mapping.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As for the constructor, and if an array is already in a group. A call that raises changes nothing.
-
-        Notes
-        -----
-        Re-read `state` afterwards: step counts read from it before no longer advance.
-        """
-        kind, old = type(self), self._members
-        structure, arrays, given = parse_group(param_group, kind, "param_group")
-        group = Group.make(kind, len(arrays), self._defaults | given, self._step_count)
-        groups, states = [*self._groups, group], [*old.states, *new_states(arrays, [group])]
-        steps, skipped = old.counts
-        steps += [0] * len(arrays)
-        members = Members(
-            old.structure.extended(structure), old.params + arrays, states, groups, old.capturable, steps, skipped
-        )
-        self._take(groups, members)
 
     if TYPE_CHECKING:
         state = StateOf()
     else:
+        zero_grad = Missing("gradients are passed to step, which keeps none of them: leave the call out")
+        minimize = Missing("compute the gradients yourself and call step(grads)")
+        apply_gradients = Missing("call step(grads)")
 
         @property
         def state(self) -> Any:
@@ -127,8 +72,21 @@ class Optimizer(Persistent, Generic[Params_co]):
 
     @property
     def step_count(self) -> int:
-        """The number of calls of :meth:`step`, which schedules are called with. Replays of a CUDA graph do not count."""
+        """The number of calls of :meth:`step`, which schedules are called with. Replays of a CUDA graph do not count.
+
+        Set it if you bring the state of another run. The step counts of the parameters are in `state`.
+        """
         return self._step_count
+
+    @step_count.setter
+    def step_count(self, count: SupportsIndex) -> None:
+        try:
+            number = operator.index(count)
+        except TypeError:
+            raise TypeError(f"step_count is {count!r}; expected an integer, the number of steps so far") from None
+        if not 0 <= number < 2**63 - 1:
+            raise ValueError(f"step_count is {number}; expected 0 to 2**63 - 2")
+        self._step_count = number
 
     @property
     def skipped_steps(self) -> int:
@@ -143,7 +101,13 @@ class Optimizer(Persistent, Generic[Params_co]):
     ) -> Norm: ...
     @overload
     def step(
-        self: Optimizer[Sequence[Any] | Iterator[Any]], grads: Sequence[Array | None], **options: Unpack[StepArguments]
+        self: Optimizer[Mapping[_Key, Branch]], grads: Mapping[_Key, Branch], **options: Unpack[StepArguments]
+    ) -> Norm: ...
+    @overload
+    def step(
+        self: Optimizer[Sequence[Any] | Iterator[Any] | ValuesView[Any]],
+        grads: Sequence[Array | None] | Iterator[Array | None] | ValuesView[Array | None] | Sequence[Branch],
+        **options: Unpack[StepArguments],
     ) -> Norm: ...
     def step(
         self,
@@ -161,8 +125,8 @@ class Optimizer(Persistent, Generic[Params_co]):
 
         Parameters
         ----------
-        grads : array, sequence or mapping
-            The gradients, in the structure of `params` (for groups: one sequence over all groups in order). float32,
+        grads : array, iterable or mapping
+            The gradients, in the structure of `params` (for groups: one sequence over all arrays in order). float32,
             C-contiguous, with the shapes of the parameters, on their device. They are not changed. If a gradient is None, its
             parameter, state and step count stay as they are.
         grad_scale : float
@@ -201,13 +165,23 @@ class Optimizer(Persistent, Generic[Params_co]):
                 None if max_norm is None else positive("max_norm", max_norm),
                 flag("skip_nonfinite", skip_nonfinite),
             )
-        if self._is_scheduled:
-            groups = [group.at(self._step_count) for group in self._groups]
-            if any(map(operator.is_not, groups, self._groups)):
-                self._members.use(groups)
-                vars(self)["_groups"] = groups  # __setattr__ would be slow beside a small step
-        norm = self._members.step(grads, options, threads)
-        vars(self)["_step_count"] += 1
+        norm = self._scheduled_step(grads, options, threads) if self._scheduled else self._members.step(grads, options, threads)
+        vars(self)["_step_count"] += 1  # __setattr__ would be slow beside a small step
+        return norm
+
+    def _scheduled_step(self, grads: Any, options: StepOptions, threads: int) -> Norm:
+        """A step with the values that schedules have in it."""
+        values = Values(self._step_count)
+        groups = [group.at(values) for group in self._groups]
+        if all(map(operator.is_, groups, self._groups)):
+            return self._members.step(grads, options, threads)
+        self._members.use(groups)
+        try:
+            norm = self._members.step(grads, options, threads)
+        except BaseException:
+            self._members.use(self._groups)
+            raise
+        vars(self)["_groups"] = groups
         return norm
 
     def __repr__(self) -> str:

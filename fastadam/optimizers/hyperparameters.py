@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, overload
 
 from fastadam import _native
-from fastadam.optimizers.checks import Scheduled
+from fastadam.optimizers.checks import Scheduled, beta_pair, decay_rate, non_negative, optional_decay_rate
 from fastadam.optimizers.unknown_names import hint, hinting, meant, misspelt
 
 _Value = TypeVar("_Value")
@@ -28,13 +28,24 @@ class Hyperparameter(Generic[_Value]):
         doc: str,
         *,
         implied: bool = False,  # fixed by the class, not chosen by users
+        used_once: bool = False,  # when the state is made, so that a schedule would make no sense
+        unasked: _Value | None = None,  # what a schedule stands for until it is asked, if not the default
     ) -> None:
-        self.check, self.default, self.implied = check, default, implied
+        self.check, self.default, self.implied, self.used_once = check, default, implied, used_once
+        self.unasked = default if unasked is None else unasked
         self.__doc__ = doc
 
     def with_default(self, default: _Value) -> Hyperparameter[_Value]:
         """The same hyperparameter for a subclass with another default."""
-        return Hyperparameter(self.check, default, self.__doc__ or "", implied=self.implied)
+        unasked = None if self.unasked == self.default else self.unasked
+        return Hyperparameter(
+            self.check, default, self.__doc__ or "", implied=self.implied, used_once=self.used_once, unasked=unasked
+        )
+
+    @property
+    def not_negative(self) -> bool:
+        """Whether it is a number, or a pair of numbers, that cannot be below zero."""
+        return self.check in (non_negative, decay_rate, optional_decay_rate, beta_pair)
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -86,7 +97,7 @@ class Declaring:
                 # A user's subclass may have its own attributes, but a misspelt hyperparameter is still a mistake.
                 likely = (meant if _is_ours(cls) else misspelt)(name, cls._chosen)
                 if _is_ours(cls) or (likely and not name.startswith("_")):
-                    raise AttributeError(f"{cls.__name__} has no attribute {name!r}{hint(likely)}")
+                    raise AttributeError(f"{cls.__name__} has no attribute {name!r}{hint(likely, name)}")
             object.__setattr__(self, name, value)
 
     @staticmethod

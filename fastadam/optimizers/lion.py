@@ -49,7 +49,10 @@ class Lion(Optimizer[Params_co]):
     lr = Hyperparameter(non_negative, 1e-4, "Learning rate, at least 0.")
     betas = Hyperparameter(beta_pair, (0.9, 0.99), "The moment's share in the direction, and its decay rate, in [0, 1).")
     weight_decay = Hyperparameter(
-        non_negative, 0.0, "At least 0. Decoupled: the parameters are multiplied by ``1 - lr * weight_decay``."
+        non_negative,
+        0.0,
+        "At least 0. Decoupled: the parameters are multiplied by ``1 - lr * weight_decay``.",
+        unasked=0.01,
     )
     maximize = Hyperparameter(flag, False, "Negate the gradient.")
 

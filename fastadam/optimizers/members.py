@@ -1,8 +1,12 @@
 """What an optimizer steps: parameters with their states and step counts, under the names that users know them by."""
 
+import itertools
+import operator
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from fastadam import _native
 from fastadam.backends.dispatch import backend_of
@@ -29,6 +33,7 @@ class Members:
         """`steps` are how many steps each parameter has taken (None: none), `skipped` how many steps were skipped."""
         self.structure, self.params, self.states, self.capturable = structure, list(params), list(states), capturable
         self.backend = backend_of(params[0])
+        self._ends = [0, *itertools.accumulate(group.size for group in groups)]
         try:
             arrays = [list(state.values()) for state in states]
             self.tensors: Tensors = self.backend.tensors(
@@ -54,7 +59,21 @@ class Members:
         try:
             return self.tensors.step(members, options, threads)
         except _native.Refused as refused:
+            if (usable := self._with_scalars_as_arrays(members)) is not members:
+                return self.step(self.structure.unflatten(usable), options, threads)
             raise explain(refused, lambda role, i: self._look_up(role, i, members)) from None
+
+    def _with_scalars_as_arrays(self, grads: Sequence[Any]) -> Sequence[Any]:
+        """Gradients with arrays for NumPy's scalars, which functions of 0-d arrays return; `grads` if there are none."""
+        if not any(isinstance(grad, np.generic) for grad in grads):
+            return grads
+        pairs = zip(grads, self.params, strict=True)
+        usable = [np.asarray(grad) if isinstance(grad, np.generic) and param.shape == () else grad for grad, param in pairs]
+        return usable if any(map(operator.is_not, usable, grads)) else grads
+
+    def params_of(self, group: int) -> list[Any]:
+        """The parameters of a group."""
+        return self.params[self._ends[group] : self._ends[group + 1]]
 
     @property
     def state(self) -> Any:

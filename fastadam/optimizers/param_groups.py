@@ -1,9 +1,11 @@
 """Parameter groups: how users pass them, the mapping that users see, and schedules."""
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias, overload
 
 from fastadam.optimizers.hyperparameters import Declaring, Hyperparameters
+from fastadam.optimizers.schedules import Values, is_schedule, plain
 from fastadam.structure import Structure, is_sequence, listed
 
 Given: TypeAlias = dict[str, Any]  # hyperparameters by name; some may be schedules
@@ -14,63 +16,73 @@ class Group(NamedTuple):
 
     size: int  # how many parameters
     given: Given
-    hyperparameters: Hyperparameters  # the current values
+    hyperparameters: Hyperparameters  # the current values; of schedules those that the last step used
+    unasked: frozenset[str]  # schedules that no step has asked yet, for which a value of their kind stands
 
     @classmethod
-    def make(cls, kind: type[Declaring], size: int, given: Given, count: int) -> "Group":
-        present = Hyperparameters(kind, {name: _at(kind, name, value, count) for name, value in given.items()})
-        kept = {name: value if callable(value) else getattr(present, name) for name, value in given.items()}
-        return cls(size, kept, present)
+    def make(cls, kind: type[Declaring], size: int, given: Given) -> "Group":
+        """A group as it is before its first step: no schedule is asked."""
+        unasked = frozenset(name for name, value in given.items() if is_schedule(kind, name, value))
+        present = {name: kind._declared[name].unasked if name in unasked else plain(value) for name, value in given.items()}
+        checked = Hyperparameters(kind, present)
+        kept = {name: value if name in unasked else getattr(checked, name) for name, value in given.items()}
+        return cls(size, kept, checked, unasked)
 
     @property
-    def is_scheduled(self) -> bool:
-        return any(callable(value) for value in self.given.values())
+    def schedules(self) -> Given:
+        return {name: value for name, value in self.given.items() if callable(value)}
 
-    def at(self, count: int) -> "Group":
-        """The group with the values of its schedules after `count` steps."""
+    def at(self, schedules: Values) -> "Group":
+        """The group with the values of its schedules."""
         kind, present = self.hyperparameters.kind, vars(self.hyperparameters)
-        values = {name: _at(kind, name, value, count) for name, value in self.given.items() if callable(value)}
-        if all(present[name] == value for name, value in values.items()):
+        values = {name: schedules.of(kind, name, value) for name, value in self.given.items() if callable(value)}
+        if not self.unasked and all(present[name] == value for name, value in values.items()):
             return self
-        return self._with(self._replace(hyperparameters=self.hyperparameters.changed(values)), values)
+        return self._with(self._replace(hyperparameters=self.hyperparameters.changed(values), unasked=frozenset()), values)
 
-    def changed(self, changes: Given, count: int) -> "Group":
-        """The group with other hyperparameters, unless they need a different state."""
-        return self._with(self.make(self.hyperparameters.kind, self.size, self.given | changes, count), changes)
+    def changed(self, changes: Given) -> "Group":
+        """The group with other hyperparameters, unless they need a different state. Schedules that it keeps are not asked."""
+        other = self.make(self.hyperparameters.kind, self.size, self.given | changes)
+        kept = self.schedules.keys() - changes.keys() - self.unasked
+        if kept:
+            values = {name: getattr(self.hyperparameters, name) for name in kept}
+            other = other._replace(hyperparameters=other.hyperparameters.changed(values), unasked=other.unasked - kept)
+        return self._with(other, changes)
 
     def _with(self, other: "Group", changes: Given) -> "Group":
         """`other`, made by `changes`, unless it needs a different state."""
         if not other.hyperparameters.rule.keeps_states_of(self.hyperparameters.rule):
             after, before = other.hyperparameters.initial_state, self.hyperparameters.initial_state
-            names = changes or [name for name, value in self.given.items() if callable(value)]
-            cause = ", ".join(f"{name} is {getattr(other.hyperparameters, name)!r}" for name in names)
+            cause = ", ".join(
+                f"{name} is {'a schedule' if name in other.unasked else repr(getattr(other.hyperparameters, name))}"
+                for name in changes
+            )
             raise ValueError(
                 f"{cause}, which needs the state {_words(after)}; this optimizer was created with {_words(before)}; "
                 "create a new one"
             )
         return other
 
+    @property
+    def current(self) -> Mapping[str, Any]:
+        """The current values by name; None for a schedule that no step has asked yet."""
+        present, kind = self.hyperparameters, self.hyperparameters.kind
+        return MappingProxyType({name: None if name in self.unasked else getattr(present, name) for name in kind._chosen})
+
 
 def _words(initial_state: dict[str, float | None]) -> str:
     return ", ".join(name + (f" from {value}" if value else "") for name, value in initial_state.items()) or "none"
 
 
-def _at(kind: type[Declaring], name: str, value: Any, count: int) -> Any:
-    """The value of a hyperparameter after `count` steps."""
-    return kind._declared[name].check(f"{name}({count})", value(count)) if callable(value) else value
-
-
 def parse(params: Any, kind: type[Declaring]) -> tuple[Structure, list[Any], list[tuple[int, Given]]]:
     """The structure and the members of `params`, and for each group its size and its own hyperparameters."""
-    params = listed(params)
-    if not is_sequence(params) or not any(isinstance(member, Mapping) for member in params):
+    params = listed(params, "params")
+    if not is_sequence(params) or not any(isinstance(member, Mapping) and "params" in member for member in params):
         structure = Structure(params)
         members = list(structure.flatten("params", params))
         return structure, members, [(len(members), {})]
     parts = [parse_group(group, kind, f"params[{i}]") for i, group in enumerate(params)]
-    structure = parts[0][0].as_sequence()
-    for other, *_ in parts[1:]:
-        structure = structure.extended(other)
+    structure = parts[0][0].as_sequence().extended(other for other, *_ in parts[1:])
     return structure, [m for _, members, _ in parts for m in members], [(len(members), given) for _, members, given in parts]
 
 
@@ -84,10 +96,10 @@ def parse_group(group: Any, kind: type[Declaring], argument: str) -> tuple[Struc
     if unknown := [name for name in given if name not in kind._chosen]:
         raise TypeError(f"{argument} has {unknown}; expected 'params' and hyperparameters among {[*kind._chosen]}")
     for name, value in given.items():
-        if not callable(value):
-            kind._declared[name].check(f"{argument}[{name!r}]", value)
-    params = listed(group["params"])
-    structure = Structure(params, f"{argument}['params']")
+        if not is_schedule(kind, name, value):
+            kind._declared[name].check(f"{argument}[{name!r}]", plain(value))
+    params = listed(group["params"], name := f"{argument}['params']")
+    structure = Structure(params, name)
     return structure, list(structure.flatten("params", params)), given
 
 
@@ -97,12 +109,20 @@ class ParamGroup(MutableMapping[str, Any]):
     A bad value raises and changes nothing.
     """
 
-    def __init__(self, params: Sequence[Any], get: Callable[[], Group], change: Callable[[Given], Any]) -> None:
+    def __init__(self, params: Callable[[], list[Any]], get: Callable[[], Group], change: Callable[[Given], Any]) -> None:
         self._params, self._get, self._change = params, get, change
+
+    @property
+    def current(self) -> Mapping[str, Any]:
+        """The hyperparameters as the next step will find them, to read: of a schedule the value in the last step.
+
+        That value is None if no step has asked the schedule yet.
+        """
+        return self._get().current
 
     def __getitem__(self, name: str) -> Any:
         if name == "params":
-            return list(self._params)
+            return self._params()
         if name not in self._names():
             raise KeyError(name)
         return self._get().given[name]
@@ -126,3 +146,24 @@ class ParamGroup(MutableMapping[str, Any]):
 
     def __repr__(self) -> str:
         return repr(dict(self))
+
+
+class ParamGroups(Sequence[ParamGroup]):
+    """The groups of an optimizer as users see them, each made when it is asked for."""
+
+    def __init__(self, count: int, group: Callable[[int], ParamGroup]) -> None:
+        self._numbers, self._group = range(count), group
+
+    @overload
+    def __getitem__(self, index: int) -> ParamGroup: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[ParamGroup, ...]: ...
+    def __getitem__(self, index: int | slice) -> ParamGroup | tuple[ParamGroup, ...]:
+        which = self._numbers[index]
+        return self._group(which) if isinstance(which, int) else tuple(map(self._group, which))
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __repr__(self) -> str:
+        return repr([*self])

@@ -119,7 +119,7 @@ class Persistent(Declaring, state_dicts.Stateful):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._step_count, self._defaults = state["step_count"], state["defaults"]
-        groups = [Group.make(type(self), size, given, self._step_count) for size, given in state["groups"]]
+        groups = [Group.make(type(self), size, given) for size, given in state["groups"]]
         structure = Structure.from_plain(state["structure"])
         members = Members(structure, state["params"], state["states"], groups, state["capturable"], *state["counts"])
         self._take(groups, members)

@@ -59,7 +59,9 @@ class RAdam(Optimizer[Params_co]):
     lr = Hyperparameter(non_negative, 1e-3, "Learning rate, at least 0.")
     betas = Hyperparameter(beta_pair, (0.9, 0.999), "Decay rates of the moments, in [0, 1).")
     eps = Hyperparameter(non_negative, 1e-8, "Added to the denominator, at least 0.")
-    weight_decay = Hyperparameter(non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.")
+    weight_decay = Hyperparameter(
+        non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.", unasked=0.01
+    )
     decoupled_weight_decay = Hyperparameter(flag, False, "Multiply the parameters by ``1 - lr * weight_decay`` instead.")
     maximize = Hyperparameter(flag, False, "Negate the gradient.")
 

@@ -60,9 +60,13 @@ class RMSprop(Optimizer[Params_co]):
     lr = Hyperparameter(non_negative, 1e-2, "Learning rate, at least 0.")
     alpha = Hyperparameter(decay_rate, 0.99, "Decay rate of the averages, in [0, 1).")
     eps = Hyperparameter(non_negative, 1e-8, "Added to the denominator, at least 0.")
-    weight_decay = Hyperparameter(non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.")
-    momentum = Hyperparameter(non_negative, 0.0, "At least 0; without momentum (0) there is no ``momentum_buffer``.")
-    centered = Hyperparameter(flag, False, "Divide by an estimate of the gradient's standard deviation.")
+    weight_decay = Hyperparameter(
+        non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.", unasked=0.01
+    )
+    momentum = Hyperparameter(
+        non_negative, 0.0, "At least 0; without momentum (0) there is no ``momentum_buffer``.", unasked=0.5
+    )
+    centered = Hyperparameter(flag, False, "Divide by an estimate of the gradient's standard deviation.", unasked=True)
     maximize = Hyperparameter(flag, False, "Negate the gradient.")
 
     def __init__(

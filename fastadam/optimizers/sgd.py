@@ -54,9 +54,13 @@ class SGD(Optimizer[Params_co]):
     _rule_name = "sgd"
 
     lr = Hyperparameter(non_negative, 1e-3, "Learning rate, at least 0.")
-    momentum = Hyperparameter(non_negative, 0.0, "At least 0; without momentum (0) there is no ``momentum_buffer``.")
+    momentum = Hyperparameter(
+        non_negative, 0.0, "At least 0; without momentum (0) there is no ``momentum_buffer``.", unasked=0.5
+    )
     dampening = Hyperparameter(real, 0.0, "Reduces the gradient's share in the momentum.")
-    weight_decay = Hyperparameter(non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.")
+    weight_decay = Hyperparameter(
+        non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.", unasked=0.01
+    )
     nesterov = Hyperparameter(flag, False, "Look ahead by the momentum. Needs a momentum above 0 and no dampening.")
     maximize = Hyperparameter(flag, False, "Negate the gradient.")
 

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, NoReturn
 
 # Each stands for the first of these that the optimizer has.
 _ALIASES = {
@@ -16,6 +16,12 @@ _ALIASES = {
     "decay_rate": ("alpha", "weight_decay"),
     "decoupled": ("decoupled_weight_decay",),
     "ema": ("ema_decay",),
+}
+# What other libraries' constructors take and `step` does here.
+_OF_STEP = {
+    **{name: name for name in ("grad_scale", "clip_value", "max_norm", "skip_nonfinite", "num_threads")},
+    **dict.fromkeys(("max_grad_norm", "global_clipnorm", "clip_norm", "clip_grad_norm"), "max_norm"),
+    **dict.fromkeys(("clipvalue", "clip_grad_value"), "clip_value"),
 }
 _SIMILAR, _ALMOST_EQUAL = 0.6, 0.82  # difflib's ratio for a hint, and for a name that must be a misspelling
 
@@ -34,9 +40,33 @@ def misspelt(name: str, names: Collection[str]) -> str | None:
     return alias or _nearest(plain, names, _ALMOST_EQUAL)
 
 
-def hint(known: str | None) -> str:
-    """The end of an error message."""
+def hint(known: str | None, name: str = "") -> str:
+    """The end of an error message about the unknown `name`."""
+    if option := _OF_STEP.get(name.lower()):
+        return f"; it is an option of step: step(grads, {option}=...)"
     return f"; did you mean {known!r}?" if known else ""
+
+
+class Missing:
+    """A method that optimizers of other libraries have. Asking for it raises an error that says what to do.
+
+    Not ``__getattr__``, which makes every attribute slower, and a small step with them.
+    """
+
+    def __init__(self, advice: str) -> None:
+        self._advice = advice
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, optimizer: Any, owner: type) -> NoReturn:
+        raise AttributeError(f"{owner.__name__} has no attribute {self._name!r}; {self._advice}")
+
+
+def same_name(name: str, names: Collection[str]) -> str:
+    """The same for a name that may be spelt like one of `names` but for the case of its letters, or nearly so."""
+    by_letters = {known.lower(): known for known in names}
+    return hint(by_letters.get(_nearest(name.lower(), by_letters, _SIMILAR) or ""))
 
 
 def hinting(init: Callable[..., None], names: Collection[str]) -> Callable[..., None]:
@@ -49,7 +79,7 @@ def hinting(init: Callable[..., None], names: Collection[str]) -> Callable[..., 
         for name in kwargs:
             if name not in accepted:
                 words = f"{type(self).__name__}() got an unexpected keyword argument {name!r}"
-                raise TypeError(words + hint(meant(name, names)))
+                raise TypeError(words + hint(meant(name, names), name))
         init(self, *args, **kwargs)
 
     return checked

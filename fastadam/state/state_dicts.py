@@ -83,7 +83,7 @@ def restore(optimizer: Stateful, state_dict: Mapping[str, Any], strict: bool, so
     groups = optimizer._groups
     if not strict:
         described = zip(groups, state_dict["param_groups"], strict=True)
-        groups = [group.changed(_hyperparameters(group, there), step_count) for group, there in described]
+        groups = [group.changed(_hyperparameters(group, there)) for group, there in described]
     optimizer._use(groups)
     for i, arrays_here in enumerate(members.states):
         for name, array in arrays_here.items():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastadam.optimizers.schedules import Values
 from fastadam.state import state_dicts
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ def to_torch(optimizer: "Optimizer") -> dict[str, Any]:
     name = type(optimizer).__name__
     if not hasattr(torch.optim, name):
         raise TypeError(f"optimizer is a fastadam.{name}, which torch.optim does not have")
-    groups, state = [], {}
+    groups, state, values = [], {}, Values(optimizer.step_count)
     for group, described in zip(optimizer._groups, state_dicts.describe(optimizer)["param_groups"], strict=True):
-        present = group.at(optimizer.step_count).hyperparameters
+        present = group.at(values).hyperparameters
         groups.append(
             {key: getattr(present, key) for key in group.given if key != "ema_decay"} | {"params": described["params"]}
         )

@@ -62,6 +62,21 @@ grouped = fastadam.RMSprop([{"params": [new()], "lr": 0.1}, {"params": new(), "l
 grouped.step([new(), new()])
 grouped.add_param_group({"params": [new()]})
 
+layers = {"encoder": {"weight": new()}, "decoder": {"weight": new()}}
+nested = fastadam.Adam(layers)
+nested.step({"encoder": {"weight": new()}, "decoder": {"weight": new()}})
+decoder: State = nested.state["decoder"]["weight"]
+stacked = fastadam.Adam([layers["encoder"], layers["decoder"]])
+stacked.step([{"weight": new()}, {"weight": new()}])
+valued = fastadam.Adam(layers["encoder"].values())
+valued.step(layers["decoder"].values())
+valued.step(grad for grad in [new()])
+fastadam.global_norm(layers)
+fastadam.global_norm(layers["encoder"].values())
+
+rate: float = grouped.param_groups[0].current["lr"]
+adam.step_count = 5
+
 flat, views = fastadam.flatten({"weight": new(), "bias": new()})
 fastadam.NAdam(flat).step(flat.copy())
 view: Weights = views["bias"]

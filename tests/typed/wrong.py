@@ -23,6 +23,14 @@ named.step([one])  # wrong
 named.step({1: one})  # wrong
 named.state[1]  # wrong
 
+nested = fastadam.Adam({"encoder": {"weight": one}})
+nested.step({"encoder": one})  # wrong
+nested.step([one])  # wrong
+
+adam.step_count = "5"  # wrong
+adam.param_groups[0].current["lr"] = 0.1  # wrong
+adam.param_groups["lr"]  # wrong
+
 listed = fastadam.SGD([one], momentum=lambda step: 0.9)
 listed.step({"weight": one})  # wrong
 listed.state["momentum_buffer"]  # wrong

@@ -1,0 +1,74 @@
+"""What to do about an array that a backend refused.
+
+What is updated in place must be rebound first: of a copy made within the call, the caller would keep nothing. What is only read
+can be copied within the call.
+"""
+
+from typing import Any
+
+
+def advice(reason: str, array: Any, library: str, updated: bool) -> str:
+    """The end of an error message; `library` is that of the first array's device."""
+    if updated and _is_from(array, "jax"):
+        return (
+            "JAX arrays are immutable and cannot be updated in place: keep a NumPy array, w = numpy.array(w, numpy.float32), "
+            "make the optimizer over it, and pass it to your JAX functions"
+        )
+    name = "w" if updated else "g"
+    copy = _copy(reason, array, library, name)
+    if copy is None:
+        return ""
+    if updated:
+        return f"rebind first, {name} = {copy}, and then pass {name}: a copy made in the call would be updated in its place"
+    return f"pass {copy} for a gradient g"
+
+
+def of_overlap(with_gradient: bool, of_parameters: bool, array: Any) -> str:
+    """The same for arrays that share memory."""
+    copy = _copy("overlap", array, "numpy", "g" if with_gradient else "w")
+    if with_gradient:
+        return f"pass a copy of the gradient, {copy}"
+    if of_parameters:
+        return (
+            "pass an array that is used twice (tied weights) once, with the sum of its gradients, and in place of views that "
+            "overlap the array that they are views of"
+        )
+    return f"rebind one of them first, w = {copy}, and pass w"
+
+
+def _copy(reason: str, array: Any, library: str, name: str) -> str | None:
+    """An expression for an array that fits, in the words of its library."""
+    is_torch = _is_from(array, "torch")
+    match reason:
+        case "type":
+            return f"{library}.asarray({name}, dtype=numpy.float32)"
+        case "device":
+            if library == "cupy":
+                return f"cupy.asarray({name})"
+            return f"{name}.cpu()" if is_torch else f"cupy.asnumpy({name})"
+        case "export" if _is_from(array, "jax"):
+            return f"{library}.asarray({name}, dtype=numpy.float32)"
+        case "export" if is_torch:
+            return f"{name}.detach()" if array.requires_grad else f"{name}.float()"
+        case "dtype":
+            kind, size = _kind(array)
+            if kind == "c":
+                single = name if size == 8 else f"{name}.astype(numpy.complex64)"
+                return f"torch.view_as_real({name})" if is_torch else f"{single}.view(numpy.float32)"
+            return f"{name}.float()" if is_torch else f"{name}.astype(numpy.float32)"
+        case "layout":
+            return f"{name}.contiguous()" if is_torch else f"{library}.ascontiguousarray({name})"
+        case "alignment" | "read-only" | "overlap":
+            return f"{name}.clone()" if is_torch else f"{name}.copy()"
+    return None
+
+
+def _kind(array: Any) -> tuple[str, int]:
+    """The kind of an array's elements as NumPy abbreviates it, and their size in bytes."""
+    dtype = getattr(array, "dtype", None)
+    is_complex = getattr(dtype, "is_complex", getattr(dtype, "kind", "") == "c")
+    return "c" if is_complex else "", getattr(dtype, "itemsize", 4)
+
+
+def _is_from(array: Any, package: str) -> bool:
+    return type(array).__module__.partition(".")[0].startswith(package)

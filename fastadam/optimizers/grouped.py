@@ -1,0 +1,94 @@
+"""The groups of an optimizer: what users see of them, change in them and add to them."""
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from fastadam.optimizers.growth import Growth
+from fastadam.optimizers.members import Members
+from fastadam.optimizers.param_groups import Given, Group, ParamGroup, ParamGroups, parse_group
+from fastadam.optimizers.persistence import Persistent
+
+
+class Grouped(Persistent):
+    """The part of an optimizer that keeps its groups."""
+
+    _attributes = frozenset({"_capturable", "_defaults", "_groups", "_growth", "_members", "_scheduled", "_step_count"})
+    _capturable: bool
+    _groups: list[Group]
+    _growth: Growth | None
+    _scheduled: int  # how many groups have schedules
+
+    def _take(self, groups: list[Group], members: Members) -> None:
+        vars(self).update(_groups=groups, _members=members, _growth=None, _capturable=members.capturable)
+        self._scheduled = sum(map(bool, (group.schedules for group in groups)))
+
+    @functools.cached_property
+    def _members(self) -> Members:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What is stepped. It is missing from the instance, and found by this, if `_growth` has changes for it.
+
+        So any number of changes costs what one does, and a step without changes costs nothing more.
+        """
+        assert self._growth is not None
+        members = self._growth.settled(self._groups)
+        self._growth = None
+        return members
+
+    def _later(self) -> Growth:
+        """Where changes wait for the next use of `_members`."""
+        self._growth = self._growth or Growth(self._members)
+        return self._growth
+
+    @property
+    def param_groups(self) -> Sequence[ParamGroup]:
+        """The groups: mappings with ``"params"`` and the hyperparameters, which can be set between steps.
+
+        ``param_groups[i].current`` has the values that schedules had in the last step.
+        """
+        return ParamGroups(len(self._groups), self._param_group)
+
+    def _param_group(self, i: int) -> ParamGroup:
+        return ParamGroup(lambda: self._members.params_of(i), lambda: self._groups[i], lambda given: self._change([i], given))
+
+    def _change(self, which: Iterable[int], changes: Given) -> list[Group]:
+        """Change hyperparameters of some groups."""
+        changed = {i: self._groups[i].changed(changes) for i in which}
+        if self._capturable:  # replays of a graph take them too
+            return self._use([changed.get(i, group) for i, group in enumerate(self._groups)])
+        self._later()
+        vars(self).pop("_members", None)
+        for i, group in changed.items():
+            self._scheduled += bool(group.schedules) - bool(self._groups[i].schedules)
+            self._groups[i] = group
+        return self._groups
+
+    def _use(self, groups: list[Group]) -> list[Group]:
+        self._members.use(groups)
+        self._take(groups, self._members)
+        return groups
+
+    def add_param_group(self, param_group: Mapping[str, Any]) -> None:
+        """Add parameters, which start at step 0.
+
+        Parameters
+        ----------
+        param_group : mapping
+            ``"params"``, and the hyperparameters that differ from those of the optimizer. :meth:`step` expects the gradients of
+            the new parameters after the others: as more members of a sequence, or as more keys if `params` was a mapping.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for the constructor, and if an array is already in a group. A call that raises changes nothing.
+
+        Notes
+        -----
+        Re-read `state` afterwards: step counts read from it before no longer advance.
+        """
+        kind = type(self)
+        structure, arrays, given = parse_group(param_group, kind, "param_group")
+        group = Group.make(kind, len(arrays), self._defaults | given)
+        self._later().add(structure, arrays, self._groups, group)
+        vars(self).pop("_members", None)
+        self._groups.append(group)
+        self._scheduled += bool(group.schedules)

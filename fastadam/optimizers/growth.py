@@ -1,0 +1,85 @@
+"""Changes to what an optimizer steps, which wait until it is next used: any number of them then costs what one does."""
+
+import bisect
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastadam.optimizers.members import Members, new_states
+from fastadam.optimizers.param_groups import Group
+from fastadam.structure import Structure
+
+_Span = tuple[int, int]  # where memory begins and ends
+
+
+class Growth:
+    """Members of an optimizer whose groups have changed since, and parameters that were added."""
+
+    def __init__(self, members: Members) -> None:
+        self._members = members
+        self._added: list[tuple[Structure, Sequence[Any], list[dict[str, Any]]]] = []
+        self._keys: set[Any] | None = None  # with those of added parameters
+        self._spans: list[_Span] = []  # in order
+
+    def add(self, structure: Structure, params: Sequence[Any], groups: list[Group], group: Group) -> None:
+        """Add the parameters of `group`, which will follow `groups`, or raise an error and change nothing.
+
+        Only what is added is looked at; all parameters together are checked if they may not fit together.
+        """
+        base = self._members
+        if self._keys is None:
+            owned = [array for param, state in zip(base.params, base.states, strict=True) for array in (param, *state.values())]
+            spans = [span for span in map(_span, owned) if span]
+            self._spans, self._keys = sorted(spans), set(base.structure.keys)
+        base.structure.expect_room_for(structure, self._keys)
+        states = new_states(params, [group])
+        alone = Members(structure.as_sequence(), params, states, [group], base.capturable)
+        arrays = [*params, *(array for state in states for array in state.values())]
+        spans = [span for array in arrays if (span := _span(array))]
+        if len(spans) < len(arrays) or alone.tensors.device != base.tensors.device or not all(map(self._is_free, spans)):
+            self._together([*groups, group], [*self._added, (structure, params, states)])
+        for span in spans:
+            bisect.insort(self._spans, span)
+        self._keys.update(structure.keys)
+        self._added.append((structure, params, states))
+
+    def settled(self, groups: Sequence[Group]) -> Members:
+        """The members with all changes."""
+        if self._added:
+            self._members, self._added = self._together(groups, self._added), []
+        else:
+            self._members.use(groups)
+        return self._members
+
+    def _together(
+        self, groups: Sequence[Group], added: Sequence[tuple[Structure, Sequence[Any], list[dict[str, Any]]]]
+    ) -> Members:
+        base = self._members
+        params = [param for _, some, _ in added for param in some]
+        states: list[Mapping[str, Any]] = [state for _, _, some in added for state in some]
+        structure = base.structure.extended(each for each, _, _ in added)
+        steps, skipped = base.counts
+        steps += [0] * len(params)
+        return Members(structure, base.params + params, base.states + states, groups, base.capturable, steps, skipped)
+
+    def _is_free(self, span: _Span) -> bool:
+        """Whether no array is known to be in this memory."""
+        begin, end = span
+        i = bisect.bisect_left(self._spans, span)
+        after, before = self._spans[i : i + 1], self._spans[max(i - 1, 0) : i]
+        return all(other[0] >= end for other in after) and all(other[1] <= begin for other in before)
+
+
+def _span(array: Any) -> _Span | None:
+    """The memory of an array that can be stepped, if that is known."""
+    if isinstance(array, np.ndarray):
+        begin = array.__array_interface__["data"][0]
+    elif hasattr(array, "data_ptr"):
+        begin = array.data_ptr()
+    elif hasattr(array, "__cuda_array_interface__"):
+        begin = array.__cuda_array_interface__["data"][0]
+    else:
+        return None
+    return begin, begin + 4 * math.prod(array.shape)
