@@ -100,7 +100,7 @@ py::dict build_info() {
 
 }  // namespace
 
-PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
+PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
   m.attr("__version__") = FASTADAM_VERSION;
   m.attr("c_api") = py::capsule(fastadam_get_api(), "fastadam.c_api");
 
@@ -179,4 +179,14 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
   m.def("grain", &grain);
   m.def("set_backs_off", &set_backs_off, py::arg("enabled"));
   m.def("set_grain", &set_grain, py::arg("elements"));
+}
+
+// pybind11 would wait forever in a sub-interpreter (of Python 3.11; later ones are refused only if they are isolated).
+extern "C" PYBIND11_EXPORT PyObject* PyInit__native() {
+  if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+    PyErr_SetString(PyExc_ImportError,
+                    "fastadam cannot be imported in a sub-interpreter; import it in the main one, or use multiprocessing");
+    return nullptr;
+  }
+  return PyInit__native_of_main();
 }
