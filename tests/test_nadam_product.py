@@ -34,6 +34,7 @@ def test_every_step_takes_milliseconds(beta1, momentum_decay):
         *[(2**63 - 1, beta1, 4e-3) for beta1 in BETAS],
         *[(2**63 - 1, 1 - 2.0**-24, momentum_decay) for momentum_decay in DECAYS],
         (LIMIT + 1, 1 - 2.0**-24, 0.28),
+        *[(step, 1 - 2.0**-18, 20.0) for step in (5, 10, 20, 40, 80)],  # whose product stays near 1: each factor counts
         (LIMIT, 0.9999, 1.0),
     ],
 )
