@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,8 +23,39 @@ using namespace fastadam;
 
 namespace {
 
+// Takes instances of T that __init__ has made. Of one that __new__ left alone, pybind11 would use uninitialized memory.
+template <class T>
+struct InitializedCaster : py::detail::type_caster_base<T> {
+  bool load(py::handle source, bool convert) {
+    if (!source || !PyObject_TypeCheck(source.ptr(), this->typeinfo->type)) return false;
+    auto* const instance = reinterpret_cast<py::detail::instance*>(source.ptr());
+    if (!instance->get_value_and_holder().holder_constructed()) return false;
+    return py::detail::type_caster_base<T>::load(source, convert);
+  }
+};
+
+}  // namespace
+
+namespace pybind11::detail {
+template <>
+class type_caster<StepOptions> : public InitializedCaster<StepOptions> {};
+template <>
+class type_caster<Rule> : public InitializedCaster<Rule> {};
+template <>
+class type_caster<OwnedMemory> : public InitializedCaster<OwnedMemory> {};
+template <>
+class type_caster<ArrayTensors> : public InitializedCaster<ArrayTensors> {};
+}  // namespace pybind11::detail
+
+namespace {
+
+void expect_sizes(size_t count, const std::vector<int64_t>& sizes) {
+  if (sizes.size() != count) throw std::invalid_argument("expected a size for each tensor");
+}
+
 // The memory of tensors on a device, which Python steps. The addresses of each are its parameter's and then its states'.
 OwnedMemory own_addresses(const std::vector<std::vector<uintptr_t>>& addresses, const std::vector<int64_t>& sizes) {
+  expect_sizes(addresses.size(), sizes);
   OwnedMemory memory;
   for (size_t i = 0; i < addresses.size(); ++i) {
     for (size_t k = 0; k < addresses[i].size(); ++k) {
@@ -36,6 +68,7 @@ OwnedMemory own_addresses(const std::vector<std::vector<uintptr_t>>& addresses, 
 }
 
 void expect_apart(const OwnedMemory& memory, const std::vector<uintptr_t>& grads, const std::vector<int64_t>& sizes) {
+  expect_sizes(grads.size(), sizes);
   for (size_t i = 0; i < grads.size(); ++i) {
     memory.expect_apart(reinterpret_cast<const float*>(grads[i]), sizes[i], {grad_role, i});
   }
@@ -67,7 +100,7 @@ py::dict build_info() {
 
 }  // namespace
 
-PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
+PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
   m.attr("__version__") = FASTADAM_VERSION;
   m.attr("c_api") = py::capsule(fastadam_get_api(), "fastadam.c_api");
 
@@ -127,8 +160,8 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
            py::arg("params"), py::arg("states"), py::arg("group_sizes"), py::arg("rules"), py::arg("steps"))
       .def("set_rules", &ArrayTensors::set_rules, py::arg("rules"))
       .def_property_readonly("device", [](const ArrayTensors&) { return py::none(); })
-      .def_property_readonly("steps", [](const py::object& self) { return self.cast<ArrayTensors&>().steps(self); })
-      .def_property_readonly("skips", [](const py::object& self) { return self.cast<ArrayTensors&>().skips(self); })
+      .def_property_readonly("steps", [](ArrayTensors& tensors) { return tensors.steps(py::cast(&tensors)); })
+      .def_property_readonly("skips", [](ArrayTensors& tensors) { return tensors.skips(py::cast(&tensors)); })
       .def("step", &ArrayTensors::step, py::arg("grads"), py::arg("options"), py::arg("threads"));
 
   m.def("global_norm", &norm_of_arrays, py::arg("grads"), py::arg("threads"));
@@ -146,4 +179,14 @@ PYBIND11_MODULE(_native, m, py::mod_gil_not_used()) {
   m.def("grain", &grain);
   m.def("set_backs_off", &set_backs_off, py::arg("enabled"));
   m.def("set_grain", &set_grain, py::arg("elements"));
+}
+
+// pybind11 would wait forever in a sub-interpreter (of Python 3.11; later ones are refused only if they are isolated).
+extern "C" PYBIND11_EXPORT PyObject* PyInit__native() {
+  if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+    PyErr_SetString(PyExc_ImportError,
+                    "fastadam cannot be imported in a sub-interpreter; import it in the main one, or use multiprocessing");
+    return nullptr;
+  }
+  return PyInit__native_of_main();
 }

@@ -23,6 +23,7 @@ namespace fastadam {
 namespace {
 
 thread_local std::string error_text;
+constexpr const char* out_of_memory = "out of memory";  // short enough not to allocate
 
 // Calls what may throw and returns a status, since C cannot catch exceptions.
 template <class Call>
@@ -31,11 +32,16 @@ int guarded(Call call) {
     call();
     return FASTADAM_OK;
   } catch (const std::bad_alloc&) {
-    error_text = "out of memory";  // short enough not to allocate
+    error_text = out_of_memory;
     return FASTADAM_NO_MEMORY;
   } catch (const std::exception& error) {
-    error_text = error.what();
-    return FASTADAM_INVALID;
+    try {
+      error_text = error.what();
+      return FASTADAM_INVALID;
+    } catch (const std::bad_alloc&) {
+      error_text = out_of_memory;
+      return FASTADAM_NO_MEMORY;
+    }
   }
 }
 
@@ -135,7 +141,14 @@ int rule_set(fastadam_rule* rule, const char* option, double value) {
 
 void rule_free(fastadam_rule* rule) { delete rule; }
 
-int rule_state_count(const fastadam_rule* rule) { return rule->rule.state_count(); }
+int rule_state_count(const fastadam_rule* rule) {
+  int count = -1;
+  guarded([&] {
+    expect_rule(rule);
+    count = rule->rule.state_count();
+  });
+  return count;
+}
 
 int rule_step(const fastadam_rule* rule, float* param, const float* grad, float* const* states, int64_t size, int64_t step,
               int threads) {

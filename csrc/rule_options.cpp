@@ -44,17 +44,28 @@ const RuleInfo& find_rule(const std::string& name) {
   throw std::invalid_argument("there is no rule '" + name + "'; expected one of " + list_of(names));
 }
 
+// Not by a conversion, which would depend on the caller's rounding mode. The bound is halfway between the largest float32 and
+// the power of two above it.
+bool is_finite_in_float32(double value) { return std::abs(value) < 0x1.ffffffp127; }
+
 void expect_in_range(const OptionInfo& option, double value) {
   const char* expected = nullptr;
+  constexpr const char* finite = "a number that is finite in float32, at most 3.4028235e+38";
   switch (option.range) {
     case Range::non_negative:
-      if (!(value >= 0 && std::isfinite(value))) expected = "a finite number >= 0";
+      if (!(value >= 0 && std::isfinite(value)))
+        expected = "a finite number >= 0";
+      else if (!is_finite_in_float32(value))
+        expected = finite;
       break;
     case Range::decay_rate:
       if (!(value >= 0 && static_cast<float>(value) < 1)) expected = "a number in [0, 1) that does not round to 1 in float32";
       break;
     case Range::finite:
-      if (!std::isfinite(value)) expected = "a finite number";
+      if (!std::isfinite(value))
+        expected = "a finite number";
+      else if (!is_finite_in_float32(value))
+        expected = finite;
       break;
     case Range::flag:
       if (value != 0 && value != 1) expected = "0 or 1";

@@ -2,9 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+# Counts the CPUs, before the native module loads OpenMP, which may bind this thread to one of them.
+from fastadam import cpu_count as cpu_count
+
 try:
     from fastadam._native import __version__
-except ImportError as error:
+except ModuleNotFoundError as error:
     raise ImportError(
         "fastadam's compiled module is missing. If this is a source tree (and not the installed package), run Python from "
         "another folder, or install with 'pip install -e .'"

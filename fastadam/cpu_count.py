@@ -1,4 +1,9 @@
-"""The number of CPUs this process may use: its affinity, and the quota of its Linux control groups, which containers set."""
+"""The number of CPUs this process may use: its affinity, and the quota of its Linux control groups, which containers set.
+
+`AT_IMPORT` is their number when this module was imported, which the package does before it loads OpenMP. With OMP_PROC_BIND or
+GOMP_CPU_AFFINITY in the environment, that binds the main thread to one of them, and its affinity no longer says how many there
+are.
+"""
 
 import itertools
 import math
@@ -48,3 +53,6 @@ def _read_quota(group: str) -> float:
 def _read(path: StrPath) -> str:
     with open(path) as file:
         return file.read()
+
+
+AT_IMPORT = usable_cpus()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, SupportsIndex
 
 from fastadam import _native
-from fastadam.cpu_count import usable_cpus
+from fastadam.cpu_count import AT_IMPORT
 
 
 def thread_count(name: str, value: SupportsIndex) -> int:
@@ -27,14 +27,14 @@ def thread_count(name: str, value: SupportsIndex) -> int:
 def default_num_threads(environ: Mapping[str, str]) -> int:
     """The number of threads according to the environment and the machine."""
     if text := environ.get("FASTADAM_NUM_THREADS"):
-        if not text.strip().isdecimal():
-            raise ValueError(f"FASTADAM_NUM_THREADS is {text!r}; expected an integer of at least 1, or unset it")
+        if not text.strip().isdecimal() or len(text) > 100:  # int() has a limit of its own
+            raise ValueError(f"FASTADAM_NUM_THREADS is {text[:100]!r}; expected an integer of at least 1, or unset it")
         return thread_count("FASTADAM_NUM_THREADS", int(text))
     # A list has a number for each nesting level. As in OpenMP, text that is not a number is ignored.
-    outermost = environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if outermost.isdecimal() and 1 <= int(outermost) < 2**16:
+    outermost = environ.get("OMP_NUM_THREADS", "").split(",")[0].strip().lstrip("0")
+    if outermost.isdecimal() and len(outermost) <= 5 and int(outermost) < 2**16:
         return int(outermost)
-    return usable_cpus()
+    return AT_IMPORT
 
 
 def set_num_threads(num_threads: SupportsIndex) -> None:
@@ -56,8 +56,8 @@ def set_num_threads(num_threads: SupportsIndex) -> None:
 def get_num_threads() -> int:
     """How many threads a large step would use now, in this thread.
 
-    This is the number set by :func:`set_num_threads` or the environment, or less: limits of OpenMP, such as those set by
-    threadpoolctl, apply, and a forked child or a build without OpenMP uses 1.
+    This is the number set by :func:`set_num_threads` or the environment, or less: limits of OpenMP, such as OMP_THREAD_LIMIT
+    and those set by threadpoolctl, apply, and a forked child or a build without OpenMP uses 1.
     """
     return _native.effective_threads()
 

@@ -79,8 +79,8 @@ class Rule:
         if not self.pointer:
             raise ValueError(api.error().decode())
 
-    def __del__(self):
-        api.rule_free(self.pointer)
+    def __del__(self, free=api.rule_free):  # which outlives this module's names when the process ends
+        free(self.pointer)
 
     @property
     def state_count(self):

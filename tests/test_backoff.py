@@ -72,7 +72,7 @@ needs_source = pytest.mark.skipif(not HEADER.exists() or not shutil.which("g++")
 def test_work_is_not_cut_while_threads_do_not_pay(tmp_path):
     """After an even number of failures in a row they rest, if they may."""
     source, program = tmp_path / "team.cpp", tmp_path / "team"
-    sources = [HEADER.with_name(name) for name in ("parallel.cpp", "threads.cpp")]
+    sources = [HEADER.with_name(name) for name in ("parallel.cpp", "thread_room.cpp", "threads.cpp")]
     source.write_text(TEAM)
     subprocess.run(["g++", "-std=c++20", "-fopenmp", f"-I{HEADER.parent}", source, *sources, "-o", program], check=True)
     result = subprocess.run([program], capture_output=True, text=True, check=True)

@@ -102,6 +102,8 @@ RANGED = {
     *("beta1", "beta2", "alpha"),
 }
 NUMBERS = [-1.0, -0.1, -0.0, 0.0, 1e-300, 0.5, 1 - 2.0**-24, 1 - 2.0**-25, 1 - 2.0**-26, 1.0, 2.0, np.inf, -np.inf, np.nan]
+TOO_LARGE = 2.0**128 - 2.0**103  # for a float32: it is the smallest number that rounds to infinity
+NUMBERS += [sign * number for number in (np.nextafter(TOO_LARGE, 0), TOO_LARGE, 1e39, 1e300) for sign in (1, -1)]
 
 
 @pytest.mark.parametrize("variant", ONE_OF_EACH, ids=str)
@@ -169,11 +171,11 @@ def arrays(count=4, size=8):
 
 
 BAD_OPTIONS = {
-    "lr": [-1.0, np.nan, np.inf],
+    "lr": [-1.0, np.nan, np.inf, TOO_LARGE],
     "beta1": [-0.1, 1.0, np.nan, 1 - 2.0**-30],
     "beta2": [-0.1, 1.0, np.nan, 1 - 2.0**-30],
-    "eps": [-1e-8, np.nan, np.inf],
-    "weight_decay": [-0.1, np.nan, np.inf],
+    "eps": [-1e-8, np.nan, np.inf, 1e39],
+    "weight_decay": [-0.1, np.nan, np.inf, 1e300],
 }
 
 

@@ -13,21 +13,30 @@ LARGEST_DECAY = 1 - 2.0**-24
 # It lies halfway between LARGEST_DECAY and 1, and rounds to the even one of them, which is 1.
 ROUNDS_TO_ONE = 1 - 2.0**-25
 
+# The largest number that rounds to a float32, and those that do not, from the halfway point to 2**128 on.
+LARGEST_FLOAT32 = np.nextafter(2.0**128 - 2.0**103, 0)
+NOT_FINITE_IN_FLOAT32 = [2.0**128 - 2.0**103, 1e39, 1e300, 10**39, 10**300, np.float64(1e39), Fraction(10**39)]
+
 NUMBERS = [0, 0.5, 1e-300, True, Fraction(1, 2), np.float64(0.5), np.float32(0.5), np.int64(0), np.array(0.5)]
 NO_NUMBERS = ["0.1", b"0.1", bytearray(b"0.1"), None, 1j, [0.1], (0.1,), np.ones(2), lambda t: 0.1]
 NO_DECAY_RATES = [1.0, 1, 1.5, -0.1, -1e-300, NAN, INF]
 
 GOOD = {
-    checks.non_negative: [*NUMBERS, 1e300, 10**300],
+    checks.non_negative: [*NUMBERS, LARGEST_FLOAT32, 10**38],
     checks.positive: [*filter(None, NUMBERS), 1e300, INF],
     checks.real: [*NUMBERS, -1.0, -1e300],
+    checks.single: [*NUMBERS, -1.0, LARGEST_FLOAT32, -LARGEST_FLOAT32, -(10**38)],
     checks.decay_rate: [*(number for number in NUMBERS if number < 1), LARGEST_DECAY],
     checks.optional_decay_rate: [0, 0.5, LARGEST_DECAY],
 }
 BAD = [
     (checks.non_negative, "finite number >= 0", ValueError, [-1.0, -1e-300, NAN, INF, -INF]),
+    (checks.non_negative, "finite in float32", ValueError, NOT_FINITE_IN_FLOAT32),
     (checks.positive, "number > 0, or None", ValueError, [0, 0.0, -0.0, -1.0, NAN, -INF]),
     (checks.real, "finite number", ValueError, [NAN, INF, -INF]),
+    (checks.single, "finite number", ValueError, [NAN, INF, -INF]),
+    (checks.single, "finite in float32", ValueError, NOT_FINITE_IN_FLOAT32),
+    (checks.single, "finite in float32", ValueError, [-number for number in NOT_FINITE_IN_FLOAT32]),
     (checks.decay_rate, r"number in \[0, 1\)", ValueError, NO_DECAY_RATES),
     (checks.decay_rate, "at most 0.99999994", ValueError, [ROUNDS_TO_ONE, np.nextafter(1, 0)]),
     (checks.optional_decay_rate, r"number in \[0, 1\)", ValueError, NO_DECAY_RATES),
@@ -35,7 +44,7 @@ BAD = [
     (checks.optional_decay_rate, "real number", TypeError, [value for value in NO_NUMBERS if value is not None]),
     *[
         (check, "real number", TypeError, NO_NUMBERS)
-        for check in (checks.non_negative, checks.positive, checks.real, checks.decay_rate)
+        for check in (checks.non_negative, checks.positive, checks.real, checks.single, checks.decay_rate)
     ],
     *[(check, "finite number", ValueError, [10**400, -(10**400)]) for check in GOOD],  # too large for a float
     (checks.beta_pair, "pair of numbers", TypeError, [0.9, (0.9,), (0.9, 0.99, 0.999), None, "ab", (), lambda t: (0.9, 0.9)]),

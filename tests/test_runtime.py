@@ -82,12 +82,15 @@ def test_set_num_threads():
         ({"FASTADAM_NUM_THREADS": "3", "OMP_NUM_THREADS": "2"}, 3),
         ({"OMP_NUM_THREADS": "2,4"}, 2),
         ({"OMP_NUM_THREADS": "rubbish"}, 7),
+        ({"OMP_NUM_THREADS": "65535"}, 65535),
         ({"OMP_NUM_THREADS": "65536"}, 7),
+        ({"OMP_NUM_THREADS": " 003 ,4"}, 3),
+        *[({"OMP_NUM_THREADS": text}, 7) for text in ("", "0", "-1", "+", ",", "2x", "1.5", "\u00b2", "9" * 20, "9" * 5000)],
         ({}, 7),
     ],
 )
 def test_default_num_threads(monkeypatch, environ, expected):
-    monkeypatch.setattr(runtime, "usable_cpus", lambda: 7)
+    monkeypatch.setattr(runtime, "AT_IMPORT", 7)
     assert runtime.default_num_threads(environ) == expected
 
 
@@ -109,7 +112,7 @@ def test_usable_cpus_is_the_default(run_python):
     assert found == (1 if no_threads else min(5, math.ceil(min(5, cpus.cgroup_quota()))))
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "65536"])
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "65536", "\u00b2", "9" * 100, "9" * 5000])
 def test_bad_thread_count_in_the_environment_is_refused(text):
     with pytest.raises(ValueError, match=r"FASTADAM_NUM_THREADS is .*expected an integer"):
         runtime.default_num_threads({"FASTADAM_NUM_THREADS": text})

@@ -5,6 +5,7 @@
 
 #include "backoff.hpp"
 #include "float_env.hpp"
+#include "thread_room.hpp"
 #include "threads.hpp"
 
 #if defined(_OPENMP)
@@ -20,13 +21,14 @@ namespace {
 Backoff backoffs[64];
 
 // Runs the work on a team of threads and returns how much longer this took than all of it on this thread would have.
-Backoff::Clock::duration run_on_team(const Work& work, int team) {
+Backoff::Clock::duration run_on_team(const Work& work, ThreadRoom& room) {
   using Clock = Backoff::Clock;
   const auto start = Clock::now();
   Clock::duration own{};  // the time of this thread's share
   int members = 1;
-#pragma omp parallel num_threads(team)
+#pragma omp parallel num_threads(room.team())
   {
+    if (omp_get_thread_num() == 0) room.release();
     const DefaultFloatEnv float_env;
     // Equal shares of whole cache lines, so that no two threads write to the same line.
     constexpr int64_t line = 64 / sizeof(float);
@@ -71,8 +73,11 @@ void run_on_threads(const Work& work, int threads) {
   const int team = static_cast<int>(std::min<int64_t>(effective_threads(threads), worth));
   Backoff& backoff = backoffs[std::bit_width(static_cast<uint64_t>(work.size()))];
   if (team > 1 && !(backs_off() && backoff.resting(Backoff::Clock::now()))) {
-    const auto lost = run_on_team(work, team);
-    return backoff.record(Backoff::Clock::now(), lost);
+    ThreadRoom room(team);
+    if (room.team() > 1) {
+      const auto lost = run_on_team(work, room);
+      return backoff.record(Backoff::Clock::now(), lost);
+    }
   }
 #endif
   (void)threads;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cctype>
 #include <cstdlib>
+#include <limits>
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -34,14 +36,25 @@ std::atomic<bool> forked{false};
 [[maybe_unused]] const int fork_handler = pthread_atfork(nullptr, nullptr, [] { forked = true; });
 #endif
 
-// What omp_get_max_threads() returns unless something has limited it.
-int unlimited_threads() {
-  static const int threads = [] {
-    const char* variable = std::getenv("OMP_NUM_THREADS");
-    const int asked = variable ? std::atoi(variable) : 0;
-    return asked > 0 ? asked : omp_get_num_procs();
-  }();
-  return threads;
+// What omp_get_max_threads() returns unless something has limited it, as it may have before this library was loaded. Of text in
+// OMP_NUM_THREADS that is no number, each OpenMP library makes what it likes.
+const int unlimited_threads = [] {
+  const char* text = std::getenv("OMP_NUM_THREADS");
+  if (!text) return omp_get_num_procs();
+  char* end;
+  const long long asked = std::strtoll(text, &end, 10);
+  while (std::isspace(static_cast<unsigned char>(*end))) ++end;
+  const bool is_number = (*end == '\0' || *end == ',') && asked > 0 && asked <= std::numeric_limits<int>::max();
+  return is_number ? static_cast<int>(asked) : omp_get_max_threads();
+}();
+
+// OMP_THREAD_LIMIT, which is of the whole process.
+int thread_limit() {
+#if _OPENMP >= 200805
+  return omp_get_thread_limit();
+#else
+  return std::numeric_limits<int>::max();
+#endif
 }
 
 #endif
@@ -51,11 +64,12 @@ int unlimited_threads() {
 void set_default_threads(int threads) { default_threads = threads; }
 
 int effective_threads(int requested) {
-  const int threads = requested > 0 ? requested : default_threads.load();
+  int threads = requested > 0 ? requested : default_threads.load();
 #if defined(_OPENMP)
   if (forked) return 1;
+  threads = std::min(threads, thread_limit());
   const int limit = omp_get_max_threads();
-  return limit < unlimited_threads() ? std::min(threads, limit) : threads;
+  return limit > 0 && limit < unlimited_threads ? std::min(threads, limit) : threads;
 #else
   (void)threads;
   return 1;

@@ -69,9 +69,10 @@ typedef struct fastadam_api {
   /* Changes an option, between steps that use the rule. */
   int (*rule_set)(fastadam_rule* rule, const char* option, double value);
 
+  /* NULL is no rule, and nothing is freed. */
   void (*rule_free)(fastadam_rule* rule);
 
-  /* How many state arrays a parameter has: 0 to 4. */
+  /* How many state arrays a parameter has: 0 to 4, or -1 and an error if `rule` is NULL. */
   int (*rule_state_count)(const fastadam_rule* rule);
 
   /* One step of a rule, otherwise as adam_step. `states` has rule_state_count(rule) arrays in the order of the optimizer's

@@ -6,10 +6,10 @@ namespace fastadam {
 
 // The values that an option may have.
 enum class Range {
-  non_negative,  // a finite number >= 0
+  non_negative,  // a number >= 0 that is finite in float32
   decay_rate,    // a number in [0, 1) that does not round to 1 in float32
-  finite,
-  flag,  // 0 or 1
+  finite,        // in float32
+  flag,          // 0 or 1
 };
 
 struct OptionInfo {

@@ -20,6 +20,9 @@ struct NAdam {
                                            {"decoupled_weight_decay", Range::flag}};
   static constexpr StateInfo states[] = {{"exp_avg"}, {"exp_avg_sq"}};
 
+  // How many factors of the product are multiplied one by one. With beta1 up to 0.99995, it ends before.
+  static constexpr long long most_factors = 1 << 20;
+
   static constexpr unsigned flags_of(const double* option) {
     return when(option[weight_decay] != 0 && option[decoupled_weight_decay] == 0, coupled);
   }
@@ -39,13 +42,17 @@ struct NAdam {
     // The momentum of step i is mu(i) = beta1 (1 - 0.96^(i momentum_decay) / 2).
     const Real64 log_of_096 = Real64(-0.040821994520255166);
     const Real64 q = exponential_of_negative(option[momentum_decay] * log_of_096);
-    const Real64 mu = momentum(rule.b1, power(q, t)), next = momentum(rule.b1, power(q, t + 1));
+    const Real64 mu = momentum(rule.b1, power(q, t)), next = momentum(rule.b1, power(q, t + 1ULL));
     // The product of the momenta so far. Once it is below half an ulp of 1, neither it nor further factors matter.
     Real64 product = Real64(1), decay = Real64(1);
-    for (long long i = 1; i <= t && Real64(5e-20) < product; ++i) {
+    long long i = 0;
+    for (; i < t && i < most_factors && Real64(5e-20) < product; ++i) {
       decay = decay * q;
+      if (decay < Real64(1e-30)) decay = Real64(0);  // as the factor has it; subnormal numbers are slow
       product = product * momentum(rule.b1, decay);
     }
+    // The rest of the factors are beta1: a decay that still counts would have ended the product by now.
+    if (i == most_factors) product = product * power(Real64(rule.b1), t - i);
     const Real64 root = square_root(Real64(1) - power(Real64(rule.b2), t));
     rule.ag = Real(option[lr] * (Real64(1) - mu) / (Real64(1) - product) * root);
     rule.am = Real(option[lr] * next / (Real64(1) - product * next) * root);

@@ -8,7 +8,7 @@ namespace fastadam {
 namespace {
 
 // base**exponent by repeated squaring.
-FASTADAM_INLINE Real64 power(Real64 base, long long exponent) {
+FASTADAM_INLINE Real64 power(Real64 base, unsigned long long exponent) {
   Real64 result = Real64(1);
   for (; exponent > 0; exponent >>= 1) {
     if (exponent & 1) result = result * base;

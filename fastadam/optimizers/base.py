@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence, ValuesView
 from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
 
 from fastadam._native import StepOptions
-from fastadam.optimizers.checks import flag, optional_decay_rate, positive, real
+from fastadam.optimizers.checks import flag, optional_decay_rate, positive, single
 from fastadam.optimizers.grouped import Grouped
 from fastadam.optimizers.hyperparameters import Hyperparameter
 from fastadam.optimizers.members import Members, new_states
@@ -130,7 +130,8 @@ class Optimizer(Grouped, Generic[Params_co]):
             C-contiguous, with the shapes of the parameters, on their device. They are not changed. If a gradient is None, its
             parameter, state and step count stay as they are.
         grad_scale : float
-            The factor that gradients are multiplied by, such as one over the loss scale or the number of accumulated batches.
+            The factor that gradients are multiplied by, such as one over the loss scale or the number of accumulated batches;
+            finite in float32.
         clip_value : float, optional
             Above 0. Elements of scaled gradients are clipped to [-`clip_value`, `clip_value`].
         max_norm : float, optional
@@ -160,7 +161,7 @@ class Optimizer(Grouped, Generic[Params_co]):
         options = AS_GIVEN
         if grad_scale != 1.0 or clip_value is not None or max_norm is not None or skip_nonfinite is not False:
             options = StepOptions(
-                real("grad_scale", grad_scale),
+                single("grad_scale", grad_scale),
                 math.inf if clip_value is None else positive("clip_value", clip_value),
                 None if max_norm is None else positive("max_norm", max_norm),
                 flag("skip_nonfinite", skip_nonfinite),

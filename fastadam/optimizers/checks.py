@@ -7,17 +7,20 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
+# The smallest number that rounds to infinity: halfway between the largest float32 and the power of two above it.
+INFINITE_IN_FLOAT32 = 2.0**128 - 2.0**103
+
 _Value = TypeVar("_Value")
 # A value, or a schedule: a function that takes the number of steps so far and returns the value.
 Scheduled: TypeAlias = _Value | Callable[[int], Any]
 
 
 def non_negative(name: str, value: Any) -> float:
-    """A finite real number >= 0."""
+    """A real number >= 0 that is finite in float32."""
     number = _real(name, value)
     if not (0.0 <= number < math.inf):
         raise ValueError(f"{name} is {value!r}; expected a finite number >= 0")
-    return number + 0.0  # turns -0.0 into 0.0
+    return _finite_in_float32(name, value, number) + 0.0  # turns -0.0 into 0.0
 
 
 def positive(name: str, value: Any) -> float:
@@ -34,6 +37,11 @@ def real(name: str, value: Any) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{name} is {value!r}; expected a finite number")
     return number
+
+
+def single(name: str, value: Any) -> float:
+    """A real number that is finite in float32."""
+    return _finite_in_float32(name, value, real(name, value))
 
 
 def beta_pair(name: str, value: Any) -> tuple[float, float]:
@@ -73,6 +81,12 @@ def step_number(name: str, value: Any) -> int:
         raise TypeError(f"{name} is {value!r}; expected an integer of at least 1") from None
     if not 1 <= number < 2**63:
         raise ValueError(f"{name} is {number}; expected at least 1 (the first step) and less than 2**63")
+    return number
+
+
+def _finite_in_float32(name: str, value: Any, number: float) -> float:
+    if not abs(number) < INFINITE_IN_FLOAT32:
+        raise ValueError(f"{name} is {value!r}; expected a number that is finite in float32, at most 3.4028235e+38")
     return number
 
 

@@ -6,6 +6,8 @@ import numpy as np
 
 from fastadam.reference.scalars import LOG_096, Array, effective_gradient, exponential_of_negative, flush_subnormals, power
 
+MOST_FACTORS = 2**20  # that are multiplied one by one
+
 
 def nadam_step(
     param: Array,
@@ -30,12 +32,15 @@ def nadam_step(
         q = exponential_of_negative(momentum_decay * LOG_096)
         mu, following = (float(b1) * (1.0 - 0.5 * power(q, t)) for t in (step, step + 1))
         # The product of the momenta so far. Once it is below half an ulp of 1, neither it nor further factors matter.
+        # A product of more than MOST_FACTORS ends with factors of beta1.
         product, decay = 1.0, 1.0
-        for _ in range(step):
+        for _ in range(min(step, MOST_FACTORS)):
             if product <= 5e-20:
                 break
             decay *= q
             product *= float(b1) * (1.0 - 0.5 * decay)
+        else:
+            product *= power(float(b1), max(step - MOST_FACTORS, 0))
         root = math.sqrt(1.0 - power(float(b2), step))
         ag = np.float32(lr * (1.0 - mu) / (1.0 - product) * root)
         am = np.float32(lr * following / (1.0 - product * following) * root)
