@@ -23,6 +23,11 @@ NAMES = [
 ]
 
 
+def shown(value):
+    """A value as an optimizer keeps it: numbers of other libraries become Python's."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def set_attribute(optimizer, name, value):
     setattr(optimizer, name, value)
 
@@ -57,7 +62,7 @@ def made(kind, **given):
 def test_a_hyperparameter_that_float32_has_no_number_for_is_refused(kind, name, way):
     optimizer, params = made(kind)
     for value in TOO_LARGE:
-        words, arrays = (name, f"is {value!r}; ", WORDS), everything(optimizer, params)
+        words, arrays = (name, f"is {shown(value)!r}; ", WORDS), everything(optimizer, params)
         refuses(lambda value=value: way(optimizer, name, value), ValueError, words, arrays, optimizer)
 
 
@@ -67,7 +72,7 @@ def test_a_schedule_that_leaves_float32_is_refused(kind, name):
     optimizer, params = made(kind, **{name: lambda t: current[0]})
     for value in TOO_LARGE:
         current[0] = value
-        words, arrays = (f"{name}(1) is {value!r}", WORDS), everything(optimizer, params)
+        words, arrays = (f"{name}(1) is {shown(value)!r}", WORDS), everything(optimizer, params)
         refuses(lambda: optimizer.step([np.ones(3, F32)]), ValueError, words, arrays, optimizer)
         assert optimizer.step_count == 1
 
