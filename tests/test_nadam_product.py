@@ -19,12 +19,12 @@ DECAYS = [0.0, 1e-300, 4e-3, 0.28, 1.0, 1e30]  # from about 0.28 on, the product
 
 @pytest.mark.parametrize("momentum_decay", DECAYS)
 @pytest.mark.parametrize("beta1", BETAS)
-def test_every_step_takes_milliseconds(beta1, momentum_decay):
+def test_every_step_ends(beta1, momentum_decay):
     rule = _native.Rule("nadam", OPTIONS | {"beta1": beta1, "momentum_decay": momentum_decay})
     for step in STEPS:
         start = time.perf_counter()
         _native.cuda_coefficients(rule, step)
-        assert time.perf_counter() - start < 1
+        assert time.perf_counter() - start < 10  # it takes milliseconds; without a bound, more than a lifetime
 
 
 @pytest.mark.parametrize(
