@@ -1,6 +1,7 @@
 #include "thread_room.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdlib>
@@ -33,6 +34,12 @@ std::mutex trial;
 
 thread_local int last_team = 1;
 thread_local Clock::time_point next_trial{};
+
+// OpenMP ends surplus threads when a team shrinks. Teams that shrink and grow in turn rely for a while on the trial of the
+// largest, unless another thread has had one since.
+thread_local int proven_team = 1;
+thread_local Clock::time_point proven_until{};
+std::atomic<const int*> latest_trial{nullptr};  // the last_team of the thread that had it
 
 // The size that a variable gives to the stacks of OpenMP's threads, in bytes: a number and one of the letters b, k (the
 // default), m and g. 0 if there is no variable, or other text, which OpenMP ignores.
@@ -112,12 +119,17 @@ ThreadRoom::ThreadRoom(int team) : team_(team) {
   if (team > last_team) {
     const Clock::time_point now = Clock::now();
     int more = 0;
-    if (now >= next_trial) {
+    if (team <= proven_team && now < proven_until && latest_trial == &last_team) {
+      more = team - last_team;
+    } else if (now >= next_trial) {
       lock_ = std::unique_lock(trial);
       const int wanted = team - last_team + 1;  // one to spare
       const int created = count_creatable(wanted);
       if (created < wanted) next_trial = now + pause;
+      if (created == wanted) proven_until = now + pause;
       more = std::max(created - 1, 0);
+      proven_team = last_team + more;
+      latest_trial = &last_team;
     }
     team_ = last_team + more;
   }

@@ -8,7 +8,7 @@ namespace fastadam {
 
 // Room for the threads of a team that this thread is about to start. It is the result of a trial: as many threads as OpenMP
 // will create, and one to spare, exist at once and are ended again. OpenMP keeps the threads of a team for the next one, so
-// this is done only when a team is larger than the last one of this thread.
+// this is done only when a team is larger than the last one of this thread, and at most about once a second.
 class ThreadRoom {
  public:
   // Waits while another thread has room and no team yet, since both may not fit.
