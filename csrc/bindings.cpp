@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "arrays.hpp"
+#include "cpu/environment.hpp"
 #include "cpu/isa.hpp"
+#include "cpu/prefetch.hpp"
 #include "cpu/threads.hpp"
 #include "cuda_structs.hpp"
 #include "include/fastadam.h"
@@ -174,8 +176,12 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
   m.def("available_isas", &available_isas);
   m.def("active_isa", &active_isa);
   m.def("set_isa", &set_isa, py::arg("name"));
+  m.def("apply_environment", &apply_environment, py::arg("threads"));
+  m.def("threads_asked", &threads_asked, py::arg("fastadam_num_threads"), py::arg("omp_num_threads"), py::arg("otherwise"));
   m.def("set_default_threads", &set_default_threads, py::arg("threads"));
   m.def("effective_threads", &effective_threads, py::arg("requested") = 0);
+  m.def("prefetch_distance", py::overload_cast<>(&prefetch_distance));
+  m.def("set_prefetch_distance", &set_prefetch_distance, py::arg("elements"));
   m.def("grain", &grain);
   m.def("set_backs_off", &set_backs_off, py::arg("enabled"));
   m.def("set_grain", &set_grain, py::arg("elements"));

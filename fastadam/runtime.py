@@ -1,12 +1,12 @@
 """Instruction sets, thread counts and information about this build.
 
 The environment is read once, at import: ``FASTADAM_ISA`` forces an instruction set. ``FASTADAM_NUM_THREADS``, or else
-``OMP_NUM_THREADS``, or else the number of usable CPUs is the number of threads.
+``OMP_NUM_THREADS``, or else the number of usable CPUs is the number of threads. ``FASTADAM_PREFETCH`` is how many elements
+ahead large steps prefetch, instead of what suits this CPU.
 """
 
 import operator
 import os
-from collections.abc import Mapping
 from typing import Any, SupportsIndex
 
 from fastadam import _native
@@ -22,19 +22,6 @@ def thread_count(name: str, value: SupportsIndex) -> int:
     if not 1 <= count < 2**16:
         raise ValueError(f"{name} is {count}; expected an integer from 1 to 65535")
     return count
-
-
-def default_num_threads(environ: Mapping[str, str]) -> int:
-    """The number of threads according to the environment and the machine."""
-    if text := environ.get("FASTADAM_NUM_THREADS"):
-        if not text.strip().isdecimal() or len(text) > 100:  # int() has a limit of its own
-            raise ValueError(f"FASTADAM_NUM_THREADS is {text[:100]!r}; expected an integer of at least 1, or unset it")
-        return thread_count("FASTADAM_NUM_THREADS", int(text))
-    # A list has a number for each nesting level. As in OpenMP, text that is not a number is ignored.
-    outermost = environ.get("OMP_NUM_THREADS", "").split(",")[0].strip().lstrip("0")
-    if outermost.isdecimal() and len(outermost) <= 5 and int(outermost) < 2**16:
-        return int(outermost)
-    return AT_IMPORT
 
 
 def set_num_threads(num_threads: SupportsIndex) -> None:
@@ -93,6 +80,4 @@ def get_include() -> str:
     return os.path.join(os.path.dirname(_native.__file__), "include")
 
 
-if isa := os.environ.get("FASTADAM_ISA"):
-    _native.set_isa(isa)
-_native.set_default_threads(default_num_threads(os.environ))
+_native.apply_environment(AT_IMPORT)

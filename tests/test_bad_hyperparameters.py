@@ -118,7 +118,7 @@ def test_environment_variables_that_do_not_fit_stop_the_import(run_python):
     available = [repr(isa) for isa in fastadam.available_isas()]
     for variable, value, words in [
         ("FASTADAM_ISA", "x86-64-v3 ", ("'x86-64-v3 '", *available, "unset FASTADAM_ISA")),
-        ("FASTADAM_NUM_THREADS", "65536", ("is 65536", "expected an integer from 1 to 65535")),
+        ("FASTADAM_NUM_THREADS", "65536", ("is '65536'", "expected an integer from 1 to 65535")),
     ]:
         result = run_python("import fastadam", check=False, **{variable: value})
         message = result.stderr.strip().splitlines()[-1]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastadam
+from fastadam import _native
 from fastadam.commands import bench, demo
 from fastadam.commands.parser import main
 from fastadam.commands.text import duration, table
@@ -32,6 +33,7 @@ def test_info_as_json(capsys):
         "available_isas": fastadam.available_isas(),
         "active_isa": fastadam.active_isa(),
         "threads": fastadam.get_num_threads(),
+        "prefetch": _native.prefetch_distance(),
         "include": fastadam.get_include(),
     }
 

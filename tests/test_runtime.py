@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import fastadam
+from fastadam import _native
 from fastadam import cpu_count as cpus
-from fastadam import runtime
 
 PRINT_ISA = "import fastadam; print(fastadam.active_isa())"
 PRINT_THREADS = "import fastadam; print(fastadam.get_num_threads())"
@@ -89,9 +89,8 @@ def test_set_num_threads():
         ({}, 7),
     ],
 )
-def test_default_num_threads(monkeypatch, environ, expected):
-    monkeypatch.setattr(runtime, "AT_IMPORT", 7)
-    assert runtime.default_num_threads(environ) == expected
+def test_threads_that_the_environment_asks_for(environ, expected):
+    assert _native.threads_asked(environ.get("FASTADAM_NUM_THREADS"), environ.get("OMP_NUM_THREADS"), 7) == expected
 
 
 @pytest.mark.parametrize(("quota", "expected"), [(math.inf, 5), (8.0, 5), (2.5, 3), (0.5, 1)])
@@ -114,8 +113,8 @@ def test_usable_cpus_is_the_default(run_python):
 
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "65536", "\u00b2", "9" * 100, "9" * 5000])
 def test_bad_thread_count_in_the_environment_is_refused(text):
-    with pytest.raises(ValueError, match=r"FASTADAM_NUM_THREADS is .*expected an integer"):
-        runtime.default_num_threads({"FASTADAM_NUM_THREADS": text})
+    with pytest.raises(ValueError, match=r"FASTADAM_NUM_THREADS is .*expected an integer from 1 to 65535, or unset it"):
+        _native.threads_asked(text, None, 7)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no CPU affinity")

@@ -29,8 +29,15 @@
 namespace fastadam {
 namespace {
 
+constexpr int64_t line = 64 / sizeof(float);  // elements in a cache line
+constexpr int64_t prefetch_block = 4 * line;  // elements between two rounds of prefetching
+
+FASTADAM_INLINE void prefetch(const float* x) {
+  for (int64_t i = 0; i < prefetch_block; i += line) FASTADAM_PREFETCH(x + i);
+}
+
 template <class Rule, unsigned flags, bool transforms>
-void step_kernel(const void* coefficients, const void* transform, const Buffers& buffers, int64_t size) {
+void step_kernel(const void* coefficients, const void* transform, const Buffers& buffers, int64_t size, int64_t ahead) {
   constexpr int states = count_states<Rule>(flags);
   static_assert(states <= max_states && max_states == 4, "each state has a line of its own below");
   const Rule rule = *static_cast<const Rule*>(coefficients);
@@ -42,20 +49,32 @@ void step_kernel(const void* coefficients, const void* transform, const Buffers&
   float* const state1 = buffers.state[1];
   float* const state2 = buffers.state[2];
   float* const state3 = buffers.state[3];
-  FASTADAM_INDEPENDENT
-  for (int64_t i = 0; i < size; ++i) {
-    Real p = param[i];
-    Real state[max_states] = {};
-    if constexpr (states > 0) state[0] = state0[i];
-    if constexpr (states > 1) state[1] = state1[i];
-    if constexpr (states > 2) state[2] = state2[i];
-    if constexpr (states > 3) state[3] = state3[i];
-    rule.template update<flags>(p, transforms ? before.apply(grad[i]) : grad[i], state);
-    param[i] = p;
-    if constexpr (states > 0) state0[i] = state[0];
-    if constexpr (states > 1) state1[i] = state[1];
-    if constexpr (states > 2) state2[i] = state[2];
-    if constexpr (states > 3) state3[i] = state[3];
+  const int64_t block = ahead > 0 ? prefetch_block : size;
+  for (int64_t begin = 0, end; begin < size; begin = end) {
+    end = size - begin < block ? size : begin + block;
+    if (ahead > 0) {
+      prefetch(param + begin + ahead);
+      prefetch(grad + begin + ahead);
+      if constexpr (states > 0) prefetch(state0 + begin + ahead);
+      if constexpr (states > 1) prefetch(state1 + begin + ahead);
+      if constexpr (states > 2) prefetch(state2 + begin + ahead);
+      if constexpr (states > 3) prefetch(state3 + begin + ahead);
+    }
+    FASTADAM_INDEPENDENT
+    for (int64_t i = begin; i < end; ++i) {
+      Real p = param[i];
+      Real state[max_states] = {};
+      if constexpr (states > 0) state[0] = state0[i];
+      if constexpr (states > 1) state[1] = state1[i];
+      if constexpr (states > 2) state[2] = state2[i];
+      if constexpr (states > 3) state[3] = state3[i];
+      rule.template update<flags>(p, transforms ? before.apply(grad[i]) : grad[i], state);
+      param[i] = p;
+      if constexpr (states > 0) state0[i] = state[0];
+      if constexpr (states > 1) state1[i] = state[1];
+      if constexpr (states > 2) state2[i] = state[2];
+      if constexpr (states > 3) state3[i] = state[3];
+    }
   }
 }
 
@@ -80,10 +99,15 @@ StepKernels step_kernels(RuleId rule, unsigned flags) {
   return {};
 }
 
-void average_kernel(const void* average, float* ema, const float* param, int64_t size) {
+void average_kernel(const void* average, float* ema, const float* param, int64_t size, int64_t ahead) {
   const ParamAverage apply = *static_cast<const ParamAverage*>(average);
-  FASTADAM_INDEPENDENT
-  for (int64_t i = 0; i < size; ++i) apply.update(ema[i], param[i]);
+  const int64_t block = ahead > 0 ? prefetch_block : size;
+  for (int64_t begin = 0, end; begin < size; begin = end) {
+    end = size - begin < block ? size : begin + block;
+    if (ahead > 0) prefetch(ema + begin + ahead);
+    FASTADAM_INDEPENDENT
+    for (int64_t i = begin; i < end; ++i) apply.update(ema[i], param[i]);
+  }
 }
 
 FASTADAM_INLINE Real64 term(const float* x) { return square(*x); }

@@ -10,8 +10,9 @@ namespace fastadam {
 
 enum class RuleId;
 
-// Applies the rule whose coefficients are at `rule` to the first `size` elements of `buffers`.
-using StepKernel = void (*)(const void* rule, const void* transform, const Buffers& buffers, int64_t size);
+// Applies the rule whose coefficients are at `rule` to the first `size` elements of `buffers`. Prefetches the arrays `ahead`
+// elements ahead (prefetch.hpp); 0: not at all.
+using StepKernel = void (*)(const void* rule, const void* transform, const Buffers& buffers, int64_t size, int64_t ahead);
 
 // The kernels of a rule with one combination of its flags. `transforming` applies the GradientTransform at `transform` to each
 // gradient before the rule sees it; `plain` uses gradients as they are.
@@ -24,7 +25,7 @@ struct Kernels {
   StepKernels (*step)(RuleId rule, unsigned flags);
 
   // Applies a ParamAverage to `ema`.
-  void (*average)(const void* average, float* ema, const float* param, int64_t size);
+  void (*average)(const void* average, float* ema, const float* param, int64_t size, int64_t ahead);
 
   // For at most norm_chunk numbers, in the order that rules/norm.hpp defines.
   double (*sum_of_squares)(const float* x, int64_t size);

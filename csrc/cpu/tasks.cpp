@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "parallel.hpp"
+#include "prefetch.hpp"
 
 namespace fastadam {
 namespace {
@@ -27,6 +28,7 @@ class Step final : public Work {
   Step(const Kernels& kernels, const std::vector<Task>& tasks) : kernels_(kernels), tasks_(tasks) {
     reserve(tasks.size());
     for (const Task& task : tasks) add(task.size);
+    ahead_ = prefetch_distance(size());
   }
 
  private:
@@ -46,17 +48,18 @@ class Step final : public Work {
   void run_span(const Task& task, int64_t begin, int64_t end) const {
     const StepKernel kernel = task.transform ? task.kernels.transforming : task.kernels.plain;
     const void* const transform = task.transform ? task.transform->bytes : nullptr;
-    if (!task.ema) return kernel(task.rule->bytes, transform, from(task.buffers, begin), end - begin);
+    if (!task.ema) return kernel(task.rule->bytes, transform, from(task.buffers, begin), end - begin, ahead_);
     for (; begin < end; begin += tile) {
       const int64_t size = std::min(end - begin, tile);
       const Buffers buffers = from(task.buffers, begin);
-      kernel(task.rule->bytes, transform, buffers, size);
-      kernels_.average(task.average->bytes, task.ema + begin, buffers.param, size);
+      kernel(task.rule->bytes, transform, buffers, size, ahead_);
+      kernels_.average(task.average->bytes, task.ema + begin, buffers.param, size, ahead_);
     }
   }
 
   const Kernels& kernels_;
   const std::vector<Task>& tasks_;
+  int64_t ahead_;
 };
 
 }  // namespace

@@ -65,12 +65,18 @@ int x86_level() {
   return level;
 }
 
+bool is_intel() {
+  const Registers vendor = cpuid(0);
+  return vendor.ebx == 0x756e6547 && vendor.edx == 0x49656e69 && vendor.ecx == 0x6c65746e;  // "Genu", "ineI", "ntel"
+}
+
 }  // namespace fastadam
 
 #else
 
 namespace fastadam {
 int x86_level() { return 0; }
+bool is_intel() { return false; }
 }  // namespace fastadam
 
 #endif

@@ -6,4 +6,7 @@ namespace fastadam {
 
 int x86_level();
 
+// Whether Intel made this CPU.
+bool is_intel();
+
 }  // namespace fastadam

@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 import fastadam
+from fastadam import _native
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -14,6 +15,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "available_isas": fastadam.available_isas(),
         "active_isa": fastadam.active_isa(),
         "threads": fastadam.get_num_threads(),
+        "prefetch": _native.prefetch_distance(),
         "include": fastadam.get_include(),
     }
 
@@ -30,6 +32,7 @@ def text(facts: dict[str, Any]) -> str:
         "rules": ", ".join(facts["rules"]),
         "isas": ", ".join(isas),
         "threads": facts["threads"],
+        "prefetch": f"{facts['prefetch']} elements ahead" if facts["prefetch"] else "none",
         "compiler": facts["compiler"],
         "openmp": facts["openmp"] or "none",
         "include": facts["include"],

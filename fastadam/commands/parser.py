@@ -31,6 +31,8 @@ Show this build, and what it uses on this machine:
              one can be forced by the environment variable FASTADAM_ISA
   threads    how many a large step uses; set by FASTADAM_NUM_THREADS, else
              OMP_NUM_THREADS, else the number of usable CPUs
+  prefetch   how far ahead large steps load memory, which suits this CPU's
+             vendor; set by FASTADAM_PREFETCH (a number of elements; 0: none)
   compiler   the one that built the kernels
   openmp     its version and the library that is loaded; with none, steps use
              one thread
