@@ -36,6 +36,7 @@ class Tensors {
   // The step count of each tensor, and how many steps skip_nonfinite has skipped. Their addresses are fixed once sealed.
   int64_t* steps() { return steps_.data(); }
   int64_t* skips() { return &skips_; }
+  int64_t skipped() const { return skips_; }
 
   // One step of every tensor that has a gradient, in place; grads[i] has the size of tensor i. Adds one to its step count, or
   // only to `skips` if the step is skipped. Returns the norm if the options ask for it. Throws Refusal and writes nothing if a
