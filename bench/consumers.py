@@ -99,8 +99,8 @@ def main() -> None:
     body += [[name, f"{small[name]:.2f}", f"{many[name]:.0f}" if name in many else ""] for name in small]
     machine = describe(usable_cpus())
     text = "# Steps of Adam from C++, Cython and Python, in microseconds\n\n"
-    text += f"{machine['cpu']}, {machine['isa']}, one thread, {machine['date']}. The time of the kernel alone is half the difference "
-    text += f"between steps of {3 * SIZE:,} and of {SIZE:,} elements.\n\n"
+    text += f"{machine['cpu']}, {machine['isa']}, one thread, {machine['date']}. The time of the kernel alone is half the "
+    text += f"difference between steps of {3 * SIZE:,} and of {SIZE:,} elements.\n\n"
     text += table(["", f"{SIZE:,} elements", f"{MANY:,} x {MANY_SIZE}"], body) + "\n"
     print(text)
     (RESULTS / f"{slug(machine)}-consumers.md").write_text(text)

@@ -84,8 +84,8 @@ using NamedOptions = std::map<std::string, double, std::less<>>;
 // The rule with options in the order of its Option enum; throws std::invalid_argument if they are invalid.
 Rule checked_rule(const RuleInfo& info, std::vector<double> options, bool maximize, std::optional<double> ema_decay);
 
-// The same by name. "maximize" and "ema_decay" are options of every rule; without the latter there is no average. Also throws if
-// the rule is unknown, or an option is missing or unknown.
+// The same by name. "maximize" and "ema_decay" are options of every rule; without the latter there is no average. Also throws
+// if the rule is unknown, or an option is missing or unknown.
 Rule make_rule(const std::string& name, const NamedOptions& options);
 
 }  // namespace fastadam

@@ -1,4 +1,4 @@
-"""What others build with the installed package: a module in C++ (CMake), one in Cython (setuptools), a program without Python."""
+"""What others build with the installed package: a module in C++ (CMake), one in Cython, and a program without Python."""
 
 import importlib.util
 import os
