@@ -44,7 +44,7 @@ TEAM = r"""
 #include <thread>
 using namespace fastadam;
 
-// Two lines of memory. The thread that has the second takes much longer than both would take this one.
+// Two lines of memory. The thread that has the line at WAITS does not get a CPU for a long time.
 class Slow final : public Work {
  public:
   Slow() { add(32); }
@@ -52,7 +52,7 @@ class Slow final : public Work {
  private:
   void run_item(size_t, int64_t begin, int64_t end) const override {
     if (begin == 0) std::printf(end < 32 ? "parallel " : "serial ");
-    if (begin == 16) std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    if (begin == WAITS && end < begin + 32) std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }
 };
 
@@ -69,12 +69,14 @@ needs_source = pytest.mark.skipif(not HEADER.exists() or not shutil.which("g++")
 
 @needs_source
 @pytest.mark.skipif(platform.system() != "Linux", reason="GCC has OpenMP for sure on Linux alone")
-def test_work_is_not_cut_while_threads_do_not_pay(tmp_path):
+@pytest.mark.parametrize("waits", [0, 16], ids=["caller", "other thread"])
+def test_work_is_not_cut_while_threads_do_not_pay(tmp_path, waits):
     """After an even number of failures in a row they rest, if they may."""
     source, program = tmp_path / "team.cpp", tmp_path / "team"
     sources = [HEADER.with_name(name) for name in ("parallel.cpp", "thread_room.cpp", "threads.cpp")]
     source.write_text(TEAM)
-    subprocess.run(["g++", "-std=c++20", "-fopenmp", f"-I{HEADER.parent}", source, *sources, "-o", program], check=True)
+    flags = ["-std=c++20", "-fopenmp", f"-DWAITS={waits}", f"-I{HEADER.parent}"]
+    subprocess.run(["g++", *flags, source, *sources, "-o", program], check=True)
     result = subprocess.run([program], capture_output=True, text=True, check=True)
     assert result.stdout.split() == ["parallel"] * 4 + ["serial"] * 2
 

@@ -1,7 +1,10 @@
 #include "parallel.hpp"
 
+#include <time.h>
+
 #include <algorithm>
 #include <bit>
+#include <chrono>
 
 #include "backoff.hpp"
 #include "float_env.hpp"
@@ -20,11 +23,24 @@ namespace {
 // One for each power of two of the work's size.
 Backoff backoffs[64];
 
-// Runs the work on a team of threads and returns how much longer this took than all of it on this thread would have.
-Backoff::Clock::duration run_on_team(const Work& work, ThreadRoom& room) {
-  using Clock = Backoff::Clock;
+using Clock = Backoff::Clock;
+
+// How long this thread has had a CPU; how long it has been in all, if the system does not tell.
+Clock::duration cpu_time() {
+#if defined(CLOCK_THREAD_CPUTIME_ID)
+  timespec time{};
+  if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0) {
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+  }
+#endif
+  return Clock::now().time_since_epoch();
+}
+
+// Runs the work on a team of threads and returns how much longer this took than all of it on this thread would have. If this
+// thread had to wait for a CPU, a thread of the team may have had it, so this does not count as its own time.
+Clock::duration run_on_team(const Work& work, ThreadRoom& room) {
   const auto start = Clock::now();
-  Clock::duration own{};  // the time of this thread's share
+  Clock::duration own{};  // of this thread's share
   int members = 1;
 #pragma omp parallel num_threads(room.team())
   {
@@ -37,10 +53,10 @@ Backoff::Clock::duration run_on_team(const Work& work, ThreadRoom& room) {
     const int64_t share = lines / count, extra = lines % count;
     const int64_t begin = (share * member + std::min(member, extra)) * line;
     const int64_t end = begin + (share + (member < extra ? 1 : 0)) * line;
-    const auto from = Clock::now();
+    const Clock::duration from = member == 0 ? cpu_time() : Clock::duration{};
     work.run(begin, std::min(end, work.size()));
     if (member == 0) {
-      own = Clock::now() - from;
+      own = cpu_time() - from;
       members = static_cast<int>(count);
     }
   }
