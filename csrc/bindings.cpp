@@ -154,7 +154,7 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
            [](const StepOptions& options) { return py::bytes(reinterpret_cast<const char*>(&options), sizeof options); });
 
   py::class_<Rule>(m, "Rule")
-      .def(py::init(&make_rule), py::arg("name"), py::arg("options"), py::arg("ema_decay") = py::none())
+      .def(py::init(&make_rule), py::arg("name"), py::arg("options"))
       .def_property_readonly("name", [](const Rule& rule) { return rule.info->name; })
       .def_property_readonly("type_name", [](const Rule& rule) { return rule.info->type_name; })
       .def_readonly("options", &Rule::options)

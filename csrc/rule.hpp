@@ -62,6 +62,9 @@ struct Rule {
   std::vector<StateInfo> states() const;
   int state_count() const;
 
+  // How many arrays a parameter has beside its gradient: its states and, if there is one, its average, which is the last.
+  int array_count() const { return state_count() + ema_decay.has_value(); }
+
   // The coefficients of step `step` >= 1, computed in the default floating-point environment.
   Coefficients at_step(int64_t step) const;
 
@@ -81,8 +84,8 @@ using NamedOptions = std::map<std::string, double, std::less<>>;
 // The rule with options in the order of its Option enum; throws std::invalid_argument if they are invalid.
 Rule checked_rule(const RuleInfo& info, std::vector<double> options, bool maximize, std::optional<double> ema_decay);
 
-// The same by name. "maximize" is an option of every rule. Also throws if the rule is unknown, or an option is missing or
-// unknown.
-Rule make_rule(const std::string& name, const NamedOptions& options, std::optional<double> ema_decay = std::nullopt);
+// The same by name. "maximize" and "ema_decay" are options of every rule; without the latter there is no average. Also throws
+// if the rule is unknown, or an option is missing or unknown.
+Rule make_rule(const std::string& name, const NamedOptions& options);
 
 }  // namespace fastadam

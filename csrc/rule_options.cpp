@@ -11,7 +11,9 @@
 namespace fastadam {
 namespace {
 
-constexpr OptionInfo maximize_option{"maximize", Range::flag};  // which every rule has
+// Those of every rule. There is no average without ema_decay.
+constexpr OptionInfo maximize_option{"maximize", Range::flag};
+constexpr OptionInfo ema_option{"ema_decay", Range::decay_rate};
 
 std::string text_of(double value) {
   char text[32];
@@ -83,16 +85,17 @@ Rule checked_rule(const RuleInfo& info, std::vector<double> options, bool maximi
   return {&info, std::move(options), flags, maximize, ema_decay};
 }
 
-Rule make_rule(const std::string& name, const NamedOptions& options, std::optional<double> ema_decay) {
+Rule make_rule(const std::string& name, const NamedOptions& options) {
   const RuleInfo& info = find_rule(name);
   const auto known = [&](const std::string& option) {
-    return option == maximize_option.name ||
+    return option == maximize_option.name || option == ema_option.name ||
            std::any_of(info.options.begin(), info.options.end(), [&](const OptionInfo& each) { return each.name == option; });
   };
   for (const auto& [option, value] : options) {
     if (!known(option)) {
       throw std::invalid_argument("'" + option + "' is not an option of " + name + "; expected " +
-                                  list_of(names_of(info, false)) + " and the flags " + list_of(names_of(info, true)));
+                                  list_of(names_of(info, false)) + " and the flags " + list_of(names_of(info, true)) +
+                                  "; every rule also has 'ema_decay'");
     }
   }
   std::vector<double> values;
@@ -104,9 +107,13 @@ Rule make_rule(const std::string& name, const NamedOptions& options, std::option
     }
     values.push_back(given == options.end() ? 0 : given->second);
   }
-  const auto sign = options.find(maximize_option.name);
-  if (sign != options.end()) expect_in_range(maximize_option, sign->second);
-  return checked_rule(info, std::move(values), sign != options.end() && sign->second != 0, ema_decay);
+  const auto common = [&](const OptionInfo& option) -> std::optional<double> {
+    const auto given = options.find(option.name);
+    if (given == options.end()) return std::nullopt;
+    expect_in_range(option, given->second);
+    return given->second;
+  };
+  return checked_rule(info, std::move(values), common(maximize_option).value_or(0) != 0, common(ema_option));
 }
 
 }  // namespace fastadam

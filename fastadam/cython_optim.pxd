@@ -50,6 +50,49 @@ cdef int rule_step(
 ) except -1 nogil
 
 
+# Many tensors, as in fastadam.h: made once, in groups of one rule each, and then stepped together.
+ctypedef void Tensors
+
+cdef struct Tensor:
+    float *param
+    float *const *states
+    int64_t size
+    int64_t steps
+
+cdef struct Group:
+    const Rule *rule
+    const Tensor *tensors
+    int64_t count
+
+cdef struct StepOptions:
+    double grad_scale
+    double clip_value
+    double max_norm
+    bint skip_nonfinite
+
+
+cdef inline StepOptions step_options() noexcept nogil:
+    """The defaults: gradients are used as they are."""
+    return StepOptions(1.0, 0.0, 0.0, False)
+
+
+cdef Tensors *tensors_new(const Group *groups, int64_t group_count) except NULL nogil
+cdef void tensors_free(Tensors *tensors) noexcept nogil
+cdef int tensors_set_rule(Tensors *tensors, int64_t group, const Rule *rule) except -1 nogil
+
+# `norm` may be NULL.
+cdef int tensors_step(
+    Tensors *tensors, const float *const *grads, const StepOptions *options, int threads, double *norm,
+) except -1 nogil
+cdef int64_t *tensors_steps(Tensors *tensors) noexcept nogil
+cdef int64_t tensors_skipped(const Tensors *tensors) noexcept nogil
+
+
+# The norm of all elements of `count` arrays, and the default number of threads of the process, as in fastadam.h.
+cdef double global_norm(const float *const *grads, const int64_t *sizes, int64_t count, int threads) except -1 nogil
+cdef int set_threads(int threads) except -1 nogil
+
+
 # Raises ValueError unless an array has the size of the parameter.
 cdef int expect_size(const char *name, Py_ssize_t size, Py_ssize_t expected) except -1 nogil
 

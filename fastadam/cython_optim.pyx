@@ -28,6 +28,18 @@ cdef extern from "fastadam.h":
     ctypedef struct fastadam_rule:
         pass
 
+    ctypedef struct fastadam_tensors:
+        pass
+
+    ctypedef struct fastadam_group:
+        pass
+
+    ctypedef struct fastadam_step_options:
+        double grad_scale
+        double clip_value
+        double max_norm
+        int skip_nonfinite
+
     ctypedef struct fastadam_api:
         const char *(*error)() noexcept nogil
         int (*adam_step)(
@@ -45,6 +57,19 @@ cdef extern from "fastadam.h":
         int (*rule_init_states)(
             const fastadam_rule *rule, const float *param, float *const *states, int64_t size
         ) noexcept nogil
+        int (*global_norm)(
+            const float *const *grads, const int64_t *sizes, int64_t count, int threads, double *norm
+        ) noexcept nogil
+        int (*set_threads)(int threads) noexcept nogil
+        fastadam_tensors *(*tensors_new)(const fastadam_group *groups, int64_t group_count) noexcept nogil
+        void (*tensors_free)(fastadam_tensors *tensors) noexcept nogil
+        int (*tensors_set_rule)(fastadam_tensors *tensors, int64_t group, const fastadam_rule *rule) noexcept nogil
+        int (*tensors_step)(
+            fastadam_tensors *tensors, const float *const *grads, const fastadam_step_options *options, int threads,
+            double *norm,
+        ) noexcept nogil
+        int64_t *(*tensors_steps)(fastadam_tensors *tensors) noexcept nogil
+        int64_t (*tensors_skipped)(const fastadam_tensors *tensors) noexcept nogil
 
 
 # The one table of the process, so that FASTADAM_ISA and set_num_threads apply here too.
@@ -90,6 +115,51 @@ cdef int rule_step(
     const Rule *rule, float *param, const float *grad, float *const *states, int64_t size, int64_t step, int threads,
 ) except -1 nogil:
     return checked(api.rule_step(<const fastadam_rule *>rule, param, grad, states, size, step, threads))
+
+
+# Group and the Tensor that it points to have the members of fastadam_group and fastadam_tensor, in their order.
+cdef Tensors *tensors_new(const Group *groups, int64_t group_count) except NULL nogil:
+    cdef fastadam_tensors *tensors = api.tensors_new(<const fastadam_group *>groups, group_count)
+    if tensors == NULL:
+        with gil:
+            raise ValueError(api.error().decode())
+    return <Tensors *>tensors
+
+
+cdef void tensors_free(Tensors *tensors) noexcept nogil:
+    api.tensors_free(<fastadam_tensors *>tensors)
+
+
+cdef int tensors_set_rule(Tensors *tensors, int64_t group, const Rule *rule) except -1 nogil:
+    return checked(api.tensors_set_rule(<fastadam_tensors *>tensors, group, <const fastadam_rule *>rule))
+
+
+cdef int tensors_step(
+    Tensors *tensors, const float *const *grads, const StepOptions *options, int threads, double *norm,
+) except -1 nogil:
+    cdef fastadam_step_options as_in_c
+    if options == NULL:
+        return checked(api.tensors_step(<fastadam_tensors *>tensors, grads, NULL, threads, norm))
+    as_in_c = fastadam_step_options(options.grad_scale, options.clip_value, options.max_norm, options.skip_nonfinite)
+    return checked(api.tensors_step(<fastadam_tensors *>tensors, grads, &as_in_c, threads, norm))
+
+
+cdef int64_t *tensors_steps(Tensors *tensors) noexcept nogil:
+    return api.tensors_steps(<fastadam_tensors *>tensors)
+
+
+cdef int64_t tensors_skipped(const Tensors *tensors) noexcept nogil:
+    return api.tensors_skipped(<const fastadam_tensors *>tensors)
+
+
+cdef double global_norm(const float *const *grads, const int64_t *sizes, int64_t count, int threads) except -1 nogil:
+    cdef double norm = 0.0
+    checked(api.global_norm(grads, sizes, count, threads, &norm))
+    return norm
+
+
+cdef int set_threads(int threads) except -1 nogil:
+    return checked(api.set_threads(threads))
 
 
 cdef int checked(int status) except -1 nogil:

@@ -22,6 +22,18 @@ class Option(ctypes.Structure):
     _fields_ = [("name", c_char_p), ("value", c_double)]
 
 
+class Tensor(ctypes.Structure):
+    _fields_ = [("param", FLOATS), ("states", POINTER(FLOATS)), ("size", c_int64), ("steps", c_int64)]
+
+
+class Group(ctypes.Structure):
+    _fields_ = [("rule", c_void_p), ("tensors", POINTER(Tensor)), ("count", c_int64)]
+
+
+class StepOptions(ctypes.Structure):
+    _fields_ = [*((name, c_double) for name in ("grad_scale", "clip_value", "max_norm")), ("skip_nonfinite", c_int)]
+
+
 class Api(ctypes.Structure):
     _fields_ = [
         ("major", c_int),
@@ -37,6 +49,16 @@ class Api(ctypes.Structure):
         ("rule_step", ctypes.CFUNCTYPE(c_int, c_void_p, FLOATS, FLOATS, POINTER(FLOATS), c_int64, c_int64, c_int)),
         ("global_norm", ctypes.CFUNCTYPE(c_int, POINTER(FLOATS), POINTER(c_int64), c_int64, c_int, POINTER(c_double))),
         ("rule_init_states", ctypes.CFUNCTYPE(c_int, c_void_p, FLOATS, POINTER(FLOATS), c_int64)),
+        ("set_threads", ctypes.CFUNCTYPE(c_int, c_int)),
+        ("tensors_new", ctypes.CFUNCTYPE(c_void_p, POINTER(Group), c_int64)),
+        ("tensors_free", ctypes.CFUNCTYPE(None, c_void_p)),
+        ("tensors_set_rule", ctypes.CFUNCTYPE(c_int, c_void_p, c_int64, c_void_p)),
+        (
+            "tensors_step",
+            ctypes.CFUNCTYPE(c_int, c_void_p, POINTER(FLOATS), POINTER(StepOptions), c_int, POINTER(c_double)),
+        ),
+        ("tensors_steps", ctypes.CFUNCTYPE(POINTER(c_int64), c_void_p)),
+        ("tensors_skipped", ctypes.CFUNCTYPE(c_int64, c_void_p)),
     ]
 
 
@@ -92,6 +114,40 @@ class Rule:
     def step(self, param, grad, *states, step, threads=0):
         memory = (FLOATS * 3)(*map(address, states))
         return api.rule_step(self.pointer, address(param), address(grad), memory, param.size, step, threads)
+
+
+class Tensors:
+    """Tensors made of groups, each a :class:`Rule` and lists [param, *states] of arrays."""
+
+    def __init__(self, groups, steps=0):
+        made = []
+        for rule, tensors in groups:
+            memory = [(FLOATS * 5)(*map(address, states)) for _, *states in tensors]
+            described = [
+                Tensor(address(arrays[0]), states, next(array.size for array in arrays if array is not None), steps)
+                for arrays, states in zip(tensors, memory, strict=True)
+            ]
+            made.append(Group(rule.pointer, (Tensor * len(described))(*described), len(described)))
+        self.count = sum(group.count for group in made)
+        self.pointer = api.tensors_new((Group * len(made))(*made), len(made))
+        if not self.pointer:
+            raise ValueError(api.error().decode())
+
+    def __del__(self, free=api.tensors_free):
+        free(self.pointer)
+
+    def step(self, grads, threads=0, norm=None, **options):
+        memory = (FLOATS * len(grads))(*map(address, grads))
+        options = ctypes.byref(StepOptions(**{"grad_scale": 1.0} | options)) if options else None
+        return api.tensors_step(self.pointer, memory, options, threads, norm)
+
+    @property
+    def steps(self):
+        return api.tensors_steps(self.pointer)[: self.count]
+
+    @property
+    def skipped(self):
+        return api.tensors_skipped(self.pointer)
 
 
 def global_norm(arrays, threads=0):

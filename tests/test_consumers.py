@@ -1,4 +1,4 @@
-"""Extension modules of other authors, built against the installed package: one in C++ (CMake), one in Cython (setuptools)."""
+"""What others build with the installed package: a module in C++ (CMake), one in Cython, and a program without Python."""
 
 import importlib.util
 import os
@@ -143,6 +143,26 @@ def test_cython_steps_any_rule(cython):
             cython.adagrad(param, grad, sums, begin, lr)
 
 
+def test_cython_steps_many_tensors(cython):
+    grad = np.array([3, 4, 12], np.float32)
+    (first, second), average = np.zeros((2, 3), np.float32), np.full(3, 8, np.float32)
+    twins = [np.zeros(3, np.float32) for _ in range(2)]
+    optimizer = fastadam.SGD([{"params": [twins[0]], "lr": 0.5}, {"params": [twins[1]], "lr": 0.25, "ema_decay": 0.5}])
+    optimizer.state[1]["step"][...], optimizer.state[1]["ema"][...] = 7, 8
+    expected = optimizer.step([grad, grad], max_norm=2.0)
+    assert cython.sgd_of_groups(first, second, grad, average, 2.0, False) == (expected, True, [1, 8], 0)
+    for array, twin in zip((first, second, average), (*twins, optimizer.state[1]["ema"]), strict=True):
+        assert_same_bits(array, twin)
+    before = first.copy()
+    assert cython.sgd_of_groups(first, second, grad * np.float32(np.inf), average, 0.0, True)[2:] == ([0, 7], 1)
+    assert_same_bits(first, before)
+    with pytest.raises(ValueError, match="max_norm is -1"):
+        cython.sgd_of_groups(first, second, grad, average, -1.0, False)
+    with pytest.raises(ValueError, match="tensor 0's param shares memory with tensor 1's states"):
+        cython.sgd_of_groups(first, second, grad, first, 0.0, False)
+    assert_same_bits(first, before)
+
+
 def test_modules_use_the_instruction_set_of_the_process(cpp, isa):
     assert cpp.isa() == isa
 
@@ -172,3 +192,43 @@ def test_module_for_a_newer_interface_says_so(tmp_path, run_python):
     module = build("cpp", tmp_path, CXXFLAGS=f"-I{folder}")
     result = run_python("import cpp_consumer", check=False, PYTHONPATH=python_path(module.parent))
     assert re.search(r"ImportError: fastadam .* compiled for 1\.999 .* install a fastadam that has it", result.stderr)
+
+
+@pytest.fixture(scope="module")
+def cartpole(tmp_path_factory):
+    """The program of examples/cpp, linked with the library of the installed package."""
+    source = Path(__file__).parents[1] / "examples" / "cpp"
+    if not (shutil.which("c++") and shutil.which("cc") and shutil.which("cmake") and source.is_dir()):
+        pytest.skip("needs a compiler, CMake and the source tree")
+    folder = tmp_path_factory.mktemp("cartpole")
+    root = Path(fastadam.get_include()).parent
+    for command in (["-S", source, "-B", folder, f"-Dfastadam_ROOT={root}"], ["--build", folder]):
+        result = subprocess.run(["cmake", *command], capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout + result.stderr
+    return folder / "cartpole"
+
+
+def run_cartpole(cartpole, **environ):
+    return subprocess.run([cartpole], capture_output=True, text=True, env=os.environ | environ)
+
+
+def test_a_program_without_python_learns_and_has_the_bits_of_its_formula(cartpole):
+    for isa in fastadam.available_isas():
+        result = run_cartpole(cartpole, FASTADAM_ISA=isa, FASTADAM_NUM_THREADS="2", FASTADAM_PREFETCH="64")
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert f"({isa})" in result.stdout
+        assert "the same bits" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "message"),
+    [
+        ("FASTADAM_ISA", "avx9", "FASTADAM_ISA is 'avx9'; expected an instruction set of this build that this CPU supports"),
+        ("FASTADAM_NUM_THREADS", "0", "FASTADAM_NUM_THREADS is '0'; expected an integer from 1 to 65535"),
+        ("FASTADAM_PREFETCH", "-1", "FASTADAM_PREFETCH is '-1'; expected an integer from 0 to 1048576"),
+    ],
+)
+def test_a_program_without_python_is_told_of_a_bad_environment(cartpole, variable, text, message):
+    result = run_cartpole(cartpole, **{variable: text})
+    assert result.returncode == 1
+    assert message in result.stderr

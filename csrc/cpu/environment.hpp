@@ -12,8 +12,8 @@ void apply_environment(int threads);
 // Does so with the number of threads that OpenMP would use, unless apply_environment has succeeded before.
 void ensure_environment();
 
-// The number of threads that the two variables ask for, which may be null, or else `otherwise`. Text in OMP_NUM_THREADS that is no
-// number is ignored, as OpenMP does; in FASTADAM_NUM_THREADS it throws std::invalid_argument.
+// The number of threads that the two variables ask for, which may be null, or else `otherwise`. Text in OMP_NUM_THREADS that is
+// no number is ignored, as OpenMP does; in FASTADAM_NUM_THREADS it throws std::invalid_argument.
 int threads_asked(const char* fastadam_num_threads, const char* omp_num_threads, int otherwise);
 
 }  // namespace fastadam

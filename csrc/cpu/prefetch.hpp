@@ -1,6 +1,6 @@
-// How far ahead of their elements the kernels of a step prefetch. On Intel's CPUs the square roots and divisions fill the window of
-// instructions in flight, so that too few loads from memory are under way at once. On AMD's, prefetching made steps slower.
-// docs/implementation-selection.md has the measurements. Results do not depend on it.
+// How far ahead of their elements the kernels of a step prefetch. On Intel's CPUs the square roots and divisions fill the
+// window of instructions in flight, so that too few loads from memory are under way at once. On AMD's, prefetching made steps
+// slower. docs/implementation-selection.md has the measurements. Results do not depend on it.
 #pragma once
 
 #include <cstdint>

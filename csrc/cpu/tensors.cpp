@@ -57,7 +57,7 @@ void Tensors::expect_fit(const std::vector<Rule>& rules) const {
   if (rules.size() != group_sizes_.size()) throw std::invalid_argument("expected a rule for each group");
   size_t i = 0;
   for (size_t group = 0; group < group_sizes_.size(); ++group) {
-    const int expected = rules[group].state_count() + rules[group].ema_decay.has_value();
+    const int expected = rules[group].array_count();
     for (const size_t end = i + group_sizes_[group]; i < end; ++i) {
       if (tensors_[i].state_count != expected) throw std::invalid_argument("a tensor has the wrong states for its rule");
     }

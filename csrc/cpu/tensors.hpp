@@ -56,6 +56,7 @@ class Tensors {
   // The step count of each tensor, and how many steps skip_nonfinite has skipped. Their addresses are fixed once sealed.
   int64_t* steps() { return steps_.data(); }
   int64_t* skips() { return &skips_; }
+  int64_t skipped() const { return skips_; }
 
   // One step of every tensor that has a gradient, in place; grads[i] has the size of tensor i. Adds one to step_count() and to
   // the tensor's step count, or to `skips` if the step is skipped. If there are `rules`, one for each group, it is by them, and

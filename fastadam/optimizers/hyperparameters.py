@@ -173,6 +173,6 @@ class Hyperparameters:
             value = getattr(self, name)
             if name == "betas":
                 options["beta1"], options["beta2"] = value
-            elif name != "ema_decay":
+            elif value is not None:  # as ema_decay may be
                 options[name] = value
-        return _native.Rule(self._kind._rule_name, options, self.ema_decay)
+        return _native.Rule(self._kind._rule_name, options)

@@ -3,20 +3,32 @@
 
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t
+from libc.stdlib cimport free, malloc
 
 from fastadam.cython_optim cimport (
     AdamOptions,
+    Group,
     Rule,
     RuleOption,
+    StepOptions,
+    Tensor,
+    Tensors,
     adam_options,
     adam_step,
     amsgrad_step,
+    global_norm,
     rule_free,
     rule_init_states,
     rule_new,
     rule_set,
     rule_state_count,
     rule_step,
+    step_options,
+    tensors_free,
+    tensors_new,
+    tensors_skipped,
+    tensors_step,
+    tensors_steps,
 )
 
 
@@ -85,3 +97,72 @@ def adagrad(float[::1] param, const float[::1] grad, float[::1] sums, double beg
         return rule_state_count(rule)
     finally:
         rule_free(rule)
+
+
+def sgd_of_groups(float[::1] first, float[::1] second, const float[::1] grad, float[::1] average, max_norm, bint skips):
+    """A step of two tensors in groups of different rates, the second with an average: its norm, counts and skipped steps."""
+    cdef RuleOption *options = [
+        RuleOption("lr", 0.5),
+        RuleOption("momentum", 0.0),
+        RuleOption("dampening", 0.0),
+        RuleOption("weight_decay", 0.0),
+        RuleOption("ema_decay", 0.5),
+    ]
+    cdef Rule *plain = rule_new("sgd", options, 4)
+    cdef Rule *averaging = rule_new("sgd", options, 5)
+    cdef float **states = [&average[0]]
+    cdef Tensor *tensors = [
+        Tensor(&first[0], NULL, first.shape[0], 0),
+        Tensor(&second[0], states, second.shape[0], 7),
+    ]
+    cdef Group *groups = [Group(plain, &tensors[0], 1), Group(averaging, &tensors[1], 1)]
+    cdef const float **grads = [&grad[0], &grad[0]]
+    cdef int64_t *sizes = [first.shape[0], second.shape[0]]
+    cdef Tensors *made = NULL
+    cdef StepOptions step = step_options()
+    cdef double norm
+    step.max_norm, step.skip_nonfinite = max_norm, skips
+    try:
+        rule_set(averaging, "lr", 0.25)
+        made = tensors_new(groups, 2)
+        with nogil:
+            tensors_step(made, grads, &step, 0, &norm)
+        same = norm == global_norm(grads, sizes, 2, 0) or norm != norm
+        return norm, same, [tensors_steps(made)[0], tensors_steps(made)[1]], tensors_skipped(made)
+    finally:
+        tensors_free(made)
+        rule_free(plain)
+        rule_free(averaging)
+
+
+def repeat_many(float[:, ::1] param, float[:, ::1] grad, float[:, ::1] exp_avg, float[:, ::1] exp_avg_sq, int64_t steps):
+    """Steps 1 to `steps` of Adam, with one gradient for each row, a tensor."""
+    cdef RuleOption *options = [
+        RuleOption("lr", 1e-3),
+        RuleOption("beta1", 0.9),
+        RuleOption("beta2", 0.999),
+        RuleOption("eps", 1e-8),
+        RuleOption("weight_decay", 0.0),
+    ]
+    cdef Py_ssize_t count = param.shape[0], i
+    cdef int64_t step
+    cdef Rule *adam = rule_new("adam", options, 5)
+    cdef Tensor *tensors = <Tensor *>malloc(count * sizeof(Tensor))
+    cdef float **states = <float **>malloc(2 * count * sizeof(float *))
+    cdef const float **grads = <const float **>malloc(count * sizeof(float *))
+    cdef Group *groups = [Group(adam, tensors, count)]
+    cdef Tensors *made = NULL
+    try:
+        for i in range(count):
+            states[2 * i], states[2 * i + 1], grads[i] = &exp_avg[i, 0], &exp_avg_sq[i, 0], &grad[i, 0]
+            tensors[i] = Tensor(&param[i, 0], &states[2 * i], param.shape[1], 0)
+        made = tensors_new(groups, 1)
+        with nogil:
+            for step in range(steps):
+                tensors_step(made, grads, NULL, 1, NULL)
+    finally:
+        tensors_free(made)
+        rule_free(adam)
+        free(tensors)
+        free(states)
+        free(grads)
