@@ -3,10 +3,12 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <exception>
 #include <stdexcept>
 #include <utility>
 
 #include "cpu/norm.hpp"
+#include "interpreter.hpp"
 
 namespace py = pybind11;
 
@@ -17,14 +19,35 @@ using Flags = py::detail::npy_api;
 constexpr int to_read = Flags::NPY_ARRAY_C_CONTIGUOUS_ | Flags::NPY_ARRAY_ALIGNED_;
 constexpr int to_write = to_read | Flags::NPY_ARRAY_WRITEABLE_;
 
+// The result of a call of Python's C interface, or its exception.
+template <class Call>
+py::object result_of(Call call) {
+  PyObject* const result = call_python(call);
+  if (!result) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(result);
+}
+
+// Whether an exception is about the object that raised it. Ctrl-C, the end of the process and a lack of memory are not.
+bool is_about_object(const py::error_already_set& error) {
+  return error.matches(PyExc_Exception) && !error.matches(PyExc_MemoryError);
+}
+
 // A NumPy array over the memory of `object`, an array of any library; throws Refusal for anything else.
 py::array as_array(py::handle object, Place place) {
   if (py::isinstance<py::array>(object)) return py::reinterpret_borrow<py::array>(object);
-  if (!py::hasattr(object, "__dlpack__")) throw Refusal("type", place);
+  PyObject* const method = call_python([&] { return PyObject_GetAttrString(object.ptr(), "__dlpack__"); });
+  if (!method && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+    PyErr_Clear();
+    throw Refusal("type", place);
+  }
+  Py_XDECREF(method);
   try {
-    return py::module_::import("numpy").attr("from_dlpack")(object);
+    if (!method) throw py::error_already_set();
+    const py::object from_dlpack = py::module_::import("numpy").attr("from_dlpack");
+    return result_of([&] { return PyObject_CallOneArg(from_dlpack.ptr(), object.ptr()); });
   } catch (const py::error_already_set& error) {
-    throw Refusal("export", place, place, error.what());
+    if (!is_about_object(error)) throw;
+    std::throw_with_nested(Refusal("export", place, place, error.what()));
   }
 }
 
@@ -86,14 +109,21 @@ py::array ArrayTensors::steps(const py::object& self) {
 
 py::array ArrayTensors::skips(const py::object& self) { return py::array_t<int64_t>(py::ssize_t{1}, tensors_.skips(), self); }
 
-std::optional<double> ArrayTensors::step(const py::sequence& grads, const StepOptions& options, int threads) {
+std::optional<double> ArrayTensors::step(const py::sequence& grads, const StepOptions& options, int threads,
+                                         std::optional<Asked> asked) {
+  const Tensors::Turn turn(tensors_);
+  if (asked && std::get<0>(*asked) != tensors_.step_count()) {
+    throw std::runtime_error(
+        "the optimizer was stepped, or its step_count set, while the schedules of this step were asked; do not step it in a "
+        "schedule, and let one thread at a time use it");
+  }
   for (const Owned& owned : owned_) {
     expect_usable(owned.array, owned.place, to_write);
     if (owned.array.data() != owned.memory || owned.array.size() != owned.size) throw Refusal("moved", owned.place);
   }
   // A tuple of its own: a sequence may create its members on demand, and another thread may change it while the GIL is
   // released.
-  const py::tuple own_grads = grads;
+  const auto own_grads = py::tuple(result_of([&] { return PySequence_Tuple(grads.ptr()); }));
   if (own_grads.size() != tensors_.count()) throw std::invalid_argument("expected a gradient for each tensor");
   std::vector<py::array> exported;
   std::vector<std::optional<const float*>> memory(tensors_.count());
@@ -107,12 +137,17 @@ std::optional<double> ArrayTensors::step(const py::sequence& grads, const StepOp
     memory[i] = memory_of(array);
     if (!array.is(grad)) exported.push_back(array);
   }
-  const py::gil_scoped_release released;
-  return tensors_.step(memory, options, threads);
+  std::optional<double> norm;
+  {
+    const WithoutGil released;
+    norm = tensors_.step(memory, options, threads, asked ? &std::get<1>(*asked) : nullptr);
+  }
+  if (asked) std::get<2>(*asked)();
+  return norm;
 }
 
 double norm_of_arrays(const py::sequence& grads, int threads) {
-  const py::tuple own_grads = grads;
+  const auto own_grads = py::tuple(result_of([&] { return PySequence_Tuple(grads.ptr()); }));
   std::vector<py::array> exported;
   std::vector<Array> arrays;
   for (size_t i = 0; i < own_grads.size(); ++i) {
@@ -123,7 +158,7 @@ double norm_of_arrays(const py::sequence& grads, int threads) {
     arrays.push_back({memory_of(array), array.size()});
     if (!array.is(grad)) exported.push_back(array);
   }
-  const py::gil_scoped_release released;
+  const WithoutGil released;
   return global_norm(arrays, threads);
 }
 

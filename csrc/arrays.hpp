@@ -3,13 +3,20 @@
 
 #include <pybind11/numpy.h>
 
+#include <cstdint>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "cpu/tensors.hpp"
 
 namespace fastadam {
+
+// What the schedules of a step said: the step_count that they were asked with, the rules by their values, and a function without
+// arguments that takes note of the values. It is called with the step done, and must be written in C: in one that Python
+// interprets, Ctrl-C could come between the two.
+using Asked = std::tuple<int64_t, std::vector<Rule>, pybind11::function>;
 
 // Tensors whose memory belongs to arrays, which it keeps alive.
 class ArrayTensors {
@@ -18,14 +25,23 @@ class ArrayTensors {
   ArrayTensors(const pybind11::sequence& params, const pybind11::sequence& states, const std::vector<size_t>& group_sizes,
                std::vector<Rule> rules, const std::vector<int64_t>& steps);
 
-  void set_rules(std::vector<Rule> rules) { tensors_.set_rules(std::move(rules)); }
+  void set_rules(std::vector<Rule> rules) {
+    const Tensors::Turn turn(tensors_);
+    tensors_.set_rules(std::move(rules));
+  }
+
+  int64_t step_count() const { return tensors_.step_count(); }
+  void set_step_count(int64_t count) {
+    const Tensors::Turn turn(tensors_);
+    tensors_.set_step_count(count);
+  }
 
   // Views, which keep `self`, the Python object that owns this one, alive.
   pybind11::array steps(const pybind11::object& self);
   pybind11::array skips(const pybind11::object& self);
 
   // Releases the GIL while the kernels run.
-  std::optional<double> step(const pybind11::sequence& grads, const StepOptions& options, int threads);
+  std::optional<double> step(const pybind11::sequence& grads, const StepOptions& options, int threads, std::optional<Asked> asked);
 
  private:
   struct Owned {

@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include <cstdint>
+#include <exception>
 #include <limits>
 #include <optional>
 #include <stdexcept>
@@ -76,9 +77,11 @@ void expect_apart(const OwnedMemory& memory, const std::vector<uintptr_t>& grads
   }
 }
 
-StepOptions step_options(double grad_scale, double clip_value, std::optional<double> max_norm, bool skip_nonfinite) {
+StepOptions step_options(double grad_scale, double clip_value, std::optional<double> max_norm, bool skip_nonfinite,
+                         bool raises_nonfinite) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
-  return {grad_scale, clip_value, max_norm.value_or(infinity), max_norm || skip_nonfinite, skip_nonfinite};
+  const bool prevents = skip_nonfinite || raises_nonfinite;
+  return {grad_scale, clip_value, max_norm.value_or(infinity), max_norm || prevents, prevents, raises_nonfinite};
 }
 
 // The names of the states and their initial values; None for a copy of the parameter.
@@ -114,8 +117,14 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
       if (error) std::rethrow_exception(error);
     } catch (const Refusal& refusal) {
       const auto tuple = [](Place place) { return py::make_tuple(place.role, place.tensor); };
-      const auto arguments = py::make_tuple(refusal.reason, tuple(refusal.place), tuple(refusal.other), refusal.detail);
-      PyErr_SetObject(refused, arguments.ptr());
+      const py::object raised =
+          py::handle(refused)(refusal.reason, tuple(refusal.place), tuple(refusal.other), refusal.detail);
+      try {
+        std::rethrow_if_nested(refusal);
+      } catch (const py::error_already_set& cause) {
+        PyException_SetCause(raised.ptr(), cause.value().inc_ref().ptr());
+      }
+      PyErr_SetObject(refused, raised.ptr());
     }
   });
 
@@ -127,16 +136,19 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
   py::class_<StepOptions>(m, "StepOptions")
       .def(py::init(&step_options), py::arg("grad_scale") = 1.0,
            py::arg("clip_value") = std::numeric_limits<double>::infinity(), py::arg("max_norm") = py::none(),
-           py::arg("skip_nonfinite") = false)
+           py::arg("skip_nonfinite") = false, py::arg("raises_nonfinite") = false)
       .def_readonly("grad_scale", &StepOptions::grad_scale)
       .def_readonly("clip_value", &StepOptions::clip_value)
       .def_readonly("max_norm", &StepOptions::max_norm)
       .def_readonly("finds_norm", &StepOptions::finds_norm)
       .def_readonly("skip_nonfinite", &StepOptions::skip_nonfinite)
+      .def_readonly("raises_nonfinite", &StepOptions::raises_nonfinite)
       .def("__repr__",
            [](const StepOptions& options) {
-             return py::str("StepOptions(grad_scale={}, clip_value={}, max_norm={}, finds_norm={}, skip_nonfinite={})")
-                 .format(options.grad_scale, options.clip_value, options.max_norm, options.finds_norm, options.skip_nonfinite);
+             return py::str("StepOptions(grad_scale={}, clip_value={}, max_norm={}, finds_norm={}, skip_nonfinite={}, "
+                            "raises_nonfinite={})")
+                 .format(options.grad_scale, options.clip_value, options.max_norm, options.finds_norm, options.skip_nonfinite,
+                         options.raises_nonfinite);
            })
       .def("__bytes__",
            [](const StepOptions& options) { return py::bytes(reinterpret_cast<const char*>(&options), sizeof options); });
@@ -164,7 +176,9 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
       .def_property_readonly("device", [](const ArrayTensors&) { return py::none(); })
       .def_property_readonly("steps", [](ArrayTensors& tensors) { return tensors.steps(py::cast(&tensors)); })
       .def_property_readonly("skips", [](ArrayTensors& tensors) { return tensors.skips(py::cast(&tensors)); })
-      .def("step", &ArrayTensors::step, py::arg("grads"), py::arg("options"), py::arg("threads"));
+      .def_property("step_count", &ArrayTensors::step_count, &ArrayTensors::set_step_count)
+      .def("step", &ArrayTensors::step, py::arg("grads"), py::arg("options"), py::arg("threads"),
+           py::arg("asked") = py::none());
 
   m.def("global_norm", &norm_of_arrays, py::arg("grads"), py::arg("threads"));
   m.def("build_info", &build_info);

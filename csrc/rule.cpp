@@ -37,7 +37,8 @@ RuleInfo describe(RuleId id, const char* name, const char* type_name) {
 
 const std::vector<RuleInfo>& rules() {
 #define FASTADAM_DESCRIBE(id, type) describe<type>(RuleId::id, #id, #type),
-  static const std::vector<RuleInfo> all = {FASTADAM_RULES(FASTADAM_DESCRIBE)};
+  // Never destroyed: a thread may still be in a step when the process ends.
+  static const auto& all = *new std::vector<RuleInfo>{FASTADAM_RULES(FASTADAM_DESCRIBE)};
 #undef FASTADAM_DESCRIBE
   return all;
 }

@@ -67,7 +67,7 @@ def flatten(arrays: Any) -> tuple[Any, Any]:
     try:
         flat = backend_of(members[0]).pack(members)
     except Refused as refused:
-        raise explain(refused, lambda _, i: (structure.name("arrays", i), members[i]), True) from None
+        raise explain(refused, lambda _, i: (structure.name("arrays", i), members[i]), True) from refused.__cause__
     shapes = [tuple(array.shape) for array in members]
     ends = itertools.accumulate(math.prod(shape) for shape in shapes)
     views = [flat[end - math.prod(shape) : end].reshape(shape) for shape, end in zip(shapes, ends, strict=True)]

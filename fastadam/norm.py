@@ -82,4 +82,4 @@ def global_norm(
     try:
         return backend_of(members[first]).global_norm(members, threads)
     except _native.Refused as refused:
-        raise explain(refused, look_up) from None
+        raise explain(refused, look_up) from refused.__cause__

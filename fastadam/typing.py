@@ -5,7 +5,7 @@ Optimizers are generic in the type of their parameters, so that type checkers kn
 """
 
 from collections.abc import Iterator, Mapping, Sequence, ValuesView
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
         grad_scale: float
         clip_value: float | None
         max_norm: float | None
-        skip_nonfinite: bool
+        skip_nonfinite: bool | Literal["raise"]
         num_threads: SupportsIndex | None
 else:
     Params_co = TypeVar("Params_co", covariant=True)

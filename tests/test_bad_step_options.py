@@ -14,8 +14,8 @@ BAD = [
     ("grad_scale", None, TypeError, "expected a real number"),
     ("clip_value", 0.0, ValueError, "expected a number > 0"),
     ("max_norm", 0.0, ValueError, "expected a number > 0"),
-    ("skip_nonfinite", 1, TypeError, "expected True or False"),
-    ("skip_nonfinite", 0, TypeError, "expected True or False"),
+    ("skip_nonfinite", 1, TypeError, "expected True, False or 'raise'"),
+    ("skip_nonfinite", "skip", TypeError, "expected True, False or 'raise'"),
 ]
 
 

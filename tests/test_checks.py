@@ -49,6 +49,7 @@ BAD = [
     *[(check, "finite number", ValueError, [10**400, -(10**400)]) for check in GOOD],  # too large for a float
     (checks.beta_pair, "pair of numbers", TypeError, [0.9, (0.9,), (0.9, 0.99, 0.999), None, "ab", (), lambda t: (0.9, 0.9)]),
     (checks.flag, "True or False", TypeError, [0, 1, 1.0, None, "yes", "", np.int64(1), np.ones(1, np.bool_)]),
+    (checks.flag_or_raise, "True, False or 'raise'", TypeError, [0, 1, None, "Raise", "", b"raise", np.ones(1, np.bool_)]),
     (checks.step_number, "at least 1", ValueError, [0, -1, -(2**63), 2**63, 2**70]),
     (checks.step_number, "integer of at least 1", TypeError, [1.0, "1", None, NAN]),
 ]

@@ -1,8 +1,10 @@
 #include "tensors.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "../rules/gradient.hpp"
@@ -13,6 +15,19 @@
 #include "tasks.hpp"
 
 namespace fastadam {
+
+Tensors::Turn::Turn(Tensors& tensors) : tensors_(tensors) {
+  const std::thread::id here = std::this_thread::get_id();
+  std::thread::id holder{};
+  if (tensors.holder_.compare_exchange_strong(holder, here, std::memory_order_acquire)) return;
+  if (holder == here) {
+    throw std::runtime_error(
+        "the optimizer is in the middle of a step, and what the step calls (an array's export, a gradient's __getitem__) uses the "
+        "optimizer again; use it before or after the step");
+  }
+  throw std::runtime_error(
+      "the optimizer is being stepped by another thread; let one thread at a time use it, for example with a threading.Lock");
+}
 
 void Tensors::add(float* param, const std::vector<float*>& states, int64_t size, int64_t steps) {
   const size_t tensor = tensors_.size();
@@ -34,6 +49,11 @@ void Tensors::seal(std::vector<Rule> rules) {
 }
 
 void Tensors::set_rules(std::vector<Rule> rules) {
+  expect_fit(rules);
+  rules_ = std::move(rules);
+}
+
+void Tensors::expect_fit(const std::vector<Rule>& rules) const {
   if (rules.size() != group_sizes_.size()) throw std::invalid_argument("expected a rule for each group");
   size_t i = 0;
   for (size_t group = 0; group < group_sizes_.size(); ++group) {
@@ -42,11 +62,23 @@ void Tensors::set_rules(std::vector<Rule> rules) {
       if (tensors_[i].state_count != expected) throw std::invalid_argument("a tensor has the wrong states for its rule");
     }
   }
-  rules_ = std::move(rules);
+}
+
+void Tensors::throw_nonfinite(const std::vector<std::optional<const float*>>& grads) const {
+  for (size_t i = 0; i < grads.size(); ++i) {
+    if (!grads[i]) continue;
+    const float* const end = *grads[i] + tensors_[i].size;
+    const float* const found = std::find_if(*grads[i], end, [](float g) { return !std::isfinite(g); });
+    if (found != end) throw Refusal("nonfinite", {grad_role, i}, {grad_role, i}, std::to_string(found - *grads[i]));
+  }
 }
 
 std::optional<double> Tensors::step(const std::vector<std::optional<const float*>>& grads, const StepOptions& options,
-                                    int threads) {
+                                    int threads, std::vector<Rule>* rules) {
+  if (rules) expect_fit(*rules);
+  if (step_count() == std::numeric_limits<int64_t>::max()) {
+    throw std::invalid_argument("step_count is 2**63 - 1; expected at most 2**63 - 2 steps before this one");
+  }
   const DefaultFloatEnv float_env;  // for the kernels that this thread runs
   const Kernels& kernels = active_kernels();
   Coefficients transforms[2];  // of groups that minimize and that maximize
@@ -56,7 +88,7 @@ std::optional<double> Tensors::step(const std::vector<std::optional<const float*
   tasks.reserve(tensors_.size());
   size_t i = 0;
   for (size_t group = 0; group < group_sizes_.size(); ++group) {
-    const Rule& rule = rules_[group];
+    const Rule& rule = (rules ? *rules : rules_)[group];
     const int state_count = rule.state_count();
     Task task{kernels.step(rule.info->id, rule.flags), &transforms[rule.maximize], nullptr, nullptr, {}, nullptr, 0};
     int64_t counted = -1;  // the step count that the task's coefficients are for
@@ -79,6 +111,11 @@ std::optional<double> Tensors::step(const std::vector<std::optional<const float*
     }
   }
 
+  // After the last error. Whoever counts steps reads it here, so that nothing comes between a step and its count.
+  const auto done = [&] {
+    if (rules) rules_.swap(*rules);
+    set_step_count(step_count() + 1);
+  };
   std::optional<double> norm;
   auto scale = static_cast<float>(options.grad_scale);
   if (options.finds_norm) {
@@ -88,7 +125,9 @@ std::optional<double> Tensors::step(const std::vector<std::optional<const float*
     const NormVerdict verdict = judge_norm(sum_of_squares(kernels, arrays, threads), options);
     norm = verdict.norm;
     if (!verdict.applies) {
+      if (options.raises_nonfinite) throw_nonfinite(grads);
       ++skips_;
+      done();
       return norm;
     }
     scale = verdict.scale;
@@ -104,6 +143,7 @@ std::optional<double> Tensors::step(const std::vector<std::optional<const float*
   }
   run_tasks(kernels, tasks, threads);
   for (i = 0; i < tensors_.size(); ++i) steps_[i] += grads[i].has_value();
+  done();
   return norm;
 }
 

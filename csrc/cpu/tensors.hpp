@@ -1,8 +1,10 @@
 // Groups of tensors that are stepped together: their memory, the rule of each group and their step counts.
 #pragma once
 
+#include <atomic>
 #include <limits>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include "../memory.hpp"
@@ -14,10 +16,23 @@ namespace fastadam {
 
 // Leaves gradients as they are.
 constexpr StepOptions as_given{1, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity(), false,
-                               false};
+                               false, false};
 
 class Tensors {
  public:
+  // Held by a call from its first look at the tensors to its last write: two calls at once would tear the values apart, and
+  // lose counts. Throws std::runtime_error if another call holds it, of this thread or of another one.
+  class Turn {
+   public:
+    explicit Turn(Tensors& tensors);
+    ~Turn() { tensors_.holder_.store({}, std::memory_order_release); }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+   private:
+    Tensors& tensors_;
+  };
+
   // The number of tensors in each group. Tensors are added group by group.
   explicit Tensors(const std::vector<size_t>& group_sizes) : group_sizes_(group_sizes) {}
 
@@ -30,20 +45,30 @@ class Tensors {
 
   // Sets the rule of each group for the following steps.
   void set_rules(std::vector<Rule> rules);
+  void expect_fit(const std::vector<Rule>& rules) const;
 
   size_t count() const { return tensors_.size(); }
+
+  // How many steps were called for, with those that were skipped.
+  int64_t step_count() const { return step_count_.load(std::memory_order_relaxed); }
+  void set_step_count(int64_t count) { step_count_.store(count, std::memory_order_relaxed); }
 
   // The step count of each tensor, and how many steps skip_nonfinite has skipped. Their addresses are fixed once sealed.
   int64_t* steps() { return steps_.data(); }
   int64_t* skips() { return &skips_; }
   int64_t skipped() const { return skips_; }
 
-  // One step of every tensor that has a gradient, in place; grads[i] has the size of tensor i. Adds one to its step count, or
-  // only to `skips` if the step is skipped. Returns the norm if the options ask for it. Throws Refusal and writes nothing if a
-  // gradient overlaps a parameter or state, or a step count is out of range.
-  std::optional<double> step(const std::vector<std::optional<const float*>>& grads, const StepOptions& options, int threads);
+  // One step of every tensor that has a gradient, in place; grads[i] has the size of tensor i. Adds one to step_count() and to
+  // the tensor's step count, or to `skips` if the step is skipped. If there are `rules`, one for each group, it is by them, and
+  // so are the steps that follow. Returns the norm if the options ask for it. Throws Refusal and writes nothing if a gradient
+  // overlaps a parameter or state, a step count is out of range, or a gradient is not finite and the options say to raise.
+  std::optional<double> step(const std::vector<std::optional<const float*>>& grads, const StepOptions& options, int threads,
+                             std::vector<Rule>* rules = nullptr);
 
  private:
+  // The step is not to be taken because a gradient is not finite: throws Refusal with the place of the first one.
+  void throw_nonfinite(const std::vector<std::optional<const float*>>& grads) const;
+
   struct Tensor {
     float* param;
     float* states[max_states + 1];
@@ -56,6 +81,8 @@ class Tensors {
   std::vector<Tensor> tensors_;
   std::vector<int64_t> steps_;
   int64_t skips_ = 0;
+  std::atomic<int64_t> step_count_{0};  // which other threads may read during a step
+  std::atomic<std::thread::id> holder_{};  // of the turn
   OwnedMemory owned_;
 };
 

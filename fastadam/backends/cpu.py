@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fastadam import _native
 from fastadam._native import Refused
-from fastadam.backends.roles import PARAM
+from fastadam.backends.roles import PARAM, Place
 
 CACHE_LINE = 64 // 4  # floats
 
@@ -35,8 +35,8 @@ def full_like(param: Any, values: Sequence[float | None]) -> list[NDArray[np.flo
     """
     if not isinstance(param, np.ndarray):
         try:
-            param = np.from_dlpack(param)
-        except (AttributeError, BufferError, RuntimeError, TypeError):
+            param = exported(param, (PARAM, 0))
+        except Refused:
             return []
     if not param.flags.c_contiguous:
         return []
@@ -50,17 +50,24 @@ def full_like(param: Any, values: Sequence[float | None]) -> list[NDArray[np.flo
     return arrays
 
 
+def exported(array: Any, place: Place) -> NDArray[Any]:
+    """A NumPy array over the memory of another library's array. Raises Refused, from what the array raised."""
+    if not hasattr(array, "__dlpack__"):
+        raise Refused("type", place, place, "")
+    try:
+        return np.from_dlpack(array)
+    except MemoryError:  # no fault of the array
+        raise
+    except Exception as error:
+        raise Refused("export", place, place, str(error)) from error
+
+
 def pack(arrays: Sequence[Any]) -> NDArray[np.float32]:
     """See :class:`fastadam.backends.protocol.Backend`."""
     members = []
     for i, array in enumerate(arrays):
         place = (PARAM, i)
-        if not isinstance(array, np.ndarray) and not hasattr(array, "__dlpack__"):
-            raise Refused("type", place, place, "")
-        try:
-            members.append(to_host(array).reshape(-1))
-        except (BufferError, RuntimeError, TypeError) as error:
-            raise Refused("export", place, place, str(error)) from error
+        members.append((array if isinstance(array, np.ndarray) else exported(array, place)).reshape(-1))
         if members[-1].dtype != np.float32:
             raise Refused("dtype", place, place, "")
     # NumPy advises the system to use huge pages for large arrays.

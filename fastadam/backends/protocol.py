@@ -1,9 +1,14 @@
 """The interface of a backend, which cpu.py and cuda/functions.py implement."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias
 
 from fastadam._native import Rule, StepOptions
+
+
+# What the schedules of a step said: the step_count that they were asked with, the rules by their values, and what takes note of
+# the values. It is called when the step is done, and is written in C: a signal could interrupt a function of Python.
+Asked: TypeAlias = tuple[int, Sequence[Rule], Callable[[], None]]
 
 
 class Tensors(Protocol):
@@ -24,13 +29,21 @@ class Tensors(Protocol):
     def skips(self) -> Any:
         """How many steps `skip_nonfinite` has skipped: an int64 array of one element."""
 
+    @property
+    def step_count(self) -> int:
+        """How many calls of :meth:`step` have returned."""
+
+    @step_count.setter
+    def step_count(self, count: int) -> None: ...
+
     def set_rules(self, rules: Sequence[Rule]) -> None:
         """Set the rule of each group for the following steps, or raise an error and change nothing."""
 
-    def step(self, grads: Sequence[Any], options: StepOptions, threads: int) -> Any:
+    def step(self, grads: Sequence[Any], options: StepOptions, threads: int, asked: Asked | None = None) -> Any:
         """Step every tensor that has a gradient and add one to its step count, or raise :class:`Refused` and change nothing.
 
-        A tensor whose gradient is None is not stepped. Returns the norm in float64 (on a GPU an array there) if the options ask
+        A tensor whose gradient is None is not stepped. `asked` has the rules of this step and those that follow, if they change;
+        RuntimeError if `step_count` is no longer what the schedules were asked with. Returns the norm in float64 (on a GPU an array there) if the options ask
         for it, else None.
         """
 

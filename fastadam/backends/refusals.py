@@ -66,6 +66,13 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
                 f"{name} no longer has the memory it had when the optimizer was made (it was resized, or its data was "
                 "replaced); make a new optimizer"
             )
+        case "nonfinite":
+            index = tuple(map(int, np.unravel_index(int(detail), array.shape)))
+            value = float(np.from_dlpack(array)[index])
+            return FloatingPointError(
+                f"{name} is not finite: it has {value} at {list(index)}; nothing was changed. Pass skip_nonfinite=True to skip such "
+                "steps instead"
+            )
         case "step":
             return ValueError(f"the step count of {name} is out of range; expected 0 to 2**63 - 2 steps taken before this one")
     return RuntimeError(f"{name} was refused ({reason})")

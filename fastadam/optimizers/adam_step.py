@@ -121,4 +121,4 @@ def adam_step(
         tensors.step([grad], AS_GIVEN, threads)
     except _native.Refused as refused:
         arrays = (param, grad, *states)
-        raise explain(refused, lambda role, _: (_ARRAY_NAMES[role], arrays[role])) from None
+        raise explain(refused, lambda role, _: (_ARRAY_NAMES[role], arrays[role])) from refused.__cause__

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from collections.abc import Iterator, Mapping, Sequence, ValuesView
-from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, SupportsIndex, TypeVar, overload
 
 from fastadam._native import StepOptions
-from fastadam.optimizers.checks import flag, optional_decay_rate, positive, single
+from fastadam.backends.protocol import Asked
+from fastadam.optimizers.checks import flag, flag_or_raise, optional_decay_rate, positive, single
 from fastadam.optimizers.grouped import Grouped
 from fastadam.optimizers.hyperparameters import Hyperparameter
-from fastadam.optimizers.members import Members, new_states
+from fastadam.optimizers.members import Members, new_states, rules_of
 from fastadam.optimizers.param_groups import Group, parse
 from fastadam.optimizers.schedules import Values
 from fastadam.optimizers.unknown_names import Missing
@@ -47,7 +49,6 @@ class Optimizer(Grouped, Generic[Params_co]):
         flag("capturable", capturable)
         kind = type(self)
         given = {name: one.default if one.implied else arguments[name] for name, one in kind._declared.items()}
-        self._step_count = 0
         self._defaults = Group.make(kind, 0, given).given
         structure, arrays, parts = parse(params, kind)
         groups = [Group.make(kind, size, self._defaults | given) for size, given in parts]
@@ -76,7 +77,7 @@ class Optimizer(Grouped, Generic[Params_co]):
 
         Set it if you bring the state of another run. The step counts of the parameters are in `state`.
         """
-        return self._step_count
+        return self._members.tensors.step_count
 
     @step_count.setter
     def step_count(self, count: SupportsIndex) -> None:
@@ -86,7 +87,7 @@ class Optimizer(Grouped, Generic[Params_co]):
             raise TypeError(f"step_count is {count!r}; expected an integer, the number of steps so far") from None
         if not 0 <= number < 2**63 - 1:
             raise ValueError(f"step_count is {number}; expected 0 to 2**63 - 2")
-        self._step_count = number
+        self._members.tensors.step_count = number
 
     @property
     def skipped_steps(self) -> int:
@@ -116,7 +117,7 @@ class Optimizer(Grouped, Generic[Params_co]):
         grad_scale: float = 1.0,
         clip_value: float | None = None,
         max_norm: float | None = None,
-        skip_nonfinite: bool = False,
+        skip_nonfinite: bool | Literal["raise"] = False,
         num_threads: SupportsIndex | None = None,
     ) -> Norm:
         """Take one step: update every parameter and its state in place, in one native call that releases the GIL.
@@ -137,9 +138,10 @@ class Optimizer(Grouped, Generic[Params_co]):
         max_norm : float, optional
             Above 0. If the :func:`fastadam.global_norm` of the scaled gradients is larger, they are also multiplied by
             ``max_norm / norm``. Reads the gradients once more. Infinity only computes the norm.
-        skip_nonfinite : bool
+        skip_nonfinite : bool or "raise"
             If a gradient has an infinite or NaN element, change no parameter, state or step count, and add one to
-            `skipped_steps`. Reads the gradients once more. On a GPU it needs `capturable`.
+            `skipped_steps`, or raise FloatingPointError. Reads the gradients once more. On a GPU True needs `capturable`, and
+            "raise" is refused, since a step does not wait for the GPU.
         num_threads : int, optional
             The most CPU threads to use; by default :func:`fastadam.get_num_threads`. It does not affect the result.
 
@@ -154,8 +156,15 @@ class Optimizer(Grouped, Generic[Params_co]):
         TypeError, ValueError
             If an argument, a gradient or the structure does not fit, a gradient overlaps a parameter or state, a parameter's
             memory was replaced, or a schedule returns a bad value. A call that raises changes nothing.
+        FloatingPointError
+            If a gradient is not finite and `skip_nonfinite` is "raise". The message names the first one and its first element
+            that is not finite. Nothing is changed.
         RuntimeError
-            If a kernel does not compile for the GPU, or a CUDA graph is being captured without `capturable`.
+            If another thread is stepping this optimizer, or a gradient's export or a schedule does; if a kernel does not compile
+            for the GPU, or a CUDA graph is being captured without `capturable`.
+        Exception
+            What a schedule, or a mapping or sequence of gradients, raises. What an array raises that cannot be exported is the
+            cause of a TypeError, but MemoryError, KeyboardInterrupt and what else is not an Exception passes as it is.
         """
         threads = 0 if num_threads is None else thread_count("num_threads", num_threads)
         options = AS_GIVEN
@@ -164,26 +173,17 @@ class Optimizer(Grouped, Generic[Params_co]):
                 single("grad_scale", grad_scale),
                 math.inf if clip_value is None else positive("clip_value", clip_value),
                 None if max_norm is None else positive("max_norm", max_norm),
-                flag("skip_nonfinite", skip_nonfinite),
+                *flag_or_raise("skip_nonfinite", skip_nonfinite),
             )
-        norm = self._scheduled_step(grads, options, threads) if self._scheduled else self._members.step(grads, options, threads)
-        vars(self)["_step_count"] += 1  # __setattr__ would be slow beside a small step
-        return norm
+        members = self._members
+        return members.step(grads, options, threads, self._asked(members) if members.scheduled else None)
 
-    def _scheduled_step(self, grads: Any, options: StepOptions, threads: int) -> Norm:
-        """A step with the values that schedules have in it."""
-        values = Values(self._step_count)
+    def _asked(self, members: Members) -> Asked:
+        """What the schedules say of the next step. Only when it is done, and in one with it, are these the current values."""
+        count = members.tensors.step_count
+        values = Values(count)
         groups = [group.at(values) for group in self._groups]
-        if all(map(operator.is_, groups, self._groups)):
-            return self._members.step(grads, options, threads)
-        self._members.use(groups)
-        try:
-            norm = self._members.step(grads, options, threads)
-        except BaseException:
-            self._members.use(self._groups)
-            raise
-        vars(self)["_groups"] = groups
-        return norm
+        return count, rules_of(groups), functools.partial(vars(self).__setitem__, "_groups", groups)
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]

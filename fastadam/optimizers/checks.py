@@ -73,6 +73,15 @@ def flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
+def flag_or_raise(name: str, value: Any) -> tuple[bool, bool]:
+    """A bool or "raise": whether there is to be any effect, and whether it is an error."""
+    if isinstance(value, str) and value == "raise":
+        return True, True
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} is {value!r}; expected True, False or 'raise'")
+    return bool(value), False
+
+
 def step_number(name: str, value: Any) -> int:
     """A step number: an integer >= 1."""
     try:

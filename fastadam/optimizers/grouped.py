@@ -13,15 +13,13 @@ from fastadam.optimizers.persistence import Persistent
 class Grouped(Persistent):
     """The part of an optimizer that keeps its groups."""
 
-    _attributes = frozenset({"_capturable", "_defaults", "_groups", "_growth", "_members", "_scheduled", "_step_count"})
+    _attributes = frozenset({"_capturable", "_defaults", "_groups", "_growth", "_members"})
     _capturable: bool
     _groups: list[Group]
     _growth: Growth | None
-    _scheduled: int  # how many groups have schedules
 
     def _take(self, groups: list[Group], members: Members) -> None:
         vars(self).update(_groups=groups, _members=members, _growth=None, _capturable=members.capturable)
-        self._scheduled = sum(map(bool, (group.schedules for group in groups)))
 
     @functools.cached_property
     def _members(self) -> Members:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -31,7 +29,7 @@ class Grouped(Persistent):
         """
         assert self._growth is not None
         members = self._growth.settled(self._groups)
-        self._growth = None
+        vars(self).update(_members=members, _growth=None)  # both or none, whatever interrupts this
         return members
 
     def _later(self) -> Growth:
@@ -58,7 +56,6 @@ class Grouped(Persistent):
         self._later()
         vars(self).pop("_members", None)
         for i, group in changed.items():
-            self._scheduled += bool(group.schedules) - bool(self._groups[i].schedules)
             self._groups[i] = group
         return self._groups
 
@@ -91,4 +88,3 @@ class Grouped(Persistent):
         self._later().add(structure, arrays, self._groups, group)
         vars(self).pop("_members", None)
         self._groups.append(group)
-        self._scheduled += bool(group.schedules)

@@ -48,9 +48,8 @@ class Growth:
     def settled(self, groups: Sequence[Group]) -> Members:
         """The members with all changes."""
         if self._added:
-            self._members, self._added = self._together(groups, self._added), []
-        else:
-            self._members.use(groups)
+            return self._together(groups, self._added)
+        self._members.use(groups)
         return self._members
 
     def _together(
@@ -60,9 +59,9 @@ class Growth:
         params = [param for _, some, _ in added for param in some]
         states: list[Mapping[str, Any]] = [state for _, _, some in added for state in some]
         structure = base.structure.extended(each for each, _, _ in added)
-        steps, skipped = base.counts
+        steps, *others = base.counts
         steps += [0] * len(params)
-        return Members(structure, base.params + params, base.states + states, groups, base.capturable, steps, skipped)
+        return Members(structure, base.params + params, base.states + states, groups, base.capturable, steps, *others)
 
     def _is_free(self, span: _Span) -> bool:
         """Whether no array is known to be in this memory."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastadam import _native
 from fastadam.backends.dispatch import backend_of
-from fastadam.backends.protocol import Tensors
+from fastadam.backends.protocol import Asked, Tensors
 from fastadam.backends.refusals import explain
 from fastadam.backends.roles import GRAD, PARAM, STATE
 from fastadam.optimizers.param_groups import Group
@@ -29,8 +29,9 @@ class Members:
         capturable: bool,
         steps: Sequence[int] | None = None,
         skipped: int = 0,
+        step_count: int = 0,
     ) -> None:
-        """`steps` are how many steps each parameter has taken (None: none), `skipped` how many steps were skipped."""
+        """`steps` are how many steps each parameter has taken (None: none), the others those of `counts`."""
         self.structure, self.params, self.states, self.capturable = structure, list(params), list(states), capturable
         self.backend = backend_of(params[0])
         self._ends = [0, *itertools.accumulate(group.size for group in groups)]
@@ -40,28 +41,31 @@ class Members:
                 params,
                 arrays,
                 [group.size for group in groups],
-                _rules(groups),
+                rules_of(groups),
                 [0] * len(self.params) if steps is None else steps,
                 capturable,
             )
         except _native.Refused as refused:
-            raise explain(refused, self._look_up) from None
+            raise explain(refused, self._look_up) from refused.__cause__
+        self.scheduled = any(group.schedules for group in groups)
+        self.tensors.step_count = step_count
         if skipped:
             self.backend.assign(self.tensors.skips, [skipped])
 
     def use(self, groups: Sequence[Group]) -> None:
         """Step by the hyperparameters that `groups` have at present."""
-        self.tensors.set_rules(_rules(groups))
+        self.tensors.set_rules(rules_of(groups))
+        self.scheduled = any(group.schedules for group in groups)
 
-    def step(self, grads: Any, options: _native.StepOptions, threads: int) -> Any:
+    def step(self, grads: Any, options: _native.StepOptions, threads: int, asked: Asked | None) -> Any:
         """See :meth:`fastadam.backends.protocol.Tensors.step`."""
         members = self.structure.flatten("grads", grads)
         try:
-            return self.tensors.step(members, options, threads)
+            return self.tensors.step(members, options, threads, asked)
         except _native.Refused as refused:
             if (usable := self._with_scalars_as_arrays(members)) is not members:
-                return self.step(self.structure.unflatten(usable), options, threads)
-            raise explain(refused, lambda role, i: self._look_up(role, i, members)) from None
+                return self.step(self.structure.unflatten(usable), options, threads, asked)
+            raise explain(refused, lambda role, i: self._look_up(role, i, members)) from refused.__cause__
 
     def _with_scalars_as_arrays(self, grads: Sequence[Any]) -> Sequence[Any]:
         """Gradients with arrays for NumPy's scalars, which functions of 0-d arrays return; `grads` if there are none."""
@@ -85,13 +89,14 @@ class Members:
         )
 
     @property
-    def counts(self) -> tuple[list[int], int]:
-        """How many steps each parameter has taken, and how many steps were skipped."""
-        return self.backend.to_host(self.tensors.steps).tolist(), int(self.backend.to_host(self.tensors.skips)[0])
+    def counts(self) -> tuple[list[int], int, int]:
+        """How many steps each parameter has taken, how many steps were skipped, and how many were called for."""
+        steps, skips = map(self.backend.to_host, (self.tensors.steps, self.tensors.skips))
+        return steps.tolist(), int(skips[0]), self.tensors.step_count
 
     @counts.setter
-    def counts(self, counts: tuple[Sequence[int], int]) -> None:
-        steps, skipped = counts
+    def counts(self, counts: tuple[Sequence[int], int, int]) -> None:
+        steps, skipped, self.tensors.step_count = counts
         self.backend.assign(self.tensors.steps, steps)
         self.backend.assign(self.tensors.skips, [skipped])
 
@@ -105,7 +110,7 @@ class Members:
         return f"{self.structure.name('state', i)}[{name!r}]", array
 
 
-def _rules(groups: Sequence[Group]) -> list[_native.Rule]:
+def rules_of(groups: Sequence[Group]) -> list[_native.Rule]:
     return [group.hyperparameters.rule for group in groups]
 
 

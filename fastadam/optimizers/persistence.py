@@ -15,7 +15,6 @@ from fastadam.structure import Structure
 class Persistent(Declaring, state_dicts.Stateful):
     """The part of an optimizer that saves and restores its state."""
 
-    _step_count: int
     _defaults: dict[str, Any]
 
     def _take(self, groups: list[Group], members: Members) -> None:
@@ -112,13 +111,12 @@ class Persistent(Declaring, state_dicts.Stateful):
             "groups": [(group.size, group.given) for group in self._groups],
             "defaults": self._defaults,
             "counts": members.counts,
-            "step_count": self._step_count,
             "capturable": members.capturable,
             "own": {name: value for name, value in (attributes | slots).items() if name not in self._attributes},
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._step_count, self._defaults = state["step_count"], state["defaults"]
+        self._defaults = state["defaults"]
         groups = [Group.make(type(self), size, given) for size, given in state["groups"]]
         structure = Structure.from_plain(state["structure"])
         members = Members(structure, state["params"], state["states"], groups, state["capturable"], *state["counts"])

@@ -18,7 +18,6 @@ class Stateful(Protocol):
 
     _groups: list[Group]
     _members: Members
-    _step_count: int
 
     def _use(self, groups: list[Group]) -> list[Group]:
         """Use these from now on."""
@@ -28,7 +27,7 @@ class Stateful(Protocol):
 def describe(optimizer: Stateful) -> dict[str, Any]:
     """The state dict without the arrays."""
     members = optimizer._members
-    counts, skipped = members.counts
+    counts, skipped, step_count = members.counts
     names = members.structure.param_names
     groups, start = [], 0
     for group in optimizer._groups:
@@ -39,7 +38,7 @@ def describe(optimizer: Stateful) -> dict[str, Any]:
         start += group.size
     return {
         "optimizer": type(optimizer).__name__,
-        "step_count": optimizer._step_count,
+        "step_count": step_count,
         "skipped_steps": skipped,
         "param_groups": groups,
         "state": {i: {"step": count} for i, count in enumerate(counts)},
@@ -79,7 +78,7 @@ def restore(optimizer: Stateful, state_dict: Mapping[str, Any], strict: bool, so
     here = describe(optimizer)
     if misfits := list(_misfits(optimizer, here, state_dict, strict)):
         raise ValueError(f"{source} does not fit this {here['optimizer']}:" + "".join(f"\n- {misfit}" for misfit in misfits))
-    members, state, step_count = optimizer._members, state_dict["state"], operator.index(state_dict["step_count"])
+    members, state = optimizer._members, state_dict["state"]
     groups = optimizer._groups
     if not strict:
         described = zip(groups, state_dict["param_groups"], strict=True)
@@ -88,8 +87,8 @@ def restore(optimizer: Stateful, state_dict: Mapping[str, Any], strict: bool, so
     for i, arrays_here in enumerate(members.states):
         for name, array in arrays_here.items():
             members.backend.assign(array, state[i][name])
-    members.counts = [operator.index(state[i]["step"]) for i in here["state"]], operator.index(state_dict["skipped_steps"])
-    optimizer._step_count = step_count
+    steps = [operator.index(state[i]["step"]) for i in here["state"]]
+    members.counts = steps, operator.index(state_dict["skipped_steps"]), operator.index(state_dict["step_count"])
 
 
 def _hyperparameters(group: Group, described: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,9 @@ def view(array: Any, place: Place, writeable: bool) -> Any:
         if interface.get("mask") is not None:
             raise Refused("export", place, place, "it has a mask")
         return gpu().from_interface(interface, array)
-    except (BufferError, RuntimeError, TypeError, ValueError) as error:
+    except (MemoryError, Refused):  # no fault of the array
+        raise
+    except Exception as error:
         raise Refused("export", place, place, str(error)) from error
 
 

@@ -49,8 +49,8 @@ class CapturableTensors(Tensors):
                 group.set_options(rule, some.write)
         super().set_rules(rules)
 
-    def step(self, grads: Sequence[Any], options: StepOptions, threads: int = 0) -> Any:
-        """Like :meth:`Tensors.step`, with counts on the device. Its launches can be captured and replayed.
+    def _step(self, grads: Sequence[Any], options: StepOptions) -> Any:
+        """Like :meth:`Tensors._step`, with counts on the device. Its launches can be captured and replayed.
 
         The norm that it returns is overwritten by the next step that computes one.
         """

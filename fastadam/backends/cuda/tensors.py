@@ -15,6 +15,7 @@ from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.cuda.device_norm import Norm, new_verdict
 from fastadam.backends.cuda.group_steps import GroupSteps
 from fastadam.backends.cuda.launch import records
+from fastadam.backends.protocol import Asked
 from fastadam.backends.roles import GRAD, PARAM, STATE
 
 MOST_STEPS = 2**63 - 2
@@ -25,6 +26,7 @@ class Tensors:
     """Parameters and their states. A group is stepped by one launch for each distinct step count, nearly always one."""
 
     group_type: Any = GroupSteps
+    step_count = 0
 
     def __init__(
         self,
@@ -83,8 +85,36 @@ class Tensors:
         """The kernels of the rules, for the arrays' device, which must be current."""
         return [kernels.of(rule.type_name, rule.flags, rule.ema_decay is not None, self.device) for rule in rules]
 
-    def step(self, grads: Sequence[Any], options: StepOptions, threads: int = 0) -> Any:
+    def step(self, grads: Sequence[Any], options: StepOptions, threads: int = 0, asked: Asked | None = None) -> Any:
         """See :class:`fastadam.backends.protocol.Tensors`. `threads` is for CPUs."""
+        if options.raises_nonfinite:
+            raise ValueError(
+                "skip_nonfinite is 'raise', which a step on a GPU cannot do without waiting for it; pass True, with "
+                "capturable=True, and look at skipped_steps, or look at the norm that the step returns"
+            )
+        if asked is None:
+            norm = self._step(grads, options)
+            self.step_count += 1
+            return norm
+        count, rules, take_note = asked
+        if count != self.step_count:
+            raise RuntimeError(
+                "the optimizer was stepped, or its step_count set, while the schedules of this step were asked; do not step it "
+                "in a schedule, and let one thread at a time use it"
+            )
+        before = self.rules
+        self.set_rules(rules)
+        try:
+            norm = self._step(grads, options)
+        except BaseException:
+            self.set_rules(before)
+            raise
+        self.step_count += 1
+        take_note()
+        return norm
+
+    def _step(self, grads: Sequence[Any], options: StepOptions) -> Any:
+        """A step by the present rules, which is not in `step_count` yet."""
         if options.skip_nonfinite:
             raise ValueError(
                 "skip_nonfinite is True, but only the GPU would know whether the step was skipped, and the step counts are in "

@@ -1,0 +1,172 @@
+"""Ctrl-C at any point of a step: the optimizer is as it was before the step or as it is after it, in everything it keeps.
+
+The points are all that Python's interpreter has, each bytecode of a step; and those at which signals of a timer arrive.
+"""
+
+import itertools
+import signal
+import sys
+
+import numpy as np
+import pytest
+from buffers import assert_same_bits
+from refusals import F32
+
+import fastadam
+
+
+class Exporter:
+    """An array of another library, whose export Python interprets."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__()
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+def decay(t):
+    return 0.5 / (t + 1)
+
+
+def betas(t):
+    return 0.5, decay(t)
+
+
+def average(t):
+    return 0.25 + 0.1 * t
+
+
+def grown(params):
+    optimizer = fastadam.Adam(params[:1])
+    optimizer.step([np.ones(3, F32)])
+    optimizer.add_param_group({"params": params[1:], "lr": decay, "eps": 0.5})
+    return optimizer
+
+
+def grouped(params):
+    return fastadam.Adam([{"params": params[:1], "lr": decay}, {"params": params[1:], "ema_decay": average}])
+
+
+def changed(optimizer):
+    optimizer.lr = 0.25
+    optimizer.param_groups[0]["weight_decay"] = decay
+    return optimizer
+
+
+# How an optimizer over a list of arrays is made, how a gradient is passed, and the options of a step.
+VARIANTS = {
+    "plain": (fastadam.Adam, np.array, {}),
+    "scheduled": (lambda p: fastadam.Adam(p, lr=decay, betas=betas), np.array, {}),
+    "groups": (grouped, np.array, {}),
+    "average and norm": (lambda p: fastadam.NAdam(p, lr=decay, ema_decay=0.5), np.array, {"max_norm": 0.5, "grad_scale": 2.0}),
+    "skipped": (lambda p: fastadam.AdamW(p, lr=decay), lambda g: g + F32(np.nan), {"skip_nonfinite": True}),
+    "exported": (lambda p: fastadam.SGD(p, lr=decay, momentum=0.5), Exporter, {}),
+    "set before": (lambda p: changed(fastadam.RMSprop(p)), np.array, {}),
+    "added before": (grown, np.array, {}),
+}
+
+
+def made(variant):
+    """An optimizer, its parameters, and what takes a step."""
+    make, wrap, options = VARIANTS[variant]
+    params = [np.arange(3, dtype=F32), np.ones((2, 2), F32)]
+    optimizer = make(params)
+
+    def step(t):
+        optimizer.step([wrap(np.full_like(param, t - 1.5)) for param in params], **options)
+
+    return optimizer, params, step
+
+
+def everything(optimizer, params):
+    """All that an optimizer keeps, to compare."""
+    plain = {
+        key: [(name, array.tobytes()) if isinstance(array, np.ndarray) else (name, array) for name, array in value.items()]
+        for key, value in optimizer.state_dict()["state"].items()
+    }
+    values = [dict(group.current) for group in optimizer.param_groups]
+    counts = optimizer.step_count, optimizer.skipped_steps, optimizer.state_dict()["step_count"]
+    return [param.tobytes() for param in params], plain, values, counts, repr(optimizer)
+
+
+def interrupted(call, number):
+    """Call it, and interrupt it at its bytecode of this number. Returns whether it has so many."""
+    left = number + 1
+
+    def trace(frame, event, _):
+        nonlocal left
+        frame.f_trace_opcodes = True
+        left -= event == "opcode"
+        if left == 0:
+            left = -1
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_an_interrupt_comes_before_a_step_or_after_it(variant):
+    optimizer, params, step = made(variant)
+    runs = [everything(optimizer, params)]
+    for t in range(3):
+        step(t)
+        runs.append(everything(optimizer, params))
+    seen = set()
+    for number in itertools.count():
+        optimizer, params, step = made(variant)
+        if not interrupted(lambda step=step: step(0), number):
+            break
+        done = runs.index(everything(optimizer, params))
+        seen.add(done)
+        for t in range(done, 3):
+            step(t)
+            assert everything(optimizer, params) == runs[t + 1], f"after an interrupt at bytecode {number}"
+    assert seen == {0, 1}, "no interrupt before the step, or none after it"
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")
+def test_a_storm_of_signals():
+    asked, count, storms = [], 300, 0
+    params, copies = np.ones((2, 2000), F32)
+    grad = np.linspace(-1, 1, 2000, dtype=F32)
+
+    def rate(t):
+        asked.append(t)
+        return 1e-3 / (t + 1)
+
+    optimizer, twin = fastadam.Adam(params, lr=rate, ema_decay=0.5), fastadam.Adam(copies, lr=lambda t: 1e-3 / (t + 1), ema_decay=0.5)
+    random = np.random.default_rng(0)
+    previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        while storms < count:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 2e-4))
+                while True:
+                    optimizer.step(grad)
+            except KeyboardInterrupt:
+                storms += 1
+            assert optimizer.step_count == optimizer.state["step"]
+            assert optimizer.step_count in (asked[-1:] or [0])[0] + np.arange(2)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    assert sorted({*asked}) == [*range(asked[-1] + 1)], "a step was left out"
+    for _ in range(optimizer.step_count):
+        twin.step(grad)
+    assert optimizer.param_groups[0].current["lr"] == twin.param_groups[0].current["lr"]
+    assert_same_bits(params, copies)
+    for name, array in optimizer.state.items():
+        assert array.tobytes() == twin.state[name].tobytes(), name
