@@ -1,4 +1,5 @@
 // The Python module fastadam._native, which converts arguments and releases the GIL. It has no other logic.
+#include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -14,6 +15,7 @@
 #include "arrays.hpp"
 #include "cpu/environment.hpp"
 #include "cpu/isa.hpp"
+#include "cpu/memory_wall.hpp"
 #include "cpu/prefetch.hpp"
 #include "cpu/threads.hpp"
 #include "cuda_structs.hpp"
@@ -52,6 +54,8 @@ class type_caster<ArrayTensors> : public InitializedCaster<ArrayTensors> {};
 
 namespace {
 
+using Floats = py::array_t<float, py::array::c_style>;
+
 void expect_sizes(size_t count, const std::vector<int64_t>& sizes) {
   if (sizes.size() != count) throw std::invalid_argument("expected a size for each tensor");
 }
@@ -89,6 +93,16 @@ std::vector<std::pair<std::string, std::optional<double>>> states_of(const Rule&
   std::vector<std::pair<std::string, std::optional<double>>> states;
   for (const StateInfo& state : rule.states()) states.emplace_back(state.name, rule.start_of(state));
   return states;
+}
+
+// As memory_wall, on the memory of NumPy arrays.
+void memory_wall_of(Floats& param, const Floats& grad, Floats& exp_avg, Floats& exp_avg_sq, int threads) {
+  for (const py::ssize_t size : {grad.size(), exp_avg.size(), exp_avg_sq.size()}) {
+    if (size != param.size()) throw std::invalid_argument("expected arrays of one size");
+  }
+  const Buffers buffers{param.mutable_data(), grad.data(), {exp_avg.mutable_data(), exp_avg_sq.mutable_data()}};
+  const py::gil_scoped_release released;
+  memory_wall(buffers, param.size(), threads);
 }
 
 py::dict build_info() {
@@ -181,6 +195,8 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
            py::arg("asked") = py::none());
 
   m.def("global_norm", &norm_of_arrays, py::arg("grads"), py::arg("threads"));
+  m.def("memory_wall", &memory_wall_of, py::arg("param").noconvert(), py::arg("grad").noconvert(),
+        py::arg("exp_avg").noconvert(), py::arg("exp_avg_sq").noconvert(), py::arg("threads"));
   m.def("build_info", &build_info);
   m.def("cuda_variants", &cuda_variants);
   m.def("cuda_structs", &cuda_structs);

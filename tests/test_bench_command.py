@@ -1,14 +1,14 @@
 """``python -m fastadam bench``: its table, what it compares with, and how it takes samples."""
 
-import concurrent.futures
 import json
+import os
 import re
 
 import numpy as np
 import pytest
 
 import fastadam
-from fastadam.commands import bench, cases
+from fastadam.commands import bench, cases, load
 from fastadam.commands.parser import main
 from fastadam.commands.timing import FEWEST_ROUNDS, Times, interleave
 from fastadam.commands.wall import memory_wall
@@ -38,7 +38,7 @@ def json_of(capsys, *arguments):
 @pytest.mark.usefixtures("small")
 def test_bench(capsys):
     main(["bench", "--seconds", "0"])
-    head, *rows = capsys.readouterr().out.splitlines()
+    head, *rows = capsys.readouterr().out.partition("\n\n")[0].splitlines()
     assert re.split(" {2,}", head.strip()) == ["elements", "threads", "time", "GB/s", "vs NumPy", "% of memory wall"]
     assert [row.strip().split("  ")[0] for row in rows[:: len(rows) // 4]] == ["1,000", "100,000", "1,000 x 256", "70,001"]
 
@@ -46,9 +46,11 @@ def test_bench(capsys):
 @pytest.mark.usefixtures("small")
 def test_bench_as_json(capsys):
     result = json_of(capsys, "--seconds", "0", "--threads", "1")
-    assert (result["version"], result["isa"], result["seconds"]) == (fastadam.__version__, fastadam.active_isa(), 0)
+    assert (result["version"], result["isa"]) == (fastadam.__version__, fastadam.active_isa())
+    assert 0 < result["seconds"] < 100
     for row in result["rows"]:
-        walls = row.pop("percent_of_memory_wall")
+        walls, spread = row.pop("percent_of_memory_wall"), row.pop("spread_of_percent")
+        assert (walls is None) == (spread is None)
         assert {name: type(value) for name, value in row.items()} == ROW
         assert all(value > 0 for name, value in row.items() if name != "case")
         assert (walls is None) == (row["elements"] != 70_001)
@@ -77,8 +79,11 @@ def test_bench_leaves_the_number_of_threads_as_it_was():
 def test_bench_refuses_more_threads_than_openmp_would_use(monkeypatch):
     monkeypatch.setattr(fastadam, "get_num_threads", lambda: 2)
     monkeypatch.setattr(fastadam, "set_num_threads", lambda count: None)
-    with pytest.raises(SystemExit, match="--threads is 3; expected at most 2"):
+    monkeypatch.setattr(bench, "usable_cpus", lambda: 3)
+    with pytest.raises(SystemExit, match="--threads is 3; expected at most 2, the limit of OpenMP here"):
         main(["bench", "--threads", "2", "3"])
+    with pytest.raises(SystemExit, match="--threads is 4; expected at most 3, the number of CPUs that this process may use"):
+        main(["bench", "--threads", "2", "4"])
 
 
 @pytest.mark.parametrize("tensors", [1, 3])
@@ -101,14 +106,60 @@ def test_what_bench_compares_with_is_adamw():
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_memory_wall_touches_what_a_step_does(threads):
+def test_memory_wall_touches_what_a_step_does(threads, isa, eager_threads):
     before = [np.random.default_rng(i).random(1_003, np.float32) for i in range(4)]
     arrays = [array.copy() for array in before]
-    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-        memory_wall(arrays, pool, threads)()
+    memory_wall(arrays, threads)()
     param, grad, exp_avg, exp_avg_sq = before
-    for found, expected in zip(arrays, (-param, grad, -exp_avg, exp_avg_sq + grad), strict=True):
+    mixed = (exp_avg.view(np.int32) | param.view(np.int32)).view(np.float32)
+    for found, expected in zip(arrays, (grad, grad, exp_avg_sq, mixed), strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+def test_memory_wall_refuses_arrays_that_do_not_fit():
+    arrays = [np.ones(5, np.float32) for _ in range(4)]
+    with pytest.raises(ValueError, match="expected arrays of one size"):
+        memory_wall([*arrays[:3], arrays[3][:4]], 1)()
+    with pytest.raises(TypeError):
+        memory_wall([*arrays[:3], arrays[3].astype(np.float64)], 1)()
+
+
+def test_load_sees_what_others_do(monkeypatch):
+    """100 s of all CPUs: 30 of programs, 60 of idleness, 10 stolen; of which this process has used 5, in 20 s."""
+    counts = [[0.0] * 8]
+    now, own = iter([100.0]), iter([1.0])
+    monkeypatch.setattr(load, "_counts", lambda: counts[-1])
+    monkeypatch.setattr(load, "perf_counter", lambda: next(now, 120.0))
+    monkeypatch.setattr(load, "process_time", lambda: next(own, 6.0))
+    found = load.Load()
+    counts.append([20.0, 5, 5, 50, 10, 0, 0, 10])
+    assert (found.seconds, found.cpus_of_others(), found.cpus_stolen()) == (20.0, (30 - 5) / 20, 10 / 20)
+    monkeypatch.setattr(load, "_counts", lambda: None)
+    assert (found.cpus_of_others(), found.cpus_stolen()) == (None, None)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/stat"), reason="Linux counts what the CPUs do")
+def test_load_reads_the_counts_of_linux():
+    counts = load._counts()
+    assert len(counts) == 8
+    assert counts[load.IDLE] > 0
+
+
+@pytest.mark.usefixtures("small")
+def test_bench_says_when_the_machine_was_busy(capsys, monkeypatch):
+    monkeypatch.setattr(load.Load, "cpus_of_others", lambda self: 0.7)
+    monkeypatch.setattr(load.Load, "cpus_stolen", lambda self: 0.05)
+    main(["bench", "--seconds", "0", "--threads", "1"])
+    *_, measured, warning = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"measured in \d+ s", measured)
+    assert warning.startswith("Other programs used 0.7 CPUs meanwhile")
+
+
+def test_bench_takes_a_smaller_buffer_where_numpy_is_slow(capsys, monkeypatch):
+    monkeypatch.setattr(bench, "LARGE", 700_000)
+    monkeypatch.setattr(bench, "seconds_of_numpy", lambda size: 0.5)
+    assert json_of(capsys, "--seconds", "2", "--threads", "1")["rows"][-1]["elements"] == 120_000
+    assert json_of(capsys, "--seconds", "0", "--threads", "1")["rows"][-1]["elements"] == 70_000
 
 
 def test_medians_of_samples():

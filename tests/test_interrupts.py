@@ -147,7 +147,10 @@ def test_a_storm_of_signals():
         asked.append(t)
         return 1e-3 / (t + 1)
 
-    optimizer, twin = fastadam.Adam(params, lr=rate, ema_decay=0.5), fastadam.Adam(copies, lr=lambda t: 1e-3 / (t + 1), ema_decay=0.5)
+    optimizer, twin = (
+        fastadam.Adam(params, lr=rate, ema_decay=0.5),
+        fastadam.Adam(copies, lr=lambda t: 1e-3 / (t + 1), ema_decay=0.5),
+    )
     random = np.random.default_rng(0)
     previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:

@@ -34,7 +34,9 @@ class CountingTensors:
     def __getattr__(self, name):
         return getattr(self._tensors, name)
 
-    step_count = property(lambda self: self._tensors.step_count, lambda self, count: setattr(self._tensors, "step_count", count))
+    step_count = property(
+        lambda self: self._tensors.step_count, lambda self, count: setattr(self._tensors, "step_count", count)
+    )
 
     def set_rules(self, rules):
         self._counts.given += len(rules)

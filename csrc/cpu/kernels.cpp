@@ -7,6 +7,7 @@
 
 #include "../rules/average.hpp"
 #include "../rules/gradient.hpp"
+#include "../rules/memory_wall.hpp"
 #include "../rules/norm.hpp"
 #include "../rules/registry.hpp"
 
@@ -125,7 +126,8 @@ double sum_kernel(const Number* x, int64_t size) {
   return sum_lanes(lanes);
 }
 
-constexpr Kernels kernels = {step_kernels, average_kernel, sum_kernel<float>, sum_kernel<double>};
+constexpr Kernels kernels = {step_kernels, average_kernel, step_kernel<MemoryWall<2>, 0, false>, sum_kernel<float>,
+                             sum_kernel<double>};
 
 }  // namespace
 

@@ -27,6 +27,9 @@ struct Kernels {
   // Applies a ParamAverage to `ema`.
   void (*average)(const void* average, float* ema, const float* param, int64_t size, int64_t ahead);
 
+  // The loads and stores of a step of Adam (rules/memory_wall.hpp).
+  StepKernel memory_wall;
+
   // For at most norm_chunk numbers, in the order that rules/norm.hpp defines.
   double (*sum_of_squares)(const float* x, int64_t size);
   double (*sum)(const double* x, int64_t size);

@@ -1,27 +1,34 @@
 """``python -m fastadam bench``: the speed of AdamW on this machine, compared with NumPy and with the memory."""
 
 import argparse
-import concurrent.futures
 import functools
 import os
+from time import perf_counter
 from typing import Any
 
 import fastadam
 from fastadam.commands.cases import Case
+from fastadam.commands.load import Load
 from fastadam.commands.text import duration, progress, table, three_digits
 from fastadam.commands.timing import Step, interleave
 from fastadam.commands.wall import BYTES_PER_ELEMENT, memory_wall
+from fastadam.cpu_count import usable_cpus
 
 LARGE = 30_000_000  # elements, beyond the caches
 LARGE_SHARE = 6  # its time relative to other cases: its steps take long, and a median needs samples
 BYTES_NEEDED = 40  # per element: parameter, gradient, moments, the check, temporaries of NumPy's expression
+PROBE = 300_000  # elements by which it is judged how large LARGE may be
+BUSY = 0.1  # CPUs that others use, from which times suffer
+NUMPY_STEPS = 10  # of the largest buffer that fit into the time, for each number of threads
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure everything; a row for each case and number of threads."""
     all_threads = arguments.threads or list(dict.fromkeys([1, fastadam.get_num_threads()]))
     _expect_possible(all_threads)
-    large = min(LARGE, free_memory() // 2 // BYTES_NEEDED)
+    load = Load()
+    most = PROBE * arguments.seconds / (NUMPY_STEPS * len(all_threads) * seconds_of_numpy(PROBE))
+    large = min(LARGE, free_memory() // 2 // BYTES_NEEDED, max(LARGE // 10, int(most)))
     shapes = [(1_000, 1, False), (100_000, 1, False), (256, 1_000, False), (large, 1, True)]
     seconds = arguments.seconds / len(all_threads) / (len(shapes) - 1 + LARGE_SHARE)
     progress(f"fastadam {fastadam.__version__}, {fastadam.active_isa()}: AdamW on float32, about {arguments.seconds:g} s")
@@ -32,17 +39,31 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         for threads in all_threads:
             progress(f"  {case.name} elements on {_of(threads)} ...")
             rows.append(measure(case, threads, seconds * (LARGE_SHARE if is_large else 1), with_wall=is_large))
-    return {"version": fastadam.__version__, "isa": fastadam.active_isa(), "seconds": arguments.seconds, "rows": rows}
+    return {
+        "version": fastadam.__version__,
+        "isa": fastadam.active_isa(),
+        "seconds": load.seconds,
+        "cpus_of_others": load.cpus_of_others(),
+        "cpus_stolen": load.cpus_stolen(),
+        "rows": rows,
+    }
+
+
+def seconds_of_numpy(size: int) -> float:
+    """How long one step of NumPy's expression takes on `size` elements."""
+    case = Case(size)
+    start = perf_counter()
+    case.step_of_numpy()
+    return perf_counter() - start
 
 
 def measure(case: Case, threads: int, seconds: float, with_wall: bool) -> dict[str, Any]:
     """A row: medians of interleaved samples."""
-    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-        steps: dict[str, Step] = {"fastadam": functools.partial(case.step, threads), "numpy": case.step_of_numpy}
-        if with_wall:
-            # Next to fastadam: the less time between two samples, the more exact their ratio.
-            steps = {"wall": memory_wall(case.arrays[0], pool, threads), **steps}
-        times = interleave(steps, seconds)
+    steps: dict[str, Step] = {"fastadam": functools.partial(case.step, threads), "numpy": case.step_of_numpy}
+    if with_wall:
+        # Next to fastadam: the less time between two samples, the more exact their ratio.
+        steps = {"wall": memory_wall(case.arrays[0], threads), **steps}
+    times = interleave(steps, seconds)
     taken = times.median("fastadam")
     return {
         "case": case.name,
@@ -53,11 +74,12 @@ def measure(case: Case, threads: int, seconds: float, with_wall: bool) -> dict[s
         "gigabytes_per_second": BYTES_PER_ELEMENT * case.elements / taken / 1e9,
         "times_faster_than_numpy": times.ratio("numpy", "fastadam"),
         "percent_of_memory_wall": 100 * times.ratio("wall", "fastadam") if with_wall else None,
+        "spread_of_percent": 100 * times.spread("wall", "fastadam") if with_wall else None,
     }
 
 
 def text(result: dict[str, Any]) -> str:
-    """A table of the rows."""
+    """A table of the rows, and whether other programs disturbed it."""
     head = ["elements", "threads", "time", "GB/s", "vs NumPy", "% of memory wall"]
     body = [
         [
@@ -66,11 +88,17 @@ def text(result: dict[str, Any]) -> str:
             duration(row["seconds_per_step"]),
             three_digits(row["gigabytes_per_second"]),
             three_digits(row["times_faster_than_numpy"]),
-            "" if row["percent_of_memory_wall"] is None else f"{row['percent_of_memory_wall']:.0f}",
+            "" if row["percent_of_memory_wall"] is None else _percent(row),
         ]
         for row in result["rows"]
     ]
-    return table(head, body)
+    lines = [table(head, body), f"\nmeasured in {result['seconds']:.0f} s"]
+    for key, who in (("cpus_of_others", "Other programs"), ("cpus_stolen", "Other virtual machines")):
+        if (used := result[key]) is not None and used >= BUSY:
+            lines.append(
+                f"{who} used {used:.1f} CPUs meanwhile: the times are too long. Run it again when the machine is idle."
+            )
+    return "\n".join(lines)
 
 
 def free_memory() -> int:
@@ -82,13 +110,19 @@ def free_memory() -> int:
 
 
 def _expect_possible(all_threads: list[int]) -> None:
-    """Exit if OpenMP would use fewer threads than requested, since the table would be wrong."""
-    before = fastadam.get_num_threads()
+    """Exit if there are fewer CPUs, or OpenMP would use fewer threads than requested, since the table would be wrong."""
+    before, cpus = fastadam.get_num_threads(), usable_cpus()
     for threads in all_threads:
+        if threads > cpus:
+            raise SystemExit(f"--threads is {threads}; expected at most {cpus}, the number of CPUs that this process may use")
         fastadam.set_num_threads(threads)
         if (possible := fastadam.get_num_threads()) != threads:
             raise SystemExit(f"--threads is {threads}; expected at most {possible}, the limit of OpenMP here")
     fastadam.set_num_threads(before)
+
+
+def _percent(row: dict[str, Any]) -> str:
+    return f"{row['percent_of_memory_wall']:.0f} ± {row['spread_of_percent']:.0f}"
 
 
 def _of(threads: int) -> str:

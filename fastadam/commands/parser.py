@@ -57,12 +57,13 @@ that the results equal those of fastadam.reference, bit for bit.
   GB/s              at 28 bytes per element: 4 float32 are read and 3 written
   vs NumPy          how many times faster than Adam written with NumPy's
                     in-place operators, which use one thread
-  % of memory wall  of the speed at which NumPy, on as many threads, does the
-                    same loads and stores with next to no arithmetic
+  % of memory wall  of the speed of a kernel that does the same loads and
+                    stores with next to no arithmetic, on as many threads,
+                    with half the distance between its quartiles
 
-Times and ratios are medians of samples taken in turn. Above 100 % is noise, or
-memory that is faster in one pass over four arrays than in NumPy's three passes
-over one or two. Other programs that run meanwhile slow everything down.
+Times and ratios are medians of samples taken in turn. Other programs that run
+meanwhile slow everything down: if they used the CPUs, the last line says so.
+The largest buffer has 30 million elements, or fewer if memory or time is short.
 """
 
 BENCH_EXAMPLES = """\

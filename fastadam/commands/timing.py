@@ -22,7 +22,16 @@ class Times:
 
     def ratio(self, name: str, to: str) -> float:
         """How many times as long it takes as `to`: the median over the rounds."""
-        return statistics.median(a / b for a, b in zip(self._samples[name], self._samples[to], strict=True))
+        return statistics.median(self._ratios(name, to))
+
+    def spread(self, name: str, to: str) -> float:
+        """Half the distance between the quartiles of that ratio over the rounds."""
+        ratios = self._ratios(name, to)
+        low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+        return (high - low) / 2
+
+    def _ratios(self, name: str, to: str) -> list[float]:
+        return [a / b for a, b in zip(self._samples[name], self._samples[to], strict=True)]
 
 
 def interleave(steps: Mapping[str, Step], seconds: float) -> Times:
@@ -42,7 +51,8 @@ def interleave(steps: Mapping[str, Step], seconds: float) -> Times:
 
 def _calls(step: Step) -> int:
     """How many calls make a sample. The first call is a warm-up: memory may be unused, and threads may sleep."""
-    step()
+    if _time(step, 1) > 10 * SAMPLE_SECONDS:
+        return 1
     return math.ceil(SAMPLE_SECONDS / max(_time(step, 1), 1e-9))
 
 
