@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastadam.state import state_dicts
+from fastadam.state import restoring, state_dicts
 
 if TYPE_CHECKING:
     from fastadam.optimizers.base import Optimizer
@@ -48,7 +48,7 @@ def from_optax(optimizer: "Optimizer", state: Any) -> None:
         if "ema" in members.states[i]:
             result["state"][i]["ema"] = members.backend.to_host(members.params[i])
     result["step_count"] = int(state.count)
-    state_dicts.restore(optimizer, result, strict=True, source="state")
+    restoring.restore(optimizer, result, "state", hyperparameters="keep")
 
 
 def _expect_adam(optimizer: "Optimizer") -> None:

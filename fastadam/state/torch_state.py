@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastadam.optimizers.schedules import Values
-from fastadam.state import state_dicts
+from fastadam.state import restoring, state_dicts
 
 if TYPE_CHECKING:
     from fastadam.optimizers.base import Optimizer
@@ -67,7 +67,7 @@ def from_torch(optimizer: "Optimizer", state_dict: Mapping[str, Any]) -> None:
         result["state"][i] = {"step": step, **arrays}
     step_count = max(state["step"] for state in result["state"].values())
     result |= {"param_groups": groups, "step_count": step_count, "skipped_steps": 0}
-    state_dicts.restore(optimizer, result, strict=False, source="state_dict")
+    restoring.restore(optimizer, result, "state_dict", hyperparameters="load")
 
 
 def _mu_product(beta1: float, momentum_decay: float, step: int) -> float:
