@@ -175,7 +175,12 @@ def test_a_torch_state_dict_that_does_not_fit_is_refused():
     for cls, size, options, words in [
         (torch.optim.AdamW, 3, {}, r"decoupled_weight_decay=True.*expected the state of torch\.optim\.Adam$"),
         (torch.optim.Adam, 4, {}, r"state\[0\]\['exp_avg'\] has shape \(4,\); expected \(3,\)"),
-        (torch.optim.SGD, 3, {"momentum": 0.9}, r"has \['momentum', 'dampening', 'nesterov'\] and has no \['betas', 'eps', 'amsgrad'\], so it is of another"),
+        (
+            torch.optim.SGD,
+            3,
+            {"momentum": 0.9},
+            r"has \['momentum', 'dampening', 'nesterov'\] and has no \['betas', 'eps', 'amsgrad'\], so it is of another",
+        ),
         (torch.optim.Adam, 3, {"amsgrad": True}, r"max_exp_avg_sq"),
     ]:
         ours = fastadam.Adam([np.ones(3, F32)])
@@ -224,7 +229,11 @@ def test_the_state_of_another_optimizer_is_refused(name, steps):
 
 
 NOT_A_STATE = {
-    "nothing": (lambda: {}, ValueError, r"keys \[\], without 'state'.*expected what torch\.optim\.Adam\(\.\.\.\)\.state_dict\(\)"),
+    "nothing": (
+        lambda: {},
+        ValueError,
+        r"keys \[\], without 'state'.*expected what torch\.optim\.Adam\(\.\.\.\)\.state_dict\(\)",
+    ),
     "None": (lambda: None, TypeError, "is a NoneType; expected what torch"),
     "a checkpoint": (
         lambda: {"model": {}, "optimizer": after_a_step("Adam").state_dict()},
@@ -232,10 +241,18 @@ NOT_A_STATE = {
         r"keys \['model', 'optimizer'\].*pass state_dict\['optimizer'\]",
     ),
     "a module": (lambda: torch.nn.Linear(2, 2), TypeError, "is a Linear"),
-    "a state of fastadam": (lambda: fastadam.Adam([np.ones(3, F32)]).state_dict(), ValueError, "one of fastadam.*load_state_dict"),
+    "a state of fastadam": (
+        lambda: fastadam.Adam([np.ones(3, F32)]).state_dict(),
+        ValueError,
+        "one of fastadam.*load_state_dict",
+    ),
     "state a list": (lambda: {"state": [], "param_groups": []}, ValueError, "not a mapping from numbers"),
     "groups a mapping": (lambda: {"state": {}, "param_groups": {}}, ValueError, "not a list of mappings with 'params'"),
-    "no groups": (lambda: {"state": {}, "param_groups": []}, ValueError, r"groups of \[\] parameters; expected groups of \[1\]"),
+    "no groups": (
+        lambda: {"state": {}, "param_groups": []},
+        ValueError,
+        r"groups of \[\] parameters; expected groups of \[1\]",
+    ),
     "two groups": (
         lambda: {"state": {}, "param_groups": [{"params": [0]}, {"params": [1]}]},
         ValueError,
@@ -246,7 +263,11 @@ NOT_A_STATE = {
         ValueError,
         r"\['state'\]\[0\]\['exp_avg'\] has numbers beyond float32",
     ),
-    "moments of 8 bits": (lambda: with_moments(torch.ones(3, dtype=torch.uint8)), ValueError, "has dtype uint8; expected floating"),
+    "moments of 8 bits": (
+        lambda: with_moments(torch.ones(3, dtype=torch.uint8)),
+        ValueError,
+        "has dtype uint8; expected floating",
+    ),
     "complex moments": (lambda: with_moments(torch.ones(3, dtype=torch.complex64)), ValueError, "has dtype complex64"),
     "a step that is no number": (lambda: with_moments(torch.ones(3), step=torch.ones(2)), ValueError, r"\['step'\] is tensor"),
 }

@@ -123,7 +123,9 @@ CRAFTED = {
     "a dtype of objects": lambda: patched(b"'<f4'", b"'|O8'"),
     "a huge shape": lambda: patched(SHAPE + b" " * 20, b"'shape': (9999999999999, 3), }".ljust(len(SHAPE) + 20)),
     "a shape of many digits": lambda: patched(SHAPE + b" " * 30, b"'shape': (" + b"9" * 36 + b",), }"),
-    "a shape beyond 64 bits": lambda: patched(SHAPE + b" " * 40, b"'shape': (9999999999999999999, 3), }".ljust(len(SHAPE) + 40)),
+    "a shape beyond 64 bits": lambda: patched(
+        SHAPE + b" " * 40, b"'shape': (9999999999999999999, 3), }".ljust(len(SHAPE) + 40)
+    ),
     "a shape of another size": lambda: patched(SHAPE, b"'shape': (2, 4), }   "),
     "a negative shape": lambda: patched(SHAPE, b"'shape': (-2, -3), } "),
     "a name beyond ASCII": lambda: patched(b"exp_avg.npy", b"exp_av\xff.npy"),

@@ -83,7 +83,11 @@ MISFITS = [
     (("state", 0, "exp_avg"), np.zeros(4, F32), ["state[0]['exp_avg'] has shape (4,); expected (3,)"]),
     (("state", 0, "exp_avg"), np.zeros((3, 1), F32), ["state[0]['exp_avg'] has shape (3, 1); expected (3,)"]),
     (("state", 0, "exp_avg"), np.zeros(3), ["state[0]['exp_avg'] has dtype float64; expected float32"]),
-    (("state", 0, "exp_avg"), [0.0] * 3, ["state[0]['exp_avg'] is a list; expected an array: numpy.asarray(..., numpy.float32)"]),
+    (
+        ("state", 0, "exp_avg"),
+        [0.0] * 3,
+        ["state[0]['exp_avg'] is a list; expected an array: numpy.asarray(..., numpy.float32)"],
+    ),
     (("state", 0, "step"), 2**63 - 1, ["state[0]['step'] is 9223372036854775807; expected 0 to 2**63 - 2"]),
     (("state", 0, "step"), 1.0, ["state[0]['step'] is 1.0; expected an integer"]),
     (("state", 0, "step"), ..., ["state[0]['step'] is None; expected an integer"]),

@@ -80,9 +80,7 @@ class Persistent(Declaring, state_dicts.Stateful):
         """
         from fastadam.state import restoring
 
-        return restoring.restore(
-            self, state_dict, "state_dict", strict=flag("strict", strict), hyperparameters=hyperparameters
-        )
+        return restoring.restore(self, state_dict, "state_dict", strict=flag("strict", strict), hyperparameters=hyperparameters)
 
     def save(self, path: str | os.PathLike[str] | BinaryIO) -> None:
         """Write the contents of :meth:`state_dict` to a file, one array at a time.
@@ -149,9 +147,7 @@ class Persistent(Declaring, state_dicts.Stateful):
         with reading.opened(path) as (file, name):
             contents = reading.read(file, name, most)
             state_dict = state_dicts.from_file(contents.header, contents.arrays, name)
-            return restoring.restore(
-                self, state_dict, name, strict=is_strict, hyperparameters=hyperparameters, file=file
-            )
+            return restoring.restore(self, state_dict, name, strict=is_strict, hyperparameters=hyperparameters, file=file)
 
     # A pickle refers to nothing in this package but the optimizer's class: the rest is arrays and plain values.
 

@@ -127,9 +127,7 @@ def _pairs(ours: Sequence[_Param], theirs: Sequence[_Param], misfits: list[str])
     return [places.get(name) for name in names[0]]
 
 
-def _compare(
-    name: str, here: Mapping[str, Any], there: Mapping[str, Any], hyperparameters: str, misfits: list[str]
-) -> None:
+def _compare(name: str, here: Mapping[str, Any], there: Mapping[str, Any], hyperparameters: str, misfits: list[str]) -> None:
     """Compare the hyperparameters of a group."""
     for key, ours in here.items():
         if key in _ABOUT_PARAMS:

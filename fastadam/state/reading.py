@@ -153,7 +153,9 @@ def _header(file: BinaryIO, array: Stored, most_header: int) -> dict[str, Any]:
     if not isinstance(header, dict) or _is_deeper(header, _MOST_DEPTH):
         raise _Damaged("has a header that is no mapping as save() writes it")
     if (found := (header.get("format"), header.get("version"))) != (FORMAT, VERSION):
-        raise _Damaged(f"is {found[0]!r}, version {found[1]!r}, and not a {FORMAT}, version {VERSION}, which this fastadam reads")
+        raise _Damaged(
+            f"is {found[0]!r}, version {found[1]!r}, and not a {FORMAT}, version {VERSION}, which this fastadam reads"
+        )
     return header
 
 

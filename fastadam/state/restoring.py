@@ -107,4 +107,6 @@ def _finish(calls: list[tuple[Any, ...]]) -> None:
     results = list(itertools.starmap(operator.call, calls))
     for (function, *arguments), result in zip(calls, results, strict=True):
         if getattr(function, "__name__", "") == "readinto" and result != arguments[0].nbytes:
-            raise OSError("the file was cut off while it was read, and the state is incomplete; load it again from another file")
+            raise OSError(
+                "the file was cut off while it was read, and the state is incomplete; load it again from another file"
+            )

@@ -18,6 +18,7 @@ class Stateful(Protocol):
     _groups: list[Group]
     _members: Members
 
+
 def describe(optimizer: Stateful) -> dict[str, Any]:
     """The state dict without the arrays."""
     members = optimizer._members

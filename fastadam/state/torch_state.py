@@ -100,7 +100,9 @@ def _expect_state_dict(optimizer: "Optimizer", given: Any) -> Mapping[str, Any]:
     if not isinstance(given, Mapping):
         raise TypeError(f"state_dict is a {type(given).__name__}; {expected}")
     if not {"state", "param_groups"} <= given.keys():
-        inner = [key for key, value in given.items() if isinstance(value, Mapping) and {"state", "param_groups"} <= value.keys()]
+        inner = [
+            key for key, value in given.items() if isinstance(value, Mapping) and {"state", "param_groups"} <= value.keys()
+        ]
         advice = f"pass state_dict[{inner[0]!r}], which is one" if inner else expected
         raise ValueError(f"state_dict has the keys {[*given][:10]}, without 'state' and 'param_groups'; {advice}")
     groups, state = given["param_groups"], given["state"]
