@@ -122,7 +122,7 @@ def test_state_that_is_not_optax_s_is_refused():
             convert.from_optax(fastadam.Adam(tree), transformation.init(tree))
     masked = optax.masked(optax.scale_by_adam(), mask).init(tree).inner_state
     for other in (fastadam.Adam(tree), fastadam.Adam(params)):
-        with pytest.raises(ValueError, match="masked parameters.*optimizer over the others alone"):
+        with pytest.raises(ValueError, match=r"masked parameters.*optimizer over the others alone"):
             convert.from_optax(other, masked)
     with pytest.raises(ValueError, match=r"state\[1\]\['exp_avg'\] has shape \(3,\); expected \(2,\)"):
         convert.from_optax(ours, optax.scale_by_adam().init([np.ones(3, F32)] * 2))

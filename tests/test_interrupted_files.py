@@ -1,5 +1,6 @@
 """Ctrl-C, or a failure, at any point of a load or a save: all of the old state or file, or all of the new one."""
 
+import functools
 import io
 import itertools
 import os
@@ -62,7 +63,7 @@ def test_an_interrupt_comes_before_a_load_or_after_it(load, kind, stride, tmp_pa
     seen = set()
     optimizer, params = made(0.5, 1)
     for number in itertools.count(0, stride):
-        if not interrupted(lambda: load(optimizer, source, path), number, kind):
+        if not interrupted(functools.partial(load, optimizer, source, path), number, kind):
             break
         found = everything(optimizer, params)
         assert found in (before, after), f"{kind} {number}"

@@ -110,7 +110,7 @@ def test_file_objects(tmp_path):
     assert (tmp_path / "other").read_bytes() == content
     with pytest.raises(TypeError, match="returns str; expected bytes; open it in mode 'rb'"):
         steps_in(io.StringIO("text"))
-    with pytest.raises(ValueError, match="^the file is too short"):
+    with pytest.raises(ValueError, match=r"^the file is too short"):
         steps_in(io.BytesIO())
 
 

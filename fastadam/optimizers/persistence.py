@@ -170,8 +170,8 @@ class Persistent(Declaring, state_dicts.Stateful):
     def __setstate__(self, state: dict[str, Any]) -> None:
         if (version := state.get("version")) != PICKLE_VERSION:
             raise ValueError(
-                f"the pickle is of version {version}; expected version {PICKLE_VERSION}, which this fastadam reads; read it with "
-                "the one that wrote it, and save() the state"
+                f"the pickle is of version {version}; expected version {PICKLE_VERSION}, which this fastadam reads; read it "
+                "with the one that wrote it, and save() the state"
             )
         self._defaults = state["defaults"]
         groups = [Group.make(type(self), size, given) for size, given in state["groups"]]

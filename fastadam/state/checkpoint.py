@@ -62,7 +62,8 @@ def write(file: Any, header: dict[str, Any], arrays: Iterable[tuple[str, NDArray
 
 def _add(out: _Summed, name: str, array: NDArray[Any]) -> bytes:
     """Write a member; returns its entry in the central directory."""
-    start, contents = out.size, [_npy_header(array), np.ascontiguousarray(array).reshape(-1).view(np.uint8).data]
+    start, header = out.size, _npy_header(array)
+    contents: list[bytes | memoryview] = [header, np.ascontiguousarray(array).reshape(-1).view(np.uint8).data]
     path, size, checksum = f"{name}.npy".encode("ascii"), sum(map(len, contents)), 0
     for part in contents:
         checksum = zlib.crc32(part, checksum)

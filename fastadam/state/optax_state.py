@@ -39,8 +39,8 @@ def from_optax(optimizer: "Optimizer", state: Any) -> None:
         raise TypeError(f"state is a {type(state).__name__}; expected an optax.ScaleByAdamState{advice}")
     if any(_is_masked(leaf) for leaf in jax.tree.leaves((state.mu, state.nu), is_leaf=_is_masked)):
         raise ValueError(
-            "state has masked parameters, whose moments are optax.MaskedNode; make an optimizer over the others alone, and pass "
-            "state._replace(mu=..., nu=...) with theirs"
+            "state has masked parameters, whose moments are optax.MaskedNode; make an optimizer over the others alone, and "
+            "pass state._replace(mu=..., nu=...) with theirs"
         )
     result, members = state_dicts.describe(optimizer), optimizer._members
     structure = members.structure

@@ -21,7 +21,8 @@ from fastadam.state.paths import expect_expanded
 _BLOCK = 1 << 20
 _MOST_DEPTH = 8  # of mappings and lists in a header
 _NPY = re.compile(
-    rb"\x93NUMPY\x01\x00(?s:..)\{'descr': '(<f4|\|u1)', 'fortran_order': False, 'shape': \(((?:\d{1,19}, ?)*(?:\d{1,19})?)\), \} *\n"
+    rb"\x93NUMPY\x01\x00(?s:..)\{'descr': '(<f4|\|u1)', 'fortran_order': False, "
+    rb"'shape': \(((?:\d{1,19}, ?)*(?:\d{1,19})?)\), \} *\n"
 )
 
 

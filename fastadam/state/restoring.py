@@ -91,16 +91,18 @@ def _commit(
     A GPU's arrays are written by CuPy, from memory that has everything by then.
     """
     members, (steps, skipped, step_count) = optimizer._members, counts
-    tensors, calls = members.tensors, []
-    if groups is not optimizer._groups:  # first, since it may refuse
-        calls.append((tensors.set_rules, rules_of(groups)))
+    tensors = members.tensors
+    refusing: list[tuple[Any, ...]] = []
+    calls = list(copies)
+    if groups is not optimizer._groups:
+        refusing.append((tensors.set_rules, rules_of(groups)))
         calls.append((setattr, members, "scheduled", any(group.schedules for group in groups)))
         calls.append((vars(optimizer).update, {"_groups": groups}))
     for array, values in ((tensors.steps, steps), (tensors.skips, [skipped])):
         calls += _copies(array, np.array(values, np.int64), members.backend.assign, None)
     calls.append((setattr, tensors, "step_count", step_count))
     # What else may fail is a disk, or someone who cuts off the file since its checksum was computed.
-    _finish(calls[:1] + copies + calls[1:] if groups is not optimizer._groups else copies + calls)
+    _finish(refusing + calls)
 
 
 def _finish(calls: list[tuple[Any, ...]]) -> None:

@@ -18,9 +18,9 @@ _HAS_NO_STEP = ("SGD",)
 _LATER = ("maximize",)  # which older torch does not have
 # Hyperparameters by which torch's optimizers differ; what else a group may have is how torch runs, or a user's own.
 _TELLING = (
-    "alpha amsgrad betas centered dampening decoupled_weight_decay eps etas initial_accumulator_value lambd lr_decay momentum "
-    "momentum_decay nesterov rho step_sizes t0"
-).split()
+    *("alpha", "amsgrad", "betas", "centered", "dampening", "decoupled_weight_decay", "eps", "etas"),
+    *("initial_accumulator_value", "lambd", "lr_decay", "momentum", "momentum_decay", "nesterov", "rho", "step_sizes", "t0"),
+)
 
 
 def to_torch(optimizer: "Optimizer") -> dict[str, Any]:
@@ -128,7 +128,8 @@ def _expect_groups(optimizer: "Optimizer", ours: list[dict[str, Any]], theirs: l
         if unknown or missing:
             words = [f"has {unknown}"] * bool(unknown) + [f"has no {missing}"] * bool(missing)
             raise ValueError(
-                f"state_dict['param_groups'][{i}] {' and '.join(words)}, so it is of another optimizer; expected the state of {cls}"
+                f"state_dict['param_groups'][{i}] {' and '.join(words)}, so it is of another optimizer; "
+                f"expected the state of {cls}"
             )
         # Of Adam and AdamW, where it follows from the class.
         hidden = optimizer._defaults.get("decoupled_weight_decay")
