@@ -110,6 +110,9 @@ def test_file_objects(tmp_path):
     assert (tmp_path / "other").read_bytes() == content
     with pytest.raises(TypeError, match="returns str; expected bytes; open it in mode 'rb'"):
         steps_in(io.StringIO("text"))
+    for call in (trained().save, trained().load):
+        with pytest.raises(TypeError, match=r"path is a int; expected a str, an os\.PathLike or a binary file"):
+            call(3)
     with pytest.raises(ValueError, match=r"^the file is too short"):
         steps_in(io.BytesIO())
 

@@ -106,6 +106,12 @@ class Optimizer(Grouped, Generic[Params_co]):
     ) -> Norm: ...
     @overload
     def step(
+        self: Optimizer[Sequence[Mapping[str, Any]]],
+        grads: Mapping[Any, Any] | Sequence[Array | None] | Iterator[Array | None],
+        **options: Unpack[StepArguments],
+    ) -> Norm: ...
+    @overload
+    def step(
         self: Optimizer[Sequence[Any] | Iterator[Any] | ValuesView[Any]],
         grads: Sequence[Array | None] | Iterator[Array | None] | ValuesView[Array | None] | Sequence[Branch],
         **options: Unpack[StepArguments],

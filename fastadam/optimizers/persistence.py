@@ -103,10 +103,12 @@ class Persistent(Declaring, state_dicts.Stateful):
         from fastadam.state import checkpoint, paths  # here, because importing them is slow
 
         contents = state_dicts.to_file(self)
-        if hasattr(path, "write"):
+        if isinstance(path, str | os.PathLike):
+            paths.replace(path, lambda file: checkpoint.write(file, *contents))
+        elif hasattr(path, "write"):
             checkpoint.write(path, *contents)
         else:
-            paths.replace(path, lambda file: checkpoint.write(file, *contents))
+            raise TypeError(f"path is a {type(path).__name__}; expected a str, an os.PathLike or a binary file")
 
     def load(
         self,

@@ -49,7 +49,9 @@ class Contents(NamedTuple):
 @contextlib.contextmanager
 def opened(source: Any) -> Iterator[tuple[BinaryIO, str]]:
     """A path or a binary file, as a file in which one can seek without running Python code, and its name."""
-    if hasattr(source, "read"):
+    if not isinstance(source, str | os.PathLike):
+        if not hasattr(source, "read"):
+            raise TypeError(f"path is a {type(source).__name__}; expected a str, an os.PathLike or a binary file")
         content = source.read()
         if not isinstance(content, bytes | bytearray | memoryview):
             raise TypeError(f"the file returns {type(content).__name__}; expected bytes; open it in mode 'rb'")
@@ -94,6 +96,7 @@ def _whole(file: BinaryIO) -> int:
 
 def _parse(file: BinaryIO, end: int, most_header: int) -> Contents:
     members: dict[str, Stored] = {}
+    header: dict[str, Any] = {}
     place = 0
     while (member := _member(file, place, end)) is not None:
         name, array = member
