@@ -1,9 +1,9 @@
 """Conversion of state to and from ``torch.optim`` and optax, which are imported on first use.
 
 Training continues where it stopped, up to differences in rounding between the libraries. Copy the parameters yourself.
+Decay rates are float32 numbers here and float64 numbers in torch: moments are scaled, so that bias correction gives the same.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from fastadam.optimizers.base import Optimizer
@@ -36,7 +36,7 @@ def to_torch(optimizer: Optimizer) -> dict[str, Any]:
     return torch_state.to_torch(optimizer)
 
 
-def from_torch(optimizer: Optimizer, state_dict: Mapping[str, Any]) -> None:
+def from_torch(optimizer: Optimizer, state_dict: Any) -> None:
     """Set the state and hyperparameters of `optimizer` to those of a torch optimizer's ``state_dict()``.
 
     Parameters
@@ -44,14 +44,16 @@ def from_torch(optimizer: Optimizer, state_dict: Mapping[str, Any]) -> None:
     optimizer : Optimizer
         Of the same name, with the same parameters in the same groups. An average of parameters (`ema_decay`), which torch does
         not have, starts from their current values.
-    state_dict : mapping
-        From an optimizer of ``torch.optim`` with float32 parameters. Settings of how torch runs (``foreach``, ``fused``, ...)
-        are ignored.
+    state_dict : mapping or torch.optim.Optimizer
+        The state dict of an optimizer of ``torch.optim``, or the optimizer itself. Floating-point moments of other precisions
+        are rounded to float32. Settings of how torch runs (``foreach``, ``fused``, ...) are ignored. A schedule here stays, and
+        so does `step_count` of SGD, since torch counts no steps of SGD.
 
     Raises
     ------
     TypeError, ValueError
-        If it does not fit; the message lists all differences. A call that raises changes nothing.
+        If it does not fit, such as the state of another optimizer or a whole checkpoint; the message says what to pass. A call
+        that raises changes nothing.
     """
     torch_state.from_torch(optimizer, state_dict)
 
@@ -90,7 +92,8 @@ def from_optax(optimizer: Optimizer, state: Any) -> None:
         Without `amsgrad`, with a mapping of the same keys, or a sequence of the leaves in JAX's order. An average of parameters
         (`ema_decay`) starts from their current values.
     state : optax.ScaleByAdamState
-        Such as the first member of the state of ``optax.adam``.
+        Such as the first member of the state of ``optax.adam``. Of a state of several transformations, which is refused, the
+        message says which member to pass.
 
     Raises
     ------

@@ -37,6 +37,11 @@ class Structure:
             raise ValueError(f"{argument} is an empty {_kind(params)}; expected at least one array (a size of zero is fine)")
 
     @property
+    def is_mapping(self) -> bool:
+        """Whether the outermost level is a mapping."""
+        return self._is_mapping
+
+    @property
     def keys(self) -> Collection[Any]:
         """The keys of a mapping."""
         return self._key_set

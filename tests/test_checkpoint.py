@@ -8,25 +8,35 @@ import signal
 import subprocess
 import sys
 import time
-import zlib
 
 import numpy as np
 import pytest
 
-from fastadam.state import checkpoint
+from fastadam.state import checkpoint, paths, reading
 
 HEADER = {"optimizer": "Adam", "lr": 0.1, "betas": [0.9, 0.999], "nothing": None}
 ARRAYS = {
     "state/0/exp_avg": np.arange(6, dtype=np.float32).reshape(2, 3),
     "state/0/empty": np.zeros((0, 3), np.float32),
     "state/1/scalar": np.float32(0.5).reshape(()),
-    "count": np.array(2**60),
-    "transposed": np.arange(6.0).reshape(2, 3).T,
+    "transposed": np.arange(6, dtype=np.float32).reshape(2, 3).T,
+    "long": np.zeros((1, 1, 1, 2), np.float32),
 }
 
 
 def write(path, header=HEADER, arrays=ARRAYS):
-    checkpoint.write(path, header, arrays.items())
+    paths.replace(path, lambda file: checkpoint.write(file, header, arrays.items()))
+
+
+def read(path):
+    """The header and the arrays of a file."""
+    with reading.opened(path) as (file, name):
+        _, header, stored = reading.read(file, name, 10**6)
+        arrays = {}
+        for key, (dtype, shape, start) in stored.items():
+            file.seek(start)
+            arrays[key] = np.frombuffer(file.read(stored[key].nbytes), dtype).reshape(shape)
+        return header, arrays
 
 
 def assert_same(arrays, expected):
@@ -40,7 +50,7 @@ def assert_same(arrays, expected):
 def test_what_was_written_comes_back(tmp_path, as_path):
     path = as_path(tmp_path / "name without a suffix")
     write(path)
-    header, arrays = checkpoint.read(path)
+    header, arrays = read(path)
     assert header == HEADER | {"format": "fastadam checkpoint", "version": 1}
     assert_same(arrays, ARRAYS)
     assert os.listdir(tmp_path) == ["name without a suffix"]
@@ -73,16 +83,16 @@ def test_arrays_are_taken_one_at_a_time(tmp_path):
     def arrays():
         for i in range(5):
             assert len(alive) <= 2
-            yield f"{i}", np.zeros(3).view(Counted)
+            yield f"{i}", np.zeros(3, np.float32).view(Counted)
 
-    checkpoint.write(tmp_path / "state", {}, arrays())
-    assert len(checkpoint.read(tmp_path / "state")[1]) == 5
+    paths.replace(tmp_path / "state", lambda file: checkpoint.write(file, {}, arrays()))
+    assert len(read(tmp_path / "state")[1]) == 5
 
 
 @pytest.fixture
 def small_file(tmp_path, monkeypatch):
     """A file, of some blocks of the checksum all the same, and its bytes."""
-    monkeypatch.setattr(checkpoint, "_BLOCK", 100)
+    monkeypatch.setattr(reading, "_BLOCK", 100)
     path = tmp_path / "state"
     write(path, {"step": 3}, {"a": np.arange(3, dtype=np.float32)})
     return path, path.read_bytes()
@@ -90,7 +100,7 @@ def small_file(tmp_path, monkeypatch):
 
 def refuses(path):
     with pytest.raises(ValueError, match="expected") as caught:
-        checkpoint.read(path)
+        read(path)
     assert str(path) in str(caught.value)
 
 
@@ -103,7 +113,7 @@ def test_a_flipped_byte_anywhere_is_found(small_file, flip):
         path.write_bytes(bad)
         refuses(path)
     path.write_bytes(good)
-    checkpoint.read(path)
+    read(path)
 
 
 def test_a_missing_or_added_byte_anywhere_is_found(small_file):
@@ -123,7 +133,7 @@ def test_another_file_is_refused(tmp_path):
     path.write_text("some text that is long enough to have a checksum")
     refuses(path)
     with pytest.raises(FileNotFoundError):
-        checkpoint.read(tmp_path / "missing")
+        read(tmp_path / "missing")
 
 
 @pytest.mark.parametrize(("name", "value"), [("version", 2), ("format", "another")])
@@ -132,32 +142,26 @@ def test_another_version_is_refused(tmp_path, monkeypatch, name, value):
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, name.upper(), value)
         write(path)
-    with pytest.raises(ValueError, match=rf"{value}.*expected a fastadam checkpoint, version 1") as caught:
-        checkpoint.read(path)
+    with pytest.raises(ValueError, match=rf"{value}.*not a fastadam checkpoint, version 1") as caught:
+        read(path)
     assert str(path) in str(caught.value)
 
 
-def test_pickles_are_neither_written_nor_read(tmp_path):
+def test_pickles_are_not_written(tmp_path):
     path = tmp_path / "state"
     write(path)
-    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
+    with pytest.raises(TypeError, match="dtype object; expected numbers"):
         write(path, arrays={"a": np.array([object()])})
-    assert_same(checkpoint.read(path)[1], ARRAYS)
+    assert_same(read(path)[1], ARRAYS)
     assert os.listdir(tmp_path) == ["state"]
-    np.savez(tmp_path / "pickled.npz", a=np.array([{}]))
-    content = (tmp_path / "pickled.npz").read_bytes()
-    end = content[:-2] + bytes([checkpoint._LENGTH, 0])  # the length of the comment
-    path.write_bytes(end + checkpoint._COMMENT.format(zlib.crc32(end)).encode())
-    with pytest.raises(ValueError, match="allow_pickle=False"):
-        checkpoint.read(path)
 
 
 WRITER = """
 import sys, numpy as np
-from fastadam.state import checkpoint
+from fastadam.state import checkpoint, paths
 for generation in range(int(sys.argv[2]), 10**9):
-    arrays = ((f"{i}", np.full(20_000, generation)) for i in range(5))
-    checkpoint.write(sys.argv[1], {"generation": generation}, arrays)
+    arrays = ((f"{i}", np.full(20_000, generation, np.float32)) for i in range(5))
+    paths.replace(sys.argv[1], lambda file: checkpoint.write(file, {"generation": generation}, arrays))
     print(generation, flush=True)
 """
 
@@ -171,21 +175,23 @@ def test_a_killed_process_leaves_the_old_file_or_the_new(tmp_path):
         time.sleep(chance.uniform(0, 0.02))
         process.send_signal(signal.SIGKILL)
         finished = max([finished, *map(int, process.communicate()[0].split())])
-        header, arrays = checkpoint.read(path)
+        header, arrays = read(path)
         assert last < finished <= header["generation"] <= finished + 1
         assert all((array == header["generation"]).all() for array in arrays.values())
         last = header["generation"]
     assert len(arrays) == 5
+    write(path)
+    assert os.listdir(tmp_path) == ["state"]  # what dead processes left is gone
 
 
 FULL_DISK = """
 import resource, sys, numpy as np
-from fastadam.state import checkpoint
+from fastadam.state import checkpoint, paths
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
-    checkpoint.write(sys.argv[1], {}, [("a", np.zeros(100_000))])
+    paths.replace(sys.argv[1], lambda file: checkpoint.write(file, {}, [("a", np.zeros(100_000))]))
 except OSError as error:
-    print(error.errno)
+    print(error.errno, error.filename == sys.argv[1])
 """
 
 
@@ -194,8 +200,8 @@ def test_a_file_that_cannot_grow_leaves_the_old_one(tmp_path):
     path = tmp_path / "state"
     write(path)
     result = subprocess.run([sys.executable, "-P", "-c", FULL_DISK, path], capture_output=True, text=True)
-    assert result.stdout.split() == [str(errno.EFBIG)], result.stderr
-    assert_same(checkpoint.read(path)[1], ARRAYS)
+    assert result.stdout.split() == [str(errno.EFBIG), "True"], result.stderr
+    assert_same(read(path)[1], ARRAYS)
     assert os.listdir(tmp_path) == ["state"]
 
 
@@ -211,7 +217,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch, function):
         patch.setattr(os, function, full)
         with pytest.raises(OSError, match="No space left"):
             write(path, {"other": 1})
-    assert "other" not in checkpoint.read(path)[0]
+    assert "other" not in read(path)[0]
     assert os.listdir(tmp_path) == ["state"]
 
 
@@ -243,4 +249,4 @@ def test_where_nothing_can_be_written(tmp_path, where):
 def test_a_relative_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write("state")
-    assert_same(checkpoint.read("state")[1], ARRAYS)
+    assert_same(read("state")[1], ARRAYS)

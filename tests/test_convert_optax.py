@@ -106,6 +106,24 @@ def test_state_that_is_not_optax_s_is_refused():
         convert.to_optax(ours)
     with pytest.raises(TypeError, match=r"state is a tuple; expected an optax.ScaleByAdamState"):
         convert.from_optax(ours, optax.adam(0.1).init(params))
+    mask, labels = {"a": True, "b": False}, {"a": "adam", "b": "sgd"}
+    tree = {"a": params[0], "b": params[1]}
+    for transformation, words in [
+        (optax.adam(0.1), r"; pass state\[0\], of"),
+        (optax.chain(optax.clip(1.0), optax.adamw(0.1)), r"; pass state\[1\]\[0\], of"),
+        (optax.masked(optax.adam(0.1), mask), r"; pass state\.inner_state\[0\], of"),
+        (
+            optax.multi_transform({"adam": optax.adam(0.1), "sgd": optax.sgd(0.1)}, labels),
+            r"; pass state\.inner_states\['adam'\]\.inner_state\[0\], of",
+        ),
+        (optax.sgd(0.1), r"expected an optax\.ScaleByAdamState$"),
+    ]:
+        with pytest.raises(TypeError, match=words):
+            convert.from_optax(fastadam.Adam(tree), transformation.init(tree))
+    masked = optax.masked(optax.scale_by_adam(), mask).init(tree).inner_state
+    for other in (fastadam.Adam(tree), fastadam.Adam(params)):
+        with pytest.raises(ValueError, match=r"masked parameters.*optimizer over the others alone"):
+            convert.from_optax(other, masked)
     with pytest.raises(ValueError, match=r"state\[1\]\['exp_avg'\] has shape \(3,\); expected \(2,\)"):
         convert.from_optax(ours, optax.scale_by_adam().init([np.ones(3, F32)] * 2))
     assert [int(state["step"]) for state in ours.state] == [1, 0]

@@ -93,14 +93,14 @@ def everything(optimizer, params):
     return [param.tobytes() for param in params], plain, values, counts, repr(optimizer)
 
 
-def interrupted(call, number):
-    """Call it, and interrupt it at its bytecode of this number. Returns whether it has so many."""
+def interrupted(call, number, kind="opcode"):
+    """Call it, and interrupt it at its bytecode, or line, of this number. Returns whether it has so many."""
     left = number + 1
 
     def trace(frame, event, _):
         nonlocal left
-        frame.f_trace_opcodes = True
-        left -= event == "opcode"
+        frame.f_trace_opcodes = kind == "opcode"
+        left -= event == kind
         if left == 0:
             left = -1
             raise KeyboardInterrupt

@@ -84,7 +84,7 @@ def test_names_of_nested_parameters_are_in_the_state_dict():
     names = ["enc.0.weight", "enc.0.bias", "enc.1.weight", "enc.1.bias", "head"]
     assert state_dict["param_groups"][0]["param_names"] == names
     other = fastadam.SGD({"dec": [layer(1), layer(2)], "head": np.ones(2, F32)})
-    with pytest.raises(ValueError, match=r"param_names.*enc\.0\.weight"):
+    with pytest.raises(ValueError, match=r"no state of \['dec\.0\.weight'"):
         other.load_state_dict(state_dict)
 
 

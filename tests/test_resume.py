@@ -37,7 +37,7 @@ def through_file(optimizer, variant, params, folder):
 def through_torch_like_dict(optimizer, variant, params, folder):
     """With other hyperparameters, which the state dict brings."""
     other = make(variant, params, maximize=True, lr=7.0)
-    other.load_state_dict(optimizer.state_dict(), strict=False)
+    other.load_state_dict(optimizer.state_dict(), hyperparameters="load")
     return other
 
 

@@ -67,21 +67,27 @@ MISFITS = [
     (("state",), ..., ["it has no ['state']"]),
     (("step_count",), -1, ["step_count is -1; expected 0 to 2**63 - 2"]),
     (("skipped_steps",), 0.5, ["skipped_steps is 0.5; expected an integer"]),
-    (("param_groups",), [], ["it has 0 parameter groups; expected 2"]),
+    (("param_groups",), [], ["it has state of parameters [0, 1, 2, 3]; expected 0 to -1, those of its groups"]),
     (("param_groups",), [1, 2], ["param_groups is not a list of mappings"]),
     (("state",), [{}], ["state is not a mapping"]),
     (("state", 1), None, ["state is not a mapping from numbers of parameters to mappings"]),
-    (("param_groups", 0, "params"), [0], ["param_groups[0]['params'] is [0]; expected [0, 1]"]),
-    (("param_groups", 0, "param_shapes"), [(3,), (1,)], ["param_groups[0]['param_shapes']", "expected [(3,), (0,)]"]),
+    (("param_groups", 0, "params"), [0], ["its param_groups[0]['params'] is [0]; expected [0, 1]"]),
+    (("param_groups", 0, "params"), 3, ["its param_groups[0] has no lists 'params' and 'param_shapes'"]),
+    (("param_groups", 0, "param_shapes"), [(3,), (1,)], ["parameter 1 has shape (1,); expected (0,)"]),
+    (("param_groups", 0, "param_names"), ["a", "b"], ["its parameters have names and those here have no names"]),
     (("param_groups", 1, "eps"), ..., ["param_groups[1] has no 'eps'; expected 1e-08"]),
     (("param_groups", 1, "rho"), 1.0, ["param_groups[1] has ['rho'], which this optimizer does not know"]),
-    (("state", 3), ..., ["it has state of 3 parameters; expected that of 4"]),
+    (("state", 3), ..., ["it has state of parameters [0, 1, 2]; expected 0 to 3, those of its groups"]),
     (("state", 2, "exp_avg"), ..., ["state[2] has no ['exp_avg']"]),
     (("state", 0, "ema"), np.zeros(3, F32), ["state[0] has ['ema'], which this optimizer does not keep"]),
     (("state", 0, "exp_avg"), np.zeros(4, F32), ["state[0]['exp_avg'] has shape (4,); expected (3,)"]),
     (("state", 0, "exp_avg"), np.zeros((3, 1), F32), ["state[0]['exp_avg'] has shape (3, 1); expected (3,)"]),
     (("state", 0, "exp_avg"), np.zeros(3), ["state[0]['exp_avg'] has dtype float64; expected float32"]),
-    (("state", 0, "exp_avg"), [0.0] * 3, ["state[0]['exp_avg'] is a list; expected a numpy.ndarray"]),
+    (
+        ("state", 0, "exp_avg"),
+        [0.0] * 3,
+        ["state[0]['exp_avg'] is a list; expected an array: numpy.asarray(..., numpy.float32)"],
+    ),
     (("state", 0, "step"), 2**63 - 1, ["state[0]['step'] is 9223372036854775807; expected 0 to 2**63 - 2"]),
     (("state", 0, "step"), 1.0, ["state[0]['step'] is 1.0; expected an integer"]),
     (("state", 0, "step"), ..., ["state[0]['step'] is None; expected an integer"]),
@@ -103,14 +109,17 @@ def test_a_state_dict_that_does_not_fit_is_refused(path, value, words, strict):
 def test_other_hyperparameters_are_refused_or_taken_over(name, value):
     optimizer, params, _ = trained(ADAM)
     other = changed(optimizer.state_dict(), ("param_groups", 1, name), value)
-    words = (f"param_groups[1]['{name}'] is {value!r}; expected", "set it, or pass strict=False")
+    words = (f"param_groups[1]['{name}'] is {value!r}; expected", "set it, or pass hyperparameters='load' or 'keep'")
     refuses(lambda: optimizer.load_state_dict(other), ValueError, words, everything(optimizer, params), optimizer)
-    optimizer.load_state_dict(other, strict=False)
+    before = optimizer.param_groups[1][name]
+    optimizer.load_state_dict(other, hyperparameters="keep")
+    assert optimizer.param_groups[1][name] == before
+    optimizer.load_state_dict(other, hyperparameters="load")
     assert optimizer.param_groups[1][name] == (tuple(value) if isinstance(value, list) else value)
     assert optimizer.param_groups[0][name] != value
     bad = changed(other, ("param_groups", 0, "lr"), -1.0)
     with pytest.raises(ValueError, match=r"lr is -1\.0"):
-        optimizer.load_state_dict(bad, strict=False)
+        optimizer.load_state_dict(bad, hyperparameters="load")
 
 
 def test_what_a_state_started_from_is_not_taken_over():
@@ -119,8 +128,8 @@ def test_what_a_state_started_from_is_not_taken_over():
     optimizer = fastadam.Adagrad(params, initial_accumulator_value=0.25)
     other = fastadam.Adagrad([np.ones(3, F32)], initial_accumulator_value=0.5).state_dict()
     words = ("needs the state sum from 0.5; this optimizer was created with sum from 0.25", "create a new one")
-    for strict, said in [(True, ("initial_accumulator_value", "0.5; expected 0.25")), (False, words)]:
-        call = functools.partial(optimizer.load_state_dict, other, strict=strict)
+    for mode, said in [("same", ("initial_accumulator_value", "0.5; expected 0.25")), ("load", words)]:
+        call = functools.partial(optimizer.load_state_dict, other, hyperparameters=mode)
         refuses(call, ValueError, said, everything(optimizer, params), optimizer)
 
 
@@ -131,6 +140,8 @@ def test_all_that_differs_is_named():
     with pytest.raises(ValueError, match="does not fit") as caught:
         optimizer.load_state_dict(bad)
     assert len(str(caught.value).splitlines()) == 5
+    with pytest.raises(ValueError, match=r"hyperparameters is 'mine'; expected one of \['same', 'load', 'keep'\]"):
+        optimizer.load_state_dict(bad, hyperparameters="mine")
 
 
 @pytest.mark.parametrize("bad", [None, [], "state", 3])
@@ -165,17 +176,20 @@ def test_a_schedule_is_not_in_the_file_and_must_be_here(tmp_path):
     optimizer.save(path)
     asked = []
     same = fastadam.Adam([params[0].copy()], lr=lambda t: asked.append(t) or 0.5 / (t + 1))
-    for strict in (True, False):
-        same.load(path, strict=strict)
+    for mode in ("same", "load", "keep"):
+        same.load(path, hyperparameters=mode)
     asked.clear()
     same.step([np.ones(3, F32)])
     assert asked == [1]
     plain = fastadam.Adam(params)
-    for strict in (True, False):
-        with pytest.raises(ValueError, match=r"\['lr'\] is a schedule; expected 0.001"):
-            plain.load(path, strict=strict)
+    for mode in ("same", "load"):
+        with pytest.raises(ValueError, match=r"\['lr'\] is a schedule; expected 0.001.*hyperparameters='keep'"):
+            plain.load(path, hyperparameters=mode)
+    plain.load(path, hyperparameters="keep")
+    assert (plain.lr, plain.step_count) == (0.001, 1)
     plain.save(path)
     with pytest.raises(ValueError, match=r"\['lr'\] is 0.001; expected <function"):
         optimizer.load(path)
-    optimizer.load(path, strict=False)
-    assert optimizer.lr == 0.001
+    for mode in ("load", "keep"):
+        optimizer.load(path, hyperparameters=mode)
+        assert callable(optimizer.lr)

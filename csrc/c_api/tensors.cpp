@@ -69,7 +69,7 @@ StepOptions checked(const fastadam_step_options& given, bool wants_norm) {
   }
   const bool skips = given.skip_nonfinite != 0;
   const double clip_value = bound("clip_value", given.clip_value), max_norm = bound("max_norm", given.max_norm);
-  return {given.grad_scale, clip_value, max_norm, wants_norm || skips || max_norm < infinity, skips};
+  return {given.grad_scale, clip_value, max_norm, wants_norm || skips || max_norm < infinity, skips, false};
 }
 
 void expect_tensors(const fastadam_tensors* tensors) {

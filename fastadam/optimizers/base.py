@@ -106,6 +106,12 @@ class Optimizer(Grouped, Generic[Params_co]):
     ) -> Norm: ...
     @overload
     def step(
+        self: Optimizer[Sequence[Mapping[str, Any]]],
+        grads: Mapping[Any, Any] | Sequence[Array | None] | Iterator[Array | None],
+        **options: Unpack[StepArguments],
+    ) -> Norm: ...
+    @overload
+    def step(
         self: Optimizer[Sequence[Any] | Iterator[Any] | ValuesView[Any]],
         grads: Sequence[Array | None] | Iterator[Array | None] | ValuesView[Array | None] | Sequence[Branch],
         **options: Unpack[StepArguments],
@@ -127,9 +133,9 @@ class Optimizer(Grouped, Generic[Params_co]):
         Parameters
         ----------
         grads : array, iterable or mapping
-            The gradients, in the structure of `params` (for groups: one sequence over all arrays in order). float32,
-            C-contiguous, with the shapes of the parameters, on their device. They are not changed. If a gradient is None, its
-            parameter, state and step count stay as they are.
+            The gradients, in the structure of `params` (for groups: one mapping with the keys of all if each has a mapping,
+            otherwise one sequence over all arrays in order). float32, C-contiguous, with the shapes of the parameters, on their
+            device. They are not changed. If a gradient is None, its parameter, state and step count stay as they are.
         grad_scale : float
             The factor that gradients are multiplied by, such as one over the loss scale or the number of accumulated batches;
             finite in float32.

@@ -82,8 +82,20 @@ def parse(params: Any, kind: type[Declaring]) -> tuple[Structure, list[Any], lis
         members = list(structure.flatten("params", params))
         return structure, members, [(len(members), {})]
     parts = [parse_group(group, kind, f"params[{i}]") for i, group in enumerate(params)]
-    structure = parts[0][0].as_sequence().extended(other for other, *_ in parts[1:])
+    structure = _together([each for each, *_ in parts])
     return structure, [m for _, members, _ in parts for m in members], [(len(members), given) for _, members, given in parts]
+
+
+def _together(structures: Sequence[Structure]) -> Structure:
+    """The structure of groups: one mapping if each is a mapping, as if the others had been added; otherwise a sequence."""
+    first, *others = structures
+    if not all(each.is_mapping for each in structures):
+        return first.as_sequence().extended(others)
+    taken = set(first.keys)
+    for other in others:
+        first.expect_room_for(other, taken)
+        taken.update(other.keys)
+    return first.extended(others)
 
 
 def parse_group(group: Any, kind: type[Declaring], argument: str) -> tuple[Structure, list[Any], Given]:

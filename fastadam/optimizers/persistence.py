@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from fastadam.optimizers.checks import flag
 from fastadam.optimizers.hyperparameters import Declaring
@@ -10,6 +10,14 @@ from fastadam.optimizers.members import Members
 from fastadam.optimizers.param_groups import Group
 from fastadam.state import state_dicts
 from fastadam.structure import Structure
+
+if TYPE_CHECKING:
+    from fastadam.state.restoring import Loaded
+
+PICKLE_VERSION = 1
+
+# The most bytes of JSON in a file: so many, and so many for each parameter here; or, if others may be in it, so many.
+_MOST_HEADER, _MOST_HEADER_EACH, _MOST_HEADER_OTHERS = 1 << 20, 1 << 13, 1 << 28
 
 
 class Persistent(Declaring, state_dicts.Stateful):
@@ -37,66 +45,111 @@ class Persistent(Declaring, state_dicts.Stateful):
             state_dict["state"][i][name] = array.copy()
         return state_dict
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], *, strict: bool = True) -> None:
+    def load_state_dict(
+        self,
+        state_dict: Mapping[str, Any],
+        *,
+        strict: bool = True,
+        hyperparameters: Literal["same", "load", "keep"] = "same",
+    ) -> "Loaded":
         """Restore what :meth:`state_dict` returned. The values are copied.
 
         Parameters
         ----------
         state_dict : mapping
-            From an optimizer of the same class. The names and shapes of its parameters and the names, shapes and dtypes of its
-            states have to match.
+            From an optimizer of the same class. Its parameters belong to those here that have the same names, whatever their
+            order and groups; without names, to those at the same positions. Shapes and dtypes have to match, and the names of
+            states. Arrays may be those of any library, and keys of ``"state"`` may be text, as JSON makes them.
         strict : bool
-            Whether hyperparameters must match too. If False, they are replaced, as in ``torch.optim``.
+            Whether the parameters must be the same. If False, the state of parameters that are not in `state_dict` stays as it
+            is (that of new ones: at step 0), and what is in it for others is left out. The result names both.
+        hyperparameters : {"same", "load", "keep"}
+            Those of `state_dict` must be equal, replace those here, or are ignored. A schedule here is never replaced by a
+            number, and a schedule in a file, which does not hold it, must have one here unless hyperparameters are ignored.
+
+        Returns
+        -------
+        Loaded
+            A tuple of two lists: ``missing`` and ``unexpected``, names of parameters (numbers if they have no names), empty if
+            `strict`.
 
         Raises
         ------
         TypeError, ValueError
-            If it does not fit; the message lists all differences. A call that raises changes nothing.
+            If it does not fit; the message lists all differences. A call that raises changes nothing, whatever interrupts it.
         """
-        state_dicts.restore(self, state_dict, flag("strict", strict), "state_dict")
+        from fastadam.state import restoring
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+        return restoring.restore(self, state_dict, "state_dict", strict=flag("strict", strict), hyperparameters=hyperparameters)
+
+    def save(self, path: str | os.PathLike[str] | BinaryIO) -> None:
         """Write the contents of :meth:`state_dict` to a file, one array at a time.
 
         The file is an ``.npz`` without pickles, with a checksum. It is written to a temporary file beside `path`, flushed to
-        disk and renamed. If the process is killed, `path` is the old file or the complete new one.
+        disk and renamed. If the process is killed, `path` is the old file or the complete new one, and the next call removes
+        the temporary file. An existing file keeps its permissions, and a symbolic link stays one: its target is replaced.
 
         Parameters
         ----------
-        path : str or os.PathLike
-            The file, which is replaced if it exists. No suffix is added.
+        path : str, os.PathLike or binary file
+            The file, which is replaced if it exists. No suffix is added, and ``~`` is refused. A file object, such as
+            ``io.BytesIO()``, is written to where it stands, and neither flushed nor renamed.
 
         Raises
         ------
         OSError
             If it cannot be written. An existing file stays as it was.
         """
-        from fastadam.state import checkpoint  # here, because importing it is slow
+        from fastadam.state import checkpoint, paths  # here, because importing them is slow
 
-        checkpoint.write(path, *state_dicts.to_file(self))
+        contents = state_dicts.to_file(self)
+        if isinstance(path, str | os.PathLike):
+            paths.replace(path, lambda file: checkpoint.write(file, *contents))
+        elif hasattr(path, "write"):
+            checkpoint.write(path, *contents)
+        else:
+            raise TypeError(f"path is a {type(path).__name__}; expected a str, an os.PathLike or a binary file")
 
-    def load(self, path: str | os.PathLike[str], *, strict: bool = True) -> None:
+    def load(
+        self,
+        path: str | os.PathLike[str] | BinaryIO,
+        *,
+        strict: bool = True,
+        hyperparameters: Literal["same", "load", "keep"] = "same",
+    ) -> "Loaded":
         """Restore what :meth:`save` wrote, whatever the device.
+
+        The file is read twice: once for its checksum, in small blocks, and then, if everything fits, straight into the arrays
+        of the state. So it needs no memory for a second state (a GPU's state is gathered in the CPU's memory first).
 
         Parameters
         ----------
-        path : str or os.PathLike
-            The file.
-        strict : bool
-            As for :meth:`load_state_dict`. Schedules are not saved: where the saved optimizer had one, this one must have one
-            too, and keeps it.
+        path : str, os.PathLike or binary file
+            The file. The rest of a file object is read at once.
+        strict, hyperparameters
+            As for :meth:`load_state_dict`.
+
+        Returns
+        -------
+        Loaded
+            As for :meth:`load_state_dict`.
 
         Raises
         ------
         OSError
-            If the file cannot be read.
+            If the file cannot be read. If that happens only when it is read again, or another process cuts it off meanwhile,
+            the state is incomplete, and the message says so.
         TypeError, ValueError
-            If the file is damaged or its contents do not fit. A call that raises changes nothing.
+            If the file is damaged or its contents do not fit. A call that raises these, or is interrupted, changes nothing.
         """
-        from fastadam.state import checkpoint
+        from fastadam.state import reading, restoring
 
-        state_dict = state_dicts.from_file(*checkpoint.read(path))
-        state_dicts.restore(self, state_dict, flag("strict", strict), os.fspath(path))
+        is_strict = flag("strict", strict)
+        most = _MOST_HEADER + _MOST_HEADER_EACH * len(self._members.params) if is_strict else _MOST_HEADER_OTHERS
+        with reading.opened(path) as (file, name):
+            contents = reading.read(file, name, most)
+            state_dict = state_dicts.from_file(contents.header, contents.arrays, name)
+            return restoring.restore(self, state_dict, name, strict=is_strict, hyperparameters=hyperparameters, file=file)
 
     # A pickle refers to nothing in this package but the optimizer's class: the rest is arrays and plain values.
 
@@ -105,6 +158,7 @@ class Persistent(Declaring, state_dicts.Stateful):
         everything: Any = object.__getstate__(self)
         attributes, slots = everything if isinstance(everything, tuple) else (everything, {})  # slots of a subclass
         return {
+            "version": PICKLE_VERSION,
             "structure": members.structure.plain(),
             "params": members.params,
             "states": members.states,
@@ -116,6 +170,11 @@ class Persistent(Declaring, state_dicts.Stateful):
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        if (version := state.get("version")) != PICKLE_VERSION:
+            raise ValueError(
+                f"the pickle is of version {version}; expected version {PICKLE_VERSION}, which this fastadam reads; read it "
+                "with the one that wrote it, and save() the state"
+            )
         self._defaults = state["defaults"]
         groups = [Group.make(type(self), size, given) for size, given in state["groups"]]
         structure = Structure.from_plain(state["structure"])

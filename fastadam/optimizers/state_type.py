@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from fastadam.typing import Array, Branch, State
@@ -22,6 +22,8 @@ class StateOf:
     def __get__(self, optimizer: Optimizer[Mapping[_Key, Array]], owner: type | None = None) -> dict[_Key, State]: ...
     @overload
     def __get__(self, optimizer: Optimizer[Mapping[_Key, Branch]], owner: type | None = None) -> dict[_Key, Any]: ...
+    @overload
+    def __get__(self, optimizer: Optimizer[Sequence[Mapping[str, Any]]], owner: type | None = None) -> Any: ...
     @overload
     def __get__(self, optimizer: Optimizer[Any], owner: type | None = None) -> tuple[State, ...]: ...
     def __get__(self, optimizer: Any, owner: type | None = None) -> Any: ...

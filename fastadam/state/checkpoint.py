@@ -1,113 +1,83 @@
-"""Checkpoint files: ``.npz`` files that are replaced atomically and have a checksum of the whole file."""
+"""Checkpoint files: ``.npz`` files, written member by member, that have a checksum of the whole file.
 
-import contextlib
+ZIP has checksums of its members, but not of its own tables. The comment of the archive, at the end of the file, holds the
+checksum of everything before it. Members are stored, not compressed, so that their arrays can be read in place.
+"""
+
 import io
 import json
-import os
-import secrets
-import zipfile
+import struct
 import zlib
 from collections.abc import Iterable
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 FORMAT, VERSION = "fastadam checkpoint", 1
-# ZIP has checksums of its members, but not of its own tables. The comment of the archive, at the end of the file, holds the
-# checksum of everything before it.
-_COMMENT = "fastadam crc32 {:08x}"
-_LENGTH = len(_COMMENT.format(0))
-_BLOCK = 1 << 20
+COMMENT = "fastadam crc32 {:08x}"
+COMMENT_LENGTH = len(COMMENT.format(0))
+HEADER = "header"  # the first member, with JSON as bytes
+
+# ZIP's records (APPNOTE.TXT, sections 4.3 and 4.5.3), always with its 64-bit sizes.
+LOCAL = struct.Struct("<4s5H3I2H")
+_CENTRAL = struct.Struct("<4s6H3I5H2I")
+_END_64, _LOCATOR, _END = struct.Struct("<4sQ2H2I4Q"), struct.Struct("<4sIQI"), struct.Struct("<4s4H2IH")
+SIZES_64 = struct.Struct("<2H2Q")
+_PLACE_64 = struct.Struct("<2H3Q")
+SMALL, LARGE = 0xFFFF, 0xFFFFFFFF  # stand for a value in 64 bits elsewhere
+ZIP_VERSION, DATE = 45, 33  # 1 January 1980 always, so that equal contents give equal bytes
 
 
-def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: Iterable[tuple[str, NDArray[Any]]]) -> None:
-    """Write `header` as JSON, and named arrays one at a time.
+class _Summed:
+    """Writes to `file`, counts the bytes and keeps their checksum."""
 
-    If the process is killed, `path` is the old file or the complete new one.
-    """
-    folder, name = os.path.split(os.fspath(path))
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "xb+") as file:
-            _write(file, header | {"format": FORMAT, "version": VERSION}, arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.remove(temporary)
-        raise
-    _flush_folder(folder or os.curdir)
+    def __init__(self, file: Any) -> None:
+        self._file, self.size, self.checksum = file, 0, 0
+
+    def write(self, data: bytes | memoryview) -> None:
+        rest = memoryview(data)
+        while rest.nbytes:
+            written = self._file.write(rest)
+            part = rest if written is None else rest[:written]  # a raw file may write less than it is asked to
+            self.checksum, self.size = zlib.crc32(part, self.checksum), self.size + part.nbytes
+            rest = rest[part.nbytes :]
 
 
-def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """The header and the arrays. Raises ValueError if the file is damaged."""
-    with open(path, "rb") as file:
-        problem = _damage(file)
-        if problem is not None:
-            raise ValueError(
-                f"{os.fspath(path)} {problem}; expected a file that save() has written, byte for byte; use another"
-            )
-        file.seek(0)
-        with np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    header = json.loads(arrays.pop("header").tobytes())
-    if header["format"] != FORMAT or header["version"] != VERSION:
-        raise ValueError(
-            f"{os.fspath(path)} is a {header['format']}, version {header['version']}; expected a {FORMAT}, version {VERSION}; "
-            "read it with a newer fastadam"
-        )
-    return header, arrays
+def write(file: Any, header: dict[str, Any], arrays: Iterable[tuple[str, NDArray[Any]]]) -> None:
+    """Write `header` as JSON, and named arrays one at a time, to a binary file, which need not be seekable."""
+    out, entries = _Summed(file), []
+    text = np.frombuffer(json.dumps(header | {"format": FORMAT, "version": VERSION}).encode(), np.uint8)
+    entries.append(_add(out, HEADER, text))
+    entries += [_add(out, name, array) for name, array in arrays]
+    start = out.size
+    for entry in entries:
+        out.write(entry)
+    size, count = out.size - start, len(entries)
+    out.write(_END_64.pack(b"PK\6\6", _END_64.size - 12, ZIP_VERSION, ZIP_VERSION, 0, 0, count, count, size, start))
+    out.write(_LOCATOR.pack(b"PK\6\7", 0, start + size, 1))
+    out.write(_END.pack(b"PK\5\6", 0, 0, SMALL, SMALL, LARGE, LARGE, COMMENT_LENGTH))
+    out.write(COMMENT.format(out.checksum).encode())
 
 
-def _write(file: BinaryIO, header: dict[str, Any], arrays: Iterable[tuple[str, NDArray[Any]]]) -> None:
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.comment = _COMMENT.format(0).encode()
-        _add(archive, "header", np.frombuffer(json.dumps(header).encode(), np.uint8))
-        for name, array in arrays:
-            _add(archive, name, array)
-    end = file.seek(-_LENGTH, io.SEEK_END)
-    checksum = _checksum(file, end)
-    file.seek(end)
-    file.write(_COMMENT.format(checksum).encode())
+def _add(out: _Summed, name: str, array: NDArray[Any]) -> bytes:
+    """Write a member; returns its entry in the central directory."""
+    start, header = out.size, _npy_header(array)
+    contents: list[bytes | memoryview] = [header, np.ascontiguousarray(array).reshape(-1).view(np.uint8).data]
+    path, size, checksum = f"{name}.npy".encode("ascii"), sum(map(len, contents)), 0
+    for part in contents:
+        checksum = zlib.crc32(part, checksum)
+    described = (ZIP_VERSION, 0, 0, 0, DATE, checksum, LARGE, LARGE, len(path))
+    out.write(LOCAL.pack(b"PK\3\4", *described, SIZES_64.size) + path + SIZES_64.pack(1, 16, size, size))
+    for part in contents:
+        out.write(part)
+    entry = _CENTRAL.pack(b"PK\1\2", ZIP_VERSION, *described, _PLACE_64.size, 0, 0, 0, 0, LARGE)
+    return entry + path + _PLACE_64.pack(1, 24, size, size, start)
 
 
-def _add(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
-    # A plain ZipInfo has a fixed date, so that equal contents give equal bytes.
-    with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-        np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
-
-
-def _damage(file: BinaryIO) -> str | None:
-    """What is wrong with a file, in words."""
-    end = file.seek(0, io.SEEK_END) - _LENGTH
-    if end < 0:
-        return "is too short"
-    file.seek(end)
-    comment = file.read().decode("ascii", "replace")
-    if not comment.startswith(_COMMENT.partition("{")[0]):
-        return "does not end as such a file does"
-    if comment != _COMMENT.format(_checksum(file, end)):
-        return "has another checksum than it says"
-    return None
-
-
-def _checksum(file: BinaryIO, end: int) -> int:
-    """The checksum of the first `end` bytes."""
-    file.seek(0)
-    checksum = 0
-    while end > 0:
-        block = file.read(min(end, _BLOCK))
-        checksum, end = zlib.crc32(block, checksum), end - len(block)
-    return checksum
-
-
-def _flush_folder(folder: str) -> None:
-    """Flush the new name to disk, where the system can flush a folder."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _npy_header(array: NDArray[Any]) -> bytes:
+    if array.dtype.hasobject:
+        raise TypeError(f"an array has dtype {array.dtype}; expected numbers, which are stored without pickles")
+    contents, file = np.lib.format.header_data_from_array_1_0(np.ascontiguousarray(array).reshape(array.shape)), io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, contents)
+    return file.getvalue()

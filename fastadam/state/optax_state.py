@@ -1,11 +1,12 @@
 """Conversion of state to and from optax, whose Adam state is a named tuple of pytrees."""
 
 import importlib
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastadam.state import state_dicts
+from fastadam.state import restoring, state_dicts
 
 if TYPE_CHECKING:
     from fastadam.optimizers.base import Optimizer
@@ -32,9 +33,14 @@ def from_optax(optimizer: "Optimizer", state: Any) -> None:
     """See :func:`fastadam.convert.from_optax`."""
     jax: Any = importlib.import_module("jax")
     _expect_adam(optimizer)
-    if not all(hasattr(state, name) for name in ("count", "mu", "nu")):
-        raise TypeError(
-            f"state is a {type(state).__name__}; expected an optax.ScaleByAdamState, the first of optax.adam's state"
+    if not _is_adam(state):
+        found = [*_paths_to_adam(state, "state")]
+        advice = f"; pass {' or '.join(found)}, of the same parameters" if found else ""
+        raise TypeError(f"state is a {type(state).__name__}; expected an optax.ScaleByAdamState{advice}")
+    if any(_is_masked(leaf) for leaf in jax.tree.leaves((state.mu, state.nu), is_leaf=_is_masked)):
+        raise ValueError(
+            "state has masked parameters, whose moments are optax.MaskedNode; make an optimizer over the others alone, and "
+            "pass state._replace(mu=..., nu=...) with theirs"
         )
     result, members = state_dicts.describe(optimizer), optimizer._members
     structure = members.structure
@@ -48,7 +54,30 @@ def from_optax(optimizer: "Optimizer", state: Any) -> None:
         if "ema" in members.states[i]:
             result["state"][i]["ema"] = members.backend.to_host(members.params[i])
     result["step_count"] = int(state.count)
-    state_dicts.restore(optimizer, result, strict=True, source="state")
+    restoring.restore(optimizer, result, "state", hyperparameters="keep")
+
+
+def _is_adam(state: Any) -> bool:
+    return all(hasattr(state, name) for name in ("count", "mu", "nu"))
+
+
+def _is_masked(leaf: Any) -> bool:
+    return type(leaf).__name__ == "MaskedNode"
+
+
+def _paths_to_adam(state: Any, path: str) -> Iterator[str]:
+    """The expressions with which a user gets the states of Adam in a state of several transformations."""
+    if _is_adam(state):
+        yield path
+    elif isinstance(state, Mapping):
+        for key, value in state.items():
+            yield from _paths_to_adam(value, f"{path}[{key!r}]")
+    elif hasattr(state, "_fields"):  # a named tuple, as optax's states are
+        for name in state._fields:
+            yield from _paths_to_adam(getattr(state, name), f"{path}.{name}")
+    elif isinstance(state, list | tuple):
+        for i, value in enumerate(state):
+            yield from _paths_to_adam(value, f"{path}[{i}]")
 
 
 def _expect_adam(optimizer: "Optimizer") -> None:

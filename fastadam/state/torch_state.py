@@ -1,20 +1,26 @@
 """Conversion of state to and from ``torch.optim``."""
 
 import importlib
-import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastadam.optimizers.schedules import Values
-from fastadam.state import state_dicts
+from fastadam.state import restoring, state_dicts
+from fastadam.state.torch_moments import as_float32, mu_product, scales
 
 if TYPE_CHECKING:
     from fastadam.optimizers.base import Optimizer
 
 _ALWAYS_HAS_STATE = ("Adagrad",)  # torch's other optimizers create a parameter's state in its first step
 _HAS_NO_STEP = ("SGD",)
+_LATER = ("maximize",)  # which older torch does not have
+# Hyperparameters by which torch's optimizers differ; what else a group may have is how torch runs, or a user's own.
+_TELLING = (
+    *("alpha", "amsgrad", "betas", "centered", "dampening", "decoupled_weight_decay", "eps", "etas"),
+    *("initial_accumulator_value", "lambd", "lr_decay", "momentum", "momentum_decay", "nesterov", "rho", "step_sizes", "t0"),
+)
 
 
 def to_torch(optimizer: "Optimizer") -> dict[str, Any]:
@@ -29,48 +35,103 @@ def to_torch(optimizer: "Optimizer") -> dict[str, Any]:
         groups.append(
             {key: getattr(present, key) for key in group.given if key != "ema_decay"} | {"params": described["params"]}
         )
+    of = [group for group in groups for _ in group["params"]]
     for i, ours in optimizer.state_dict()["state"].items():
         step = ours.pop("step")
         ours.pop("ema", None)
         if step == 0 and name not in _ALWAYS_HAS_STATE:
             continue
-        state[i] = {key: torch.from_numpy(array) for key, array in ours.items()}
+        factors = scales(optimizer._rule_name, of[i].get("betas"), step)
+        state[i] = {key: torch.from_numpy(_scaled(array, factors.get(key, 1.0))) for key, array in ours.items()}
         if name not in _HAS_NO_STEP:
             state[i]["step"] = torch.tensor(float(step))
         if name == "NAdam":
-            of = next(values for values in groups if i in values["params"])
-            state[i]["mu_product"] = torch.tensor(_mu_product(of["betas"][0], of["momentum_decay"], step))
+            state[i]["mu_product"] = torch.tensor(mu_product(of[i]["betas"][0], of[i]["momentum_decay"], step))
     return {"state": state, "param_groups": groups}
 
 
-def from_torch(optimizer: "Optimizer", state_dict: Mapping[str, Any]) -> None:
+def from_torch(optimizer: "Optimizer", state_dict: Any) -> None:
     """See :func:`fastadam.convert.from_torch`."""
+    state_dict = _expect_state_dict(optimizer, state_dict)
     result, members, theirs = state_dicts.describe(optimizer), optimizer._members, state_dict["state"]
-    hidden = optimizer._defaults.get("decoupled_weight_decay")  # of Adam and AdamW, where it follows from the class
+    _expect_groups(optimizer, result["param_groups"], state_dict["param_groups"])
     numbers, groups = [], []
-    for ours, group in zip(itertools.cycle(result["param_groups"]), state_dict["param_groups"], strict=False):
-        numbers += group["params"]
-        taken = {name: group.get(name, value) for name, value in ours.items() if name not in ("params", "param_shapes")}
-        groups.append({"params": ours["params"], "param_shapes": ours["param_shapes"]} | taken)
-        if "decoupled_weight_decay" not in ours and group.get("decoupled_weight_decay", hidden) != hidden:
-            name = type(optimizer).__name__
-            raise ValueError(f"state_dict has decoupled_weight_decay={not hidden}; expected the state of torch.optim.{name}")
+    for ours, group in zip(result["param_groups"], state_dict["param_groups"], strict=True):
+        numbers += [(number, group) for number in group["params"]]
+        groups.append(ours | {name: group[name] for name in optimizer._chosen if name in group})
     initial = [group.hyperparameters.initial_state for group in optimizer._groups for _ in range(group.size)]
-    for i, (number, param, values) in enumerate(zip(numbers, members.params, initial, strict=False)):
+    counts = [result["step_count"]] if type(optimizer).__name__ in _HAS_NO_STEP else []
+    for i, ((number, group), param, values) in enumerate(zip(numbers, members.params, initial, strict=True)):
         their = {name: value for name, value in theirs.get(number, {}).items() if value is not None and name != "mu_product"}
-        step = int(their.pop("step", 1 if their else 0))  # SGD keeps no count, but has state after its first step
-        arrays = {name: value.detach().cpu().numpy() for name, value in their.items()}
-        if step == 0:
+        # SGD keeps no count, but has state after its first step.
+        step = _step(i, their.pop("step", max(result["state"][i]["step"], bool(their)) if counts else 0))
+        factors = scales(optimizer._rule_name, group.get("betas"), step)
+        arrays = {
+            name: _scaled(as_float32(f"state_dict['state'][{number!r}][{name!r}]", value), 1.0 / factors.get(name, 1.0))
+            for name, value in their.items()
+        }
+        if not their:
             arrays = {name: np.full(param.shape, value, np.float32) for name, value in values.items()} | arrays
         if "ema" in values:
             arrays["ema"] = members.backend.to_host(param)
         result["state"][i] = {"step": step, **arrays}
-    step_count = max(state["step"] for state in result["state"].values())
+    step_count = counts[0] if counts else max(state["step"] for state in result["state"].values())
     result |= {"param_groups": groups, "step_count": step_count, "skipped_steps": 0}
-    state_dicts.restore(optimizer, result, strict=False, source="state_dict")
+    restoring.restore(optimizer, result, "state_dict", hyperparameters="load")
 
 
-def _mu_product(beta1: float, momentum_decay: float, step: int) -> float:
-    """The product of NAdam's momenta up to `step`. torch stores it; our rule computes it in each step."""
-    steps = np.arange(1, step + 1)
-    return float(np.prod(beta1 * (1 - 0.5 * 0.96 ** (steps * momentum_decay))))
+def _scaled(array: Any, factor: float) -> Any:
+    return array if factor == 1.0 else (array.astype(np.float64) * factor).astype(np.float32)
+
+
+def _step(i: int, value: Any) -> int:
+    try:
+        step = int(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"state_dict['state'][{i}]['step'] is {value!r}; expected a whole number") from error
+    return step
+
+
+def _expect_state_dict(optimizer: "Optimizer", given: Any) -> Mapping[str, Any]:
+    """The state dict of an optimizer of torch, which may be given itself."""
+    expected = f"expected what torch.optim.{type(optimizer).__name__}(...).state_dict() returns"
+    if hasattr(given, "param_groups") and callable(getattr(given, "state_dict", None)):
+        given = given.state_dict()
+    if not isinstance(given, Mapping):
+        raise TypeError(f"state_dict is a {type(given).__name__}; {expected}")
+    if not {"state", "param_groups"} <= given.keys():
+        inner = [
+            key for key, value in given.items() if isinstance(value, Mapping) and {"state", "param_groups"} <= value.keys()
+        ]
+        advice = f"pass state_dict[{inner[0]!r}], which is one" if inner else expected
+        raise ValueError(f"state_dict has the keys {[*given][:10]}, without 'state' and 'param_groups'; {advice}")
+    groups, state = given["param_groups"], given["state"]
+    if not isinstance(state, Mapping) or not all(isinstance(each, Mapping) for each in state.values()):
+        raise ValueError(f"state_dict['state'] is not a mapping from numbers to mappings; {expected}")
+    if not isinstance(groups, list) or not all(isinstance(group, Mapping) and "params" in group for group in groups):
+        raise ValueError(f"state_dict['param_groups'] is not a list of mappings with 'params'; {expected}")
+    if "optimizer" in given and "step_count" in given:
+        raise ValueError("state_dict is one of fastadam; pass it to optimizer.load_state_dict")
+    return given
+
+
+def _expect_groups(optimizer: "Optimizer", ours: list[dict[str, Any]], theirs: list[Mapping[str, Any]]) -> None:
+    """Refuse other groups, and those of another optimizer, which its hyperparameters tell."""
+    cls = f"torch.optim.{type(optimizer).__name__}"
+    sizes = [[len(group["params"]) for group in groups] for groups in (theirs, ours)]
+    if sizes[0] != sizes[1]:
+        raise ValueError(f"state_dict has parameter groups of {sizes[0]} parameters; expected groups of {sizes[1]}")
+    own = {*optimizer._chosen, *optimizer._declared} - {"ema_decay"}
+    for i, group in enumerate(theirs):
+        unknown = [name for name in group if name in _TELLING and name not in own]
+        missing = [name for name in optimizer._chosen if name in own and name not in group and name not in _LATER]
+        if unknown or missing:
+            words = [f"has {unknown}"] * bool(unknown) + [f"has no {missing}"] * bool(missing)
+            raise ValueError(
+                f"state_dict['param_groups'][{i}] {' and '.join(words)}, so it is of another optimizer; "
+                f"expected the state of {cls}"
+            )
+        # Of Adam and AdamW, where it follows from the class.
+        hidden = optimizer._defaults.get("decoupled_weight_decay")
+        if "decoupled_weight_decay" not in optimizer._chosen and group.get("decoupled_weight_decay", hidden) != hidden:
+            raise ValueError(f"state_dict has decoupled_weight_decay={not hidden}; expected the state of {cls}")

@@ -1,0 +1,114 @@
+"""Restores a state dict: everything is compared first, and what is copied is copied in one call that nothing interrupts."""
+
+import itertools
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from fastadam.optimizers.members import rules_of
+from fastadam.optimizers.param_groups import Group
+from fastadam.state import state_dicts
+from fastadam.state.matching import Match, misfits_of, replaces
+from fastadam.state.reading import Stored
+
+HYPERPARAMETERS = ("same", "load", "keep")
+
+
+class Loaded(NamedTuple):
+    """What a call with ``strict=False`` left out: names of parameters, or their numbers if they have no names."""
+
+    missing: list[Any]  # parameters of the optimizer whose state was not there; they keep the one they have
+    unexpected: list[Any]  # parameters that the optimizer does not have
+
+
+def restore(
+    optimizer: state_dicts.Stateful,
+    state_dict: Mapping[str, Any],
+    source: str,
+    *,
+    strict: bool = True,
+    hyperparameters: str = "same",
+    file: BinaryIO | None = None,
+) -> Loaded:
+    """Restore a state dict, or raise an error that lists everything that does not fit. :class:`Stored` arrays are in `file`."""
+    if not isinstance(state_dict, Mapping):
+        raise TypeError(f"{source} is a {type(state_dict).__name__}; expected what state_dict() returns")
+    if hyperparameters not in HYPERPARAMETERS:
+        raise ValueError(f"hyperparameters is {hyperparameters!r}; expected one of {[*HYPERPARAMETERS]}")
+    here = state_dicts.describe(optimizer)
+    misfits: list[str] = []
+    match = misfits_of(optimizer, here, state_dict, strict, hyperparameters, misfits)
+    if misfits or match is None:
+        raise ValueError(f"{source} does not fit this {here['optimizer']}:" + "".join(f"\n- {misfit}" for misfit in misfits))
+    groups = _groups(optimizer._groups, match) if hyperparameters == "load" else optimizer._groups
+    steps = [ours["step"] for ours in here["state"].values()]
+    copies: list[tuple[Any, ...]] = []
+    for i, their in enumerate(match.states):
+        if their is not None:
+            steps[i] = operator.index(their["step"])
+            for name, array in optimizer._members.states[i].items():
+                copies += _copies(array, their[name], optimizer._members.backend.assign, file)
+    counts = steps, operator.index(state_dict["skipped_steps"]), operator.index(state_dict["step_count"])
+    _commit(optimizer, groups, copies, counts)
+    return Loaded(match.missing, match.unexpected)
+
+
+def _groups(groups: list[Group], match: Match) -> list[Group]:
+    """The groups with the hyperparameters of a state dict."""
+    changed = []
+    for group, there in zip(groups, match.groups, strict=True):
+        taken = {name: there[name] for name, ours in group.given.items() if there and replaces(there.get(name, ours), ours)}
+        changed.append(group.changed(taken))
+    return changed
+
+
+def _copies(array: Any, values: Any, assign: Callable[..., None], file: BinaryIO | None) -> list[tuple[Any, ...]]:
+    """The calls, and their arguments, that copy values into a state's array. They are C's if the array is in CPU memory."""
+    on_cpu = isinstance(array, np.ndarray)
+    if on_cpu and not array.flags.writeable:
+        raise ValueError("an array of the optimizer's state is read-only; make it writeable: array.flags.writeable = True")
+    if not isinstance(values, Stored):
+        return [(operator.setitem, array, ..., values) if on_cpu else (assign, array, values)]
+    assert file is not None
+    place = array if on_cpu else np.empty(values.shape, values.dtype)
+    reading = [(file.seek, values.start), (file.readinto, place.reshape(-1).view(np.uint8).data)]  # type: ignore[attr-defined]
+    if on_cpu:
+        return reading
+    _finish(reading)
+    return [(assign, array, place)]
+
+
+def _commit(
+    optimizer: state_dicts.Stateful,
+    groups: list[Group],
+    copies: list[tuple[Any, ...]],
+    counts: tuple[Sequence[int], int, int],
+) -> None:
+    """Write everything in one call of C, within which Python runs no handler of a signal.
+
+    A GPU's arrays are written by CuPy, from memory that has everything by then.
+    """
+    members, (steps, skipped, step_count) = optimizer._members, counts
+    tensors = members.tensors
+    refusing: list[tuple[Any, ...]] = []
+    calls = list(copies)
+    if groups is not optimizer._groups:
+        refusing.append((tensors.set_rules, rules_of(groups)))
+        calls.append((setattr, members, "scheduled", any(group.schedules for group in groups)))
+        calls.append((vars(optimizer).update, {"_groups": groups}))
+    for array, values in ((tensors.steps, steps), (tensors.skips, [skipped])):
+        calls += _copies(array, np.array(values, np.int64), members.backend.assign, None)
+    calls.append((setattr, tensors, "step_count", step_count))
+    # What else may fail is a disk, or someone who cuts off the file since its checksum was computed.
+    _finish(refusing + calls)
+
+
+def _finish(calls: list[tuple[Any, ...]]) -> None:
+    results = list(itertools.starmap(operator.call, calls))
+    for (function, *arguments), result in zip(calls, results, strict=True):
+        if getattr(function, "__name__", "") == "readinto" and result != arguments[0].nbytes:
+            raise OSError(
+                "the file was cut off while it was read, and the state is incomplete; load it again from another file"
+            )

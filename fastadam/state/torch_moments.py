@@ -1,0 +1,62 @@
+"""The numbers of a state that torch and we keep differently: precisions, decay rates, and NAdam's product."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+# The moments whose bias is corrected: each with the index of its decay rate among the betas.
+_FIRST, _SECOND = {"exp_avg": 0}, {"exp_avg_sq": 1, "max_exp_avg_sq": 1}
+_CORRECTED = {"adam": _FIRST | _SECOND, "radam": _FIRST | _SECOND, "nadam": _SECOND, "adamax": _FIRST}
+
+_MOST_FACTORS, _BLOCK = 1 << 20, 1 << 12
+
+
+def scales(rule: str, betas: Any, step: int) -> dict[str, float]:
+    """What our moments are multiplied by to be torch's.
+
+    Moments begin at zero, and a step divides them by what they lack because of that. Ours follow decay rates in float32, so
+    they lack ``b ** step``; torch divides by one minus the power of the exact rate. So that the quotients are the same, moments
+    are multiplied by the ratio of the divisors.
+    """
+    corrected = _CORRECTED.get(rule, {})
+    pairs = {name: (float(betas[i]), float(np.float32(betas[i]))) for name, i in corrected.items()}
+    # Rates out of range are refused with the other hyperparameters.
+    return {
+        name: _lacking(exact, step) / _lacking(rounded, step)
+        for name, (exact, rounded) in pairs.items()
+        if step > 0 and 0 <= exact < 1 and rounded < 1
+    }
+
+
+def _lacking(rate: float, step: int) -> float:
+    """``1 - rate ** step``, without cancellation."""
+    return 1.0 if rate == 0.0 else -math.expm1(step * math.log(rate))
+
+
+def as_float32(name: str, value: Any) -> np.ndarray[Any, Any]:
+    """A tensor of torch, or an array, in CPU memory. Floating-point numbers of other precisions are rounded to float32."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        if value.is_floating_point() and value.element_size() < 8:
+            value = value.float()  # of bfloat16, which NumPy does not have, among others
+        value = value.numpy()
+    array = np.asarray(value)
+    if array.dtype.kind != "f":
+        raise ValueError(f"{name} has dtype {array.dtype}; expected floating-point numbers, such as torch.float32")
+    with np.errstate(over="ignore"):
+        rounded = array.astype(np.float32, copy=False)
+    if not np.array_equal(np.isfinite(rounded), np.isfinite(array)):
+        raise ValueError(f"{name} has numbers beyond float32; expected a state that float32 can hold")
+    return rounded
+
+
+def mu_product(beta1: float, momentum_decay: float, step: int) -> float:
+    """The product of NAdam's momenta up to `step`, in bounded time. torch stores it; our rule computes it in each step."""
+    product, done, most = 1.0, 0, min(step, _MOST_FACTORS)
+    while done < most and product > 1e-50:  # below, it is zero in torch's float32
+        some = np.arange(done + 1, min(done + _BLOCK, most) + 1, dtype=np.float64)
+        product *= float(np.prod(beta1 * (1 - 0.5 * 0.96 ** (some * momentum_decay))))
+        done = int(some[-1])
+    # The rest of the factors are beta1: a decay that still counts would have ended the product by now.
+    return product * beta1 ** (step - done) if done == _MOST_FACTORS else product
