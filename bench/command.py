@@ -26,8 +26,8 @@ def add_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 def write(results: Results, text: str, folder: Path, part: str | None = None) -> None:
     """Write the results and tables, and the figure unless the run is only a `part` of what is measured on this machine."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "-".join([slug(results.machine), *([part] if part else [])])
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.with_suffix(".json").write_text(json.dumps(asdict(results), indent=1) + "\n")
     path.with_suffix(".md").write_text(text)
     if part is None:

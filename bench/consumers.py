@@ -103,7 +103,9 @@ def main() -> None:
     text += f"difference between steps of {3 * SIZE:,} and of {SIZE:,} elements.\n\n"
     text += table(["", f"{SIZE:,} elements", f"{MANY:,} x {MANY_SIZE}"], body) + "\n"
     print(text)
-    (RESULTS / f"{slug(machine)}-consumers.md").write_text(text)
+    path = RESULTS / f"{slug(machine)}-consumers.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,35 @@ def cpu_model() -> str:
     return f"{fields['model name']} (family {fields.get('cpu family', '?')}, model {fields.get('model', '?')})"
 
 
+# CPUID's family and models of each microarchitecture, by vendor.
+_MICROARCHITECTURES = {
+    "Intel": [
+        (6, {85}, "Skylake-SP or Cascade Lake"),
+        (6, {106, 108}, "Ice Lake-SP"),
+        (6, {143}, "Sapphire Rapids"),
+        (6, {173, 174}, "Granite Rapids"),
+        (6, {207}, "Emerald Rapids"),
+    ],
+    "AMD": [
+        (23, {*range(0x10)}, "Zen"),
+        (23, {*range(0x30, 0x40)}, "Zen 2"),
+        (25, {*range(0x10)}, "Zen 3"),
+        (25, {*range(0x10, 0x20), *range(0xA0, 0xB0)}, "Zen 4"),
+        (26, {*range(0x20)}, "Zen 5"),
+    ],
+}
+
+
+def microarchitecture(cpu: str) -> str:
+    """The vendor's and the microarchitecture's name for a :func:`cpu_model`; the model itself if they are not known."""
+    if numbers := re.search(r"\(family (\d+), model (\d+)\)", cpu):
+        family, model = map(int, numbers.groups())
+        for vendor, known in _MICROARCHITECTURES.items():
+            for name in (name for its, models, name in known if vendor in cpu and its == family and model in models):
+                return f"{vendor} {name}"
+    return cpu
+
+
 def caches() -> dict[str, int]:
     """The size in bytes of the first CPU's data cache of each level; empty if the system does not tell."""
     found = {}
@@ -65,10 +94,10 @@ def caches() -> dict[str, int]:
 
 def subject(machine: dict[str, Any]) -> str:
     """What was measured: a GPU, or a CPU and the instruction set."""
-    return str(machine["gpu"]) if "gpu" in machine else f"{machine['cpu']}, {machine['isa']}"
+    return str(machine["gpu"]) if "gpu" in machine else f"{microarchitecture(machine['cpu'])}, {machine['isa']}"
 
 
 def slug(machine: dict[str, Any]) -> str:
-    """A file name for results of this machine."""
-    name = machine["gpu"] if "gpu" in machine else f"{machine['cpu']} {machine['cpus']} cpus"
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    """The name of the files with results of this machine and this release, under bench/results."""
+    name = machine["gpu"] if "gpu" in machine else f"{microarchitecture(machine['cpu'])} {machine['cpus']} cpus"
+    return f"{machine['versions']['fastadam']}/" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

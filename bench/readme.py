@@ -4,6 +4,7 @@ from pathlib import Path
 
 from cases import GPT2_SMALL, MANY_TENSORS, SMALL_TENSORS, one_buffer
 from document import update
+from machine import microarchitecture
 from report import ratios, table
 from results import Results, setting
 
@@ -16,7 +17,7 @@ def block(results: Results, path: Path) -> str:
     """The text between the README's markers."""
     machine = results.machine
     parts = [
-        f"{machine['cpu']}, {machine['cpus']} CPUs, {machine['isa']}, {machine['date']}. One AdamW step. "
+        f"{microarchitecture(machine['cpu'])}, {machine['cpus']} CPUs, {machine['isa']}, {machine['date']}. One AdamW step. "
         '"vs" a peer: how many times as fast as the peer fastadam is in the same run. The walls are kernels with the same '
         "loads and stores and no arithmetic (memory wall), or with one square root and one division (divider wall); fastadam's "
         "speed is given in per cent of theirs.",
@@ -25,7 +26,7 @@ def block(results: Results, path: Path) -> str:
         head, body = ratios(results, threads)
         selected = [row for row in body if row[0] in CASES]
         parts += [f"**{setting(threads)}**", table(head, selected)]
-    folder = f"bench/results/{path.stem}"
+    folder = f"bench/results/{path.parent.name}/{path.stem}"
     parts += [
         f"![Bandwidth of all contenders over the number of elements]({folder}.png)",
         f"Full results: [{folder}.md]({folder}.md). Every rule and option: [{folder}-rules.md]({folder}-rules.md).",

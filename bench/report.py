@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from machine import microarchitecture
 from results import Results, gigabytes_per_second, setting
 from targets import Target, judge
 
@@ -39,10 +40,10 @@ def about(results: Results, subject: str, explanation: str) -> str:
     machine = results.machine
     caches = ", ".join(f"{level} {size // 1024:,} KiB" for level, size in machine["caches"].items())
     lines = [
-        f"# {subject} on {machine['cpu']}",
+        f"# {subject} on {microarchitecture(machine['cpu'])}",
         "",
-        f"{machine['date']}; {machine['cpus']} CPUs, {caches}; {machine['system']}; instruction set {machine['isa']}; "
-        f"fastadam built with {machine['compiler']}, {machine['openmp']}.",
+        f"{machine['date']}; {machine['cpu']}; {machine['cpus']} CPUs, {caches}; {machine['system']}; "
+        f"instruction set {machine['isa']}; fastadam built with {machine['compiler']}, {machine['openmp']}.",
         "",
         f"{versions(machine)}.",
         "",

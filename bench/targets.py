@@ -1,4 +1,7 @@
-"""fastadam's performance targets on a 2-core AVX-512 machine, and whether a run reaches them."""
+"""fastadam's performance targets, and whether a run reaches them: against the machine's walls first, then against the peers.
+
+Each can be reached on every CPU that has results: what the divider or the memory forbids on one of them is no target.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +12,9 @@ from results import Results, setting
 DRAM_ELEMENTS = 33_000_000  # and above
 IN_CACHE = [one_buffer(30_000).name, one_buffer(300_000).name]
 TINY = one_buffer(1_000).name
-WALL, NUMPY, FUSED, DEEPSPEED = "memory wall", "NumPy", "torch fused", "DeepSpeed"
+WALL, DIVIDER = "memory wall", "divider wall"
+NUMPY, FUSED, DEEPSPEED = "NumPy", "torch fused", "DeepSpeed"
+TIE = 0.97  # where the memory is the limit for all
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ def _on(results: Results, threads: int) -> Iterator[Target]:
     def against(case: str, goals: dict[str, float]) -> Iterator[Target]:
         for contender, goal in goals.items():
             if (ratio := results.ratio(threads, case, contender)) is not None:
-                what = "speed / memory wall's" if contender == WALL else f"times faster than {contender}"
+                what = f"speed / {contender}'s" if contender in (WALL, DIVIDER) else f"times faster than {contender}"
                 yield Target(at(case), what, goal, ratio)
 
     def at(case: str) -> str:
@@ -51,16 +56,16 @@ def _on(results: Results, threads: int) -> Iterator[Target]:
     def against_the_fastest(case: str) -> Iterator[Target]:
         if peers := {name: r for name in results.of_kind("peer") if (r := results.ratio(threads, case, name)) is not None}:
             fastest = min(peers, key=lambda name: peers[name])
-            yield Target(at(case), f"times faster than the fastest peer ({fastest})", 1.0, peers[fastest])
+            yield Target(at(case), f"times faster than the fastest peer ({fastest})", TIE, peers[fastest])
 
     in_dram = results.unique("case", lambda row: row["tensors"] == 1 and row["elements"] >= DRAM_ELEMENTS)
     for case in in_dram:
-        yield from against(case, {WALL: 0.97})
+        yield from against(case, {WALL: 0.95})
         yield from against_the_fastest(case)
     for case in IN_CACHE:
-        yield from against(case, {WALL: 0.70, FUSED: 1.8, DEEPSPEED: 1.3})
+        yield from against(case, {DIVIDER: 0.9, FUSED: 1.3, DEEPSPEED: 1.0})
     if row := results.find(threads, TINY, "fastadam"):
-        yield Target(at(TINY), "µs", 2.0, row["nanoseconds"] / 1e3, at_most=True)
+        yield Target(at(TINY), "µs", 1.5, row["nanoseconds"] / 1e3, at_most=True)
     yield from against(TINY, {FUSED: 12, DEEPSPEED: 6})
     for small in (SMALL_TENSORS, MANY_TENSORS):
         yield from against(small.name, {FUSED: 15})

@@ -20,6 +20,7 @@
 #include "cpu/threads.hpp"
 #include "cuda_structs.hpp"
 #include "include/fastadam.h"
+#include "interpreter.hpp"
 #include "memory.hpp"
 #include "rule.hpp"
 
@@ -101,7 +102,7 @@ void memory_wall_of(Floats& param, const Floats& grad, Floats& exp_avg, Floats& 
     if (size != param.size()) throw std::invalid_argument("expected arrays of one size");
   }
   const Buffers buffers{param.mutable_data(), grad.data(), {exp_avg.mutable_data(), exp_avg_sq.mutable_data()}};
-  const py::gil_scoped_release released;
+  const WithoutGil released;
   memory_wall(buffers, param.size(), threads);
 }
 

@@ -157,8 +157,9 @@ def test_bench_says_when_the_machine_was_busy(capsys, monkeypatch):
 
 def test_bench_takes_a_smaller_buffer_where_numpy_is_slow(capsys, monkeypatch):
     monkeypatch.setattr(bench, "LARGE", 700_000)
+    monkeypatch.setattr(bench, "STILL_LARGE", 70_000)
     monkeypatch.setattr(bench, "seconds_of_numpy", lambda size: 0.5)
-    assert json_of(capsys, "--seconds", "2", "--threads", "1")["rows"][-1]["elements"] == 120_000
+    assert json_of(capsys, "--seconds", "2", "--threads", "1")["rows"][-1]["elements"] == 70_000 * (120_000 // 70_000)
     assert json_of(capsys, "--seconds", "0", "--threads", "1")["rows"][-1]["elements"] == 70_000
 
 

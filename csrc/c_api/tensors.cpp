@@ -132,6 +132,7 @@ int tensors_step(fastadam_tensors* tensors, const float* const* grads, const fas
     ensure_environment();
     expect_tensors(tensors);
     expect_threads(threads);
+    const Tensors::Turn turn(tensors->tensors);
     if (!grads && !tensors->sizes.empty()) refuse("grads", "is NULL", "the address of a gradient for each tensor");
     const StepOptions checked_options =
         options || norm ? checked(options ? *options : fastadam_step_options FASTADAM_STEP_DEFAULTS, norm) : as_given;

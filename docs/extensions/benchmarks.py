@@ -11,6 +11,7 @@ from typing import Any
 import roofline
 from matplotlib import rc_context
 from results import Results, setting
+from side_by_side import side_by_side
 from sphinx.application import Sphinx
 
 RESULTS = Path(roofline.__file__).with_name("results")
@@ -20,7 +21,8 @@ def append_reports(app: Sphinx, docname: str, source: list[str]) -> None:
     """Add each report to the page, without its targets, which are the developers'."""
     if docname != "benchmarks":
         return
-    for path in sorted(RESULTS.glob("*.md"), key=lambda path: path.stem):
+    source[0] += "\n\n## Machines and releases side by side\n\n" + side_by_side(RESULTS)
+    for path in sorted(RESULTS.glob("**/*.md"), key=lambda path: path.stem):
         app.env.note_dependency(path)
         head, *sections = path.read_text().partition("\n## Targets")[0].split("\n## ")
         parts = [head, *_figures(path, app), *(f"## {section}" for section in sections)]

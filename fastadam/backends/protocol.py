@@ -5,7 +5,6 @@ from typing import Any, Protocol, TypeAlias
 
 from fastadam._native import Rule, StepOptions
 
-
 # What the schedules of a step said: the step_count that they were asked with, the rules by their values, and what takes note of
 # the values. It is called when the step is done, and is written in C: a signal could interrupt a function of Python.
 Asked: TypeAlias = tuple[int, Sequence[Rule], Callable[[], None]]
@@ -42,9 +41,9 @@ class Tensors(Protocol):
     def step(self, grads: Sequence[Any], options: StepOptions, threads: int, asked: Asked | None = None) -> Any:
         """Step every tensor that has a gradient and add one to its step count, or raise :class:`Refused` and change nothing.
 
-        A tensor whose gradient is None is not stepped. `asked` has the rules of this step and those that follow, if they change;
-        RuntimeError if `step_count` is no longer what the schedules were asked with. Returns the norm in float64 (on a GPU an array there) if the options ask
-        for it, else None.
+        A tensor whose gradient is None is not stepped. `asked` has the rules of this step and those that follow, if they
+        change. Raises RuntimeError if `step_count` is no longer what the schedules were asked with. Returns the norm in float64
+        (on a GPU an array there) if the options ask for it, else None.
         """
 
 

@@ -70,8 +70,8 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
             index = tuple(map(int, np.unravel_index(int(detail), array.shape)))
             value = float(np.from_dlpack(array)[index])
             return FloatingPointError(
-                f"{name} is not finite: it has {value} at {list(index)}; nothing was changed. Pass skip_nonfinite=True to skip such "
-                "steps instead"
+                f"{name} is not finite: it has {value} at {list(index)}; nothing was changed. Pass skip_nonfinite=True to "
+                "skip such steps instead"
             )
         case "step":
             return ValueError(f"the step count of {name} is out of range; expected 0 to 2**63 - 2 steps taken before this one")

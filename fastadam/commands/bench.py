@@ -15,6 +15,7 @@ from fastadam.commands.wall import BYTES_PER_ELEMENT, memory_wall
 from fastadam.cpu_count import usable_cpus
 
 LARGE = 30_000_000  # elements, beyond the caches
+STILL_LARGE = 3_000_000  # elements of that case at the least, however slow the machine is
 LARGE_SHARE = 6  # its time relative to other cases: its steps take long, and a median needs samples
 BYTES_NEEDED = 40  # per element: parameter, gradient, moments, the check, temporaries of NumPy's expression
 PROBE = 300_000  # elements by which it is judged how large LARGE may be
@@ -28,7 +29,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     _expect_possible(all_threads)
     load = Load()
     most = PROBE * arguments.seconds / (NUMPY_STEPS * len(all_threads) * seconds_of_numpy(PROBE))
-    large = min(LARGE, free_memory() // 2 // BYTES_NEEDED, max(LARGE // 10, int(most)))
+    large = min(LARGE, free_memory() // 2 // BYTES_NEEDED, max(STILL_LARGE, int(most // STILL_LARGE) * STILL_LARGE))
     shapes = [(1_000, 1, False), (100_000, 1, False), (256, 1_000, False), (large, 1, True)]
     seconds = arguments.seconds / len(all_threads) / (len(shapes) - 1 + LARGE_SHARE)
     progress(f"fastadam {fastadam.__version__}, {fastadam.active_isa()}: AdamW on float32, about {arguments.seconds:g} s")

@@ -166,8 +166,8 @@ class Optimizer(Grouped, Generic[Params_co]):
             If a gradient is not finite and `skip_nonfinite` is "raise". The message names the first one and its first element
             that is not finite. Nothing is changed.
         RuntimeError
-            If another thread is stepping this optimizer, or a gradient's export or a schedule does; if a kernel does not compile
-            for the GPU, or a CUDA graph is being captured without `capturable`.
+            If another thread is stepping this optimizer, or a gradient's export or a schedule does; if a kernel does not
+            compile for the GPU, or a CUDA graph is being captured without `capturable`.
         Exception
             What a schedule, or a mapping or sequence of gradients, raises. What an array raises that cannot be exported is the
             cause of a TypeError, but MemoryError, KeyboardInterrupt and what else is not an Exception passes as it is.
