@@ -24,10 +24,12 @@ none = c_interface.Rule("sgd", SGD | {"momentum": 0.0})
 address = [row.ctypes.data for row in room]
 states = (ctypes.c_void_p * 1)(address[2])
 sizes = (ctypes.c_int64 * 2)(SIZE, SIZE)
-grads = (ctypes.c_void_p * 2)(*address[:2])
+grads = (ctypes.c_void_p * 2)(address[1], address[3])
 options = ctypes.pointer(c_interface.AdamOptions(**ADAM_NUMBERS))
 named = (Option * len(SGD))(*[Option(name.encode(), value) for name, value in SGD.items()])
 norm = ctypes.c_double(-1.0)
+tensors = c_interface.Tensors([(rule, [[room[0], room[2]]])])
+step_options = ctypes.pointer(c_interface.StepOptions(1.0, 0.0, 0.0, 0))
 CALLS = {
     "adam_step": (
         {"param": address[0], "grad": address[1], "exp_avg": address[2], "exp_avg_sq": address[3]}
@@ -52,6 +54,11 @@ CALLS = {
         {"rule": rule.pointer, "param": address[0], "states": states, "size": SIZE},
         {"param"},  # SGD's states begin with zeros
     ),
+    "tensors_step": (
+        {"tensors": tensors.pointer, "grads": grads, "options": step_options, "threads": 1, "norm": ctypes.pointer(norm)},
+        {"options", "norm"},
+    ),
+    "tensors_set_rule": ({"tensors": tensors.pointer, "group": 0, "rule": rule.pointer}, set()),
 }
 
 
@@ -127,7 +134,9 @@ def test_nothing_may_be_at_null():
 
 def test_everything_in_the_table_is_tried():
     functions = {name for name, _ in c_interface.Api._fields_} - {"major", "minor", "version", "error", "isa"}
-    assert functions == {*CALLS, "rule_new", "rule_free", "rule_state_count"}
+    without_status = {"rule_new", "rule_free", "rule_state_count"}
+    in_test_c_tensors = {"tensors_new", "tensors_free", "tensors_steps", "tensors_skipped", "set_threads"}
+    assert functions == {*CALLS} | without_status | in_test_c_tensors
 
 
 RULE = _native.Rule("adam", ADAM_NUMBERS)
