@@ -75,6 +75,10 @@ def check_contents(wheel: Path) -> None:
         print(f"  {member.file_size:>9,}  {member.filename}")
     strangers = [m.filename for m in members if not m.filename.startswith(("fastadam/", "fastadam.libs/", "fastadam-"))]
     assert not strangers, f"{strangers} should not be in the wheel"
+    bundled = [m.filename for m in members if m.filename.startswith("fastadam.libs/")]
+    names = {m.filename.rpartition("/")[2] for m in members if ".dist-info/" in m.filename}
+    assert all("libgomp" in name for name in bundled), f"{bundled}: expected libgomp alone, whose licence is in licenses/"
+    assert not bundled or {"GPL-3.0.txt", "GCC-exception-3.1.txt", "README.md"} <= names, "the licence of libgomp is missing"
     assert size <= MOST_BYTES, f"{wheel.name} has {size:,} bytes; expected at most {MOST_BYTES:,}"
 
 
