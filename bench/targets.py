@@ -73,4 +73,4 @@ def _on(results: Results, threads: int) -> Iterator[Target]:
     numpy = {case: ratio for case in results.unique("case") if (ratio := results.ratio(threads, case, NUMPY)) is not None}
     if numpy:
         worst = min(numpy, key=lambda case: numpy[case])
-        yield Target(at(f"everywhere (worst: {worst})"), "times faster than NumPy", 5.0, numpy[worst])
+        yield Target(at(f"everywhere (worst: {worst})"), "times faster than NumPy", 3.5, numpy[worst])

@@ -142,7 +142,7 @@ std::optional<double> ArrayTensors::step(const py::sequence& grads, const StepOp
     const WithoutGil released;
     norm = tensors_.step(memory, options, threads, asked ? &std::get<1>(*asked) : nullptr);
   }
-  if (asked) std::get<2>(*asked)();
+  if (asked) std::get<2> (*asked)();
   return norm;
 }
 

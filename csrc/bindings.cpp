@@ -132,8 +132,7 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
       if (error) std::rethrow_exception(error);
     } catch (const Refusal& refusal) {
       const auto tuple = [](Place place) { return py::make_tuple(place.role, place.tensor); };
-      const py::object raised =
-          py::handle(refused)(refusal.reason, tuple(refusal.place), tuple(refusal.other), refusal.detail);
+      const py::object raised = py::handle(refused)(refusal.reason, tuple(refusal.place), tuple(refusal.other), refusal.detail);
       try {
         std::rethrow_if_nested(refusal);
       } catch (const py::error_already_set& cause) {
@@ -160,8 +159,9 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
       .def_readonly("raises_nonfinite", &StepOptions::raises_nonfinite)
       .def("__repr__",
            [](const StepOptions& options) {
-             return py::str("StepOptions(grad_scale={}, clip_value={}, max_norm={}, finds_norm={}, skip_nonfinite={}, "
-                            "raises_nonfinite={})")
+             return py::str(
+                        "StepOptions(grad_scale={}, clip_value={}, max_norm={}, finds_norm={}, skip_nonfinite={}, "
+                        "raises_nonfinite={})")
                  .format(options.grad_scale, options.clip_value, options.max_norm, options.finds_norm, options.skip_nonfinite,
                          options.raises_nonfinite);
            })

@@ -1,8 +1,8 @@
 // Calls that give up the GIL or may lose it, in threads that the end of the process may overtake.
 //
 // When the interpreter ends, Python before 3.14 ends each daemon thread that asks for the GIL, by pthread_exit. With glibc this
-// unwinds the stack like an exception: it would run destructors that use Python without the GIL, and end the process in the first
-// function that is noexcept. Here such a thread waits for the end of the process instead, as it does from Python 3.14 on.
+// unwinds the stack like an exception: it would run destructors that use Python without the GIL, and end the process in the
+// first function that is noexcept. Here such a thread waits for the end of the process instead, as it does from Python 3.14 on.
 #pragma once
 
 #include <Python.h>

@@ -22,7 +22,8 @@ Tensors::Turn::Turn(Tensors& tensors) : tensors_(tensors) {
   if (tensors.holder_.compare_exchange_strong(holder, here, std::memory_order_acquire)) return;
   if (holder == here) {
     throw std::runtime_error(
-        "the optimizer is in the middle of a step, and what the step calls (an array's export, a gradient's __getitem__) uses the "
+        "the optimizer is in the middle of a step, and what the step calls (an array's export, a gradient's __getitem__) uses "
+        "the "
         "optimizer again; use it before or after the step");
   }
   throw std::runtime_error(

@@ -15,8 +15,8 @@
 namespace fastadam {
 
 // Leaves gradients as they are.
-constexpr StepOptions as_given{1, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity(), false,
-                               false, false};
+constexpr StepOptions as_given{
+    1, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity(), false, false, false};
 
 class Tensors {
  public:
@@ -81,7 +81,7 @@ class Tensors {
   std::vector<Tensor> tensors_;
   std::vector<int64_t> steps_;
   int64_t skips_ = 0;
-  std::atomic<int64_t> step_count_{0};  // which other threads may read during a step
+  std::atomic<int64_t> step_count_{0};     // which other threads may read during a step
   std::atomic<std::thread::id> holder_{};  // of the turn
   OwnedMemory owned_;
 };

@@ -1,5 +1,5 @@
-// A kernel that measures the machine: the loads and stores of a rule with `count` states, and next to no arithmetic. It is written
-// as an update rule, so that it runs through the same kernels, threads and calls.
+// A kernel that measures the machine: the loads and stores of a rule with `count` states, and next to no arithmetic. It is
+// written as an update rule, so that it runs through the same kernels, threads and calls.
 #pragma once
 
 #include "description.hpp"

@@ -31,6 +31,7 @@ class Tensors(Protocol):
     @property
     def step_count(self) -> int:
         """How many calls of :meth:`step` have returned."""
+        ...
 
     @step_count.setter
     def step_count(self, count: int) -> None: ...
