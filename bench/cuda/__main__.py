@@ -28,11 +28,14 @@ def main() -> None:
     from measurements import run
 
     budget = 0 if arguments.short else arguments.budget
-    results = run(arguments.sizes, arguments.short, budget, lambda what: print(f"{what} …", file=sys.stderr, flush=True))
-    text = report(results, with_targets=not arguments.short)
+    output = arguments.output or (None if arguments.short else RESULTS)
+    text = ""
+    # Written after each case, so that a run that is cut off loses nothing.
+    for results in run(arguments.sizes, arguments.short, budget, lambda what: print(f"{what} …", file=sys.stderr, flush=True)):
+        text = report(results, with_targets=not arguments.short)
+        if output:
+            write(results, text, output)
     print(text)
-    if output := arguments.output or (None if arguments.short else RESULTS):
-        write(results, text, output)
 
 
 if __name__ == "__main__":

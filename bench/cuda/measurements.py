@@ -1,7 +1,7 @@
 """A run of bench/cuda: every case with all contenders, and kernels of different shapes."""
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,7 @@ CONTENDERS += [CupyElementwise, ThincOnGpu]
 
 # The host's time depends on the number of tensors and not on their sizes.
 HOST_CASES = [one_buffer(1_000), SMALL_TENSORS, GPT2_SMALL]
-SHAPE_CASES = [one_buffer(2**26), GPT2_SMALL]
+SHAPE_CASES = [one_buffer(1_000_000), one_buffer(6_000_000), one_buffer(2**26), GPT2_SMALL]
 
 
 @dataclass(frozen=True)
@@ -38,18 +38,18 @@ class GpuResults(Results):
     shapes: list[dict[str, Any]] = field(default_factory=list)  # rows of fastadam's kernels in other shapes, and of the copy
 
 
-def run(sizes: Sequence[int] | None, short: bool, budget: float, progress: Callable[[str], None]) -> GpuResults:
-    """Measure everything; without a budget, one sample of each."""
-    missing: dict[str, str] = {}
-    rows: list[dict[str, Any]] = []
+def run(sizes: Sequence[int] | None, short: bool, budget: float, progress: Callable[[str], None]) -> Iterator[GpuResults]:
+    """Measure everything; without a budget, one sample of each. After each case, all results so far."""
+    results = GpuResults(describe(), [], {}, [])
     for case in select(sizes, short, GPU_SIZES):
         progress(case.name)
-        rows += rows_of(case, budget, missing)
-    shapes: list[dict[str, Any]] = []
+        results.rows.extend(rows_of(case, budget, results.missing))
+        yield results
     for case in [GPT2_SUBSET] if short else [] if sizes else SHAPE_CASES:
         progress(f"shapes, {case.name}")
-        shapes += rows_of(case, budget, {}, [Copy, FastadamOnGpu, *map(in_shape, SHORT_SHAPES if short else SHAPES)])
-    return GpuResults(describe(), rows, missing, shapes)
+        kinds = [Copy, FastadamOnGpu, *map(in_shape, SHORT_SHAPES if short else SHAPES)]
+        results.shapes.extend(rows_of(case, budget, {}, kinds))
+        yield results
 
 
 def rows_of(

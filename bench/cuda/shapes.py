@@ -3,22 +3,17 @@
 from fastadam.backends.cuda.source import SHAPE, Shape
 
 BLOCKS, VECTORS = (128, 256, 512), (1, 2, 4)
-CHUNKS = (2048, 4096, 16_384, 32_768, 65_536)
+CHUNKS = (1024, 2048, 4096, 16_384, 32_768, 65_536)
 # Blocks that must fit on a multiprocessor, which leaves each thread 128, 85, 64, 42 or 32 registers.
 THREADS = (512, 768, 1024, 1536, 2048)
 
 
 def shapes() -> list[Shape]:
-    """All combinations of block size, vectors and resident blocks, and other chunk sizes with the default of the rest."""
-    found = [
-        Shape(block, vectors, SHAPE.chunk, threads // block)
-        for block in BLOCKS
-        for vectors in VECTORS
-        for threads in THREADS
-        if threads % block == 0
-    ]
-    found.remove(SHAPE)  # which is measured anyway
-    return found + [SHAPE._replace(chunk=chunk) for chunk in CHUNKS]
+    """All combinations of block size and vectors, and other numbers of resident blocks and chunk sizes, one at a time."""
+    found = [Shape(block, vectors, SHAPE.chunk, 1024 // block) for block in BLOCKS for vectors in VECTORS]
+    found += [SHAPE._replace(resident=threads // SHAPE.block) for threads in THREADS]
+    found += [SHAPE._replace(chunk=chunk) for chunk in CHUNKS]
+    return [shape for shape in dict.fromkeys(found) if shape != SHAPE]  # which is measured anyway
 
 
 SHAPES = shapes()

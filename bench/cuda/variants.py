@@ -15,7 +15,8 @@ from fastadam.backends.cuda import launch, source
 from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.cuda.source import SHAPE, Shape
 
-WALLS = Path(__file__).parents[1] / "walls.hpp"
+ROOT = Path(__file__).parents[2]
+WALLS = [ROOT / "csrc" / "rules" / "memory_wall.hpp", ROOT / "bench" / "walls.hpp"]
 STRICT = re.compile(r"(?<=// cuda/real.hpp\n).*?(?=\n#else\n)", re.DOTALL)
 # In place of csrc/cuda/real.hpp: types whose arithmetic the compiler's flags control.
 PLAIN = """\
@@ -47,8 +48,8 @@ def plain_text() -> str:
 
 def walls_text() -> str:
     """The same with the rules of bench/walls.hpp."""
-    rule = re.sub(r"#pragma once|#include .*", "", WALLS.read_text())
-    return replaced("#include FASTADAM_EXTRA_RULES", rule, plain_text())
+    rules = "".join(re.sub(r"#pragma once|#include .*", "", path.read_text()) for path in WALLS)
+    return replaced("#include FASTADAM_EXTRA_RULES", rules, plain_text())
 
 
 class Variant(OnGpu):

@@ -17,7 +17,7 @@ EPILOG = """\
 examples:
   python -m fastadam info            the build, and what it uses on this machine
   python -m fastadam demo            watch a network learn, in a few seconds
-  python -m fastadam bench           measure its speed, in ten seconds
+  python -m fastadam bench           measure its speed, in about ten seconds
   python -m fastadam bench --help    what its columns mean
   python -m fastadam race            watch Adam and its ancestors, in a browser
 """
