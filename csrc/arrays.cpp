@@ -32,9 +32,22 @@ bool is_about_object(const py::error_already_set& error) {
   return error.matches(PyExc_Exception) && !error.matches(PyExc_MemoryError);
 }
 
+// Whether an array is one of numpy.ma, whose mask the kernels would ignore. While that module is not imported there is none.
+bool is_masked(py::handle array) {
+  if (Py_TYPE(array.ptr()) == py::detail::npy_api::get().PyArray_Type_) return false;
+  const auto name = py::str("numpy.ma");
+  const auto module = py::reinterpret_steal<py::object>(PyImport_GetModule(name.ptr()));
+  if (!module) return false;
+  const py::object type = module.attr("MaskedArray");
+  return PyType_Check(type.ptr()) && PyObject_TypeCheck(array.ptr(), reinterpret_cast<PyTypeObject*>(type.ptr()));
+}
+
 // A NumPy array over the memory of `object`, an array of any library; throws Refusal for anything else.
 py::array as_array(py::handle object, Place place) {
-  if (py::isinstance<py::array>(object)) return py::reinterpret_borrow<py::array>(object);
+  if (py::isinstance<py::array>(object)) {
+    if (is_masked(object)) throw Refusal("masked", place);
+    return py::reinterpret_borrow<py::array>(object);
+  }
   PyObject* const method = call_python([&] { return PyObject_GetAttrString(object.ptr(), "__dlpack__"); });
   if (!method && PyErr_ExceptionMatches(PyExc_AttributeError)) {
     PyErr_Clear();
