@@ -157,7 +157,9 @@ class OnlyDLPack:
 def test_arrays_with_nothing_but_dlpack():
     values = np.arange(6, dtype=np.float32).reshape(2, 3)
     flat, views = fastadam.flatten([OnlyDLPack(values)])
-    assert views[0].shape == (2, 3) and np.shares_memory(views[0], flat) and np.array_equal(views[0], values)
+    assert views[0].shape == (2, 3)
+    assert np.shares_memory(views[0], flat)
+    assert np.array_equal(views[0], values)
     fastadam.SGD(OnlyDLPack(values), lr=1.0).step(OnlyDLPack(views[0]))
     assert not values.any()
     assert fastadam.global_norm([OnlyDLPack(flat)]) == np.sqrt(55.0)

@@ -48,8 +48,8 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
             return TypeError(f"{name} has dtype {found}; expected float32 in native byte order; {advice}")
         case "masked":
             return TypeError(
-                f"{name} is a masked array, whose mask would be ignored; expected an array without a mask; pass its values (its "
-                "attribute data), or for a gradient those of filled(0)"
+                f"{name} is a masked array, whose mask would be ignored; expected an array without a mask; pass its values "
+                "(its attribute data), or for a gradient those of filled(0)"
             )
         case "layout":
             return ValueError(
