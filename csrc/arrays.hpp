@@ -13,9 +13,9 @@
 
 namespace fastadam {
 
-// What the schedules of a step said: the step_count that they were asked with, the rules by their values, and a function without
-// arguments that takes note of the values. It is called with the step done, and must be written in C: in one that Python
-// interprets, Ctrl-C could come between the two.
+// What the schedules of a step said: the step_count that they were asked with, the rules by their values, and a function
+// without arguments that takes note of the values. It is called with the step done, and must be written in C: in one that
+// Python interprets, Ctrl-C could come between the two.
 using Asked = std::tuple<int64_t, std::vector<Rule>, pybind11::function>;
 
 // Tensors whose memory belongs to arrays, which it keeps alive.
@@ -41,7 +41,8 @@ class ArrayTensors {
   pybind11::array skips(const pybind11::object& self);
 
   // Releases the GIL while the kernels run.
-  std::optional<double> step(const pybind11::sequence& grads, const StepOptions& options, int threads, std::optional<Asked> asked);
+  std::optional<double> step(const pybind11::sequence& grads, const StepOptions& options, int threads,
+                             std::optional<Asked> asked);
 
  private:
   struct Owned {
@@ -49,6 +50,7 @@ class ArrayTensors {
     const void* memory;
     pybind11::ssize_t size;
     Place place;
+    pybind11::object exporter;  // of another library: asked at each step where its memory is; else null
   };
 
   float* own(const pybind11::object& object, Place place);
