@@ -112,8 +112,29 @@ ArrayTensors::ArrayTensors(const py::sequence& params, const py::sequence& state
 float* ArrayTensors::own(const py::object& object, Place place) {
   const py::array array = as_array(object, place);
   expect_usable(array, place, to_write);
-  owned_.push_back({array, array.data(), array.size(), place, array.is(object) ? py::object() : object});
+  Owned owned{array, array.data(), array.size(), place, {}, {}, {}, {}};
+  if (!array.is(object) && array.size() > 0) {
+    owned.exporter = object;
+    const auto has = [&](const char* name) { return py::hasattr(object, name); };
+    if (has("data_ptr") && has("numel") && has("dtype")) {
+      owned.data_ptr = object.attr("data_ptr");
+      owned.numel = object.attr("numel");
+      owned.dtype = object.attr("dtype");
+      if (!owned.is_unmoved()) owned.data_ptr = {};  // it means something else there
+    }
+  }
+  owned_.push_back(owned);
   return const_cast<float*>(memory_of(array));
+}
+
+bool ArrayTensors::Owned::is_unmoved() const {
+  if (!data_ptr) return false;
+  const py::object address = result_of([&] { return PyObject_CallNoArgs(data_ptr.ptr()); });
+  const py::object count = result_of([&] { return PyObject_CallNoArgs(numel.ptr()); });
+  if (!PyLong_Check(address.ptr()) || !PyLong_Check(count.ptr())) return false;
+  const bool same = PyLong_AsVoidPtr(address.ptr()) == memory && PyLong_AsSsize_t(count.ptr()) == size;
+  if (PyErr_Occurred()) throw py::error_already_set();
+  return same && result_of([&] { return PyObject_GetAttrString(exporter.ptr(), "dtype"); }).is(dtype);
 }
 
 py::array ArrayTensors::steps(const py::object& self) {
@@ -140,15 +161,20 @@ std::optional<double> ArrayTensors::step(const py::sequence& grads, const StepOp
     const py::handle grad = own_grads[i];
     if (!grad.is_none()) exported[i] = as_array(grad, {grad_role, i});
   }
-  std::vector<py::array> again;
+  std::vector<std::optional<py::array>> again;  // of those that have changed, or cannot say so
   for (const Owned& owned : owned_) {
-    if (owned.exporter) again.push_back(as_array(owned.exporter, owned.place));
+    if (!owned.exporter) continue;
+    again.emplace_back();
+    if (!owned.is_unmoved()) again.back() = as_array(owned.exporter, owned.place);
   }
   auto next = again.begin();
   for (const Owned& owned : owned_) {
-    const py::array& array = owned.exporter ? *next++ : owned.array;
+    const std::optional<py::array> exported_again = owned.exporter ? *next++ : std::nullopt;
+    const py::array& array = exported_again ? *exported_again : owned.array;
     expect_usable(array, owned.place, to_write);
-    if (array.data() != owned.memory || array.size() != owned.size) throw Refusal("moved", owned.place);
+    // NumPy exports memory that is gone as memory of its own, maybe at the old address, so what data_ptr said counts.
+    const bool said_moved = owned.data_ptr && exported_again;
+    if (said_moved || array.data() != owned.memory || array.size() != owned.size) throw Refusal("moved", owned.place);
   }
   std::vector<std::optional<const float*>> memory(tensors_.count());
   for (size_t i = 0; i < memory.size(); ++i) {

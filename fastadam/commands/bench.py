@@ -19,6 +19,7 @@ STILL_LARGE = 3_000_000  # elements of that case at the least, however slow the 
 LARGE_SHARE = 6  # its time relative to other cases: its steps take long, and a median needs samples
 BYTES_NEEDED = 40  # per element: parameter, gradient, moments, the check, temporaries of NumPy's expression
 PROBE = 300_000  # elements by which it is judged how large LARGE may be
+HEAD = ["elements", "threads", "time", "GB/s", "vs NumPy", "% of memory wall"]
 BUSY = 0.1  # CPUs that others use, from which times suffer
 NUMPY_STEPS = 10  # of the largest buffer that fit into the time, for each number of threads
 
@@ -81,7 +82,6 @@ def measure(case: Case, threads: int, seconds: float, with_wall: bool) -> dict[s
 
 def text(result: dict[str, Any]) -> str:
     """A table of the rows, and whether other programs disturbed it."""
-    head = ["elements", "threads", "time", "GB/s", "vs NumPy", "% of memory wall"]
     body = [
         [
             row["case"],
@@ -93,7 +93,7 @@ def text(result: dict[str, Any]) -> str:
         ]
         for row in result["rows"]
     ]
-    lines = [table(head, body), f"\nmeasured in {result['seconds']:.0f} s"]
+    lines = [table(HEAD, body), f"\nmeasured in {result['seconds']:.0f} s"]
     for key, who in (("cpus_of_others", "Other programs"), ("cpus_stolen", "Other virtual machines")):
         if (used := result[key]) is not None and used >= BUSY:
             lines.append(

@@ -63,7 +63,8 @@ that the results equal those of fastadam.reference, bit for bit.
 
 Times and ratios are medians of samples taken in turn. Other programs that run
 meanwhile slow everything down: if they used the CPUs, the last line says so.
-The largest buffer has 30 million elements, or fewer if memory or time is short.
+The largest buffer has 30 million elements, or fewer if memory or time is
+short.
 """
 
 BENCH_EXAMPLES = """\
