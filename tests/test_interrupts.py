@@ -1,6 +1,6 @@
 """Ctrl-C at any point of a step: the optimizer is as it was before the step or as it is after it, in everything it keeps.
 
-The points are all that Python's interpreter has, each line and bytecode of a step; and those at which signals of a timer arrive.
+The points are all that the interpreter has, each line and bytecode of a step; and those at which signals of a timer arrive.
 """
 
 import itertools
