@@ -32,9 +32,22 @@ bool is_about_object(const py::error_already_set& error) {
   return error.matches(PyExc_Exception) && !error.matches(PyExc_MemoryError);
 }
 
+// Whether an array is one of numpy.ma, whose mask the kernels would ignore. While that module is not imported there is none.
+bool is_masked(py::handle array) {
+  if (Py_TYPE(array.ptr()) == py::detail::npy_api::get().PyArray_Type_) return false;
+  const auto name = py::str("numpy.ma");
+  const auto module = py::reinterpret_steal<py::object>(PyImport_GetModule(name.ptr()));
+  if (!module) return false;
+  const py::object type = module.attr("MaskedArray");
+  return PyType_Check(type.ptr()) && PyObject_TypeCheck(array.ptr(), reinterpret_cast<PyTypeObject*>(type.ptr()));
+}
+
 // A NumPy array over the memory of `object`, an array of any library; throws Refusal for anything else.
 py::array as_array(py::handle object, Place place) {
-  if (py::isinstance<py::array>(object)) return py::reinterpret_borrow<py::array>(object);
+  if (py::isinstance<py::array>(object)) {
+    if (is_masked(object)) throw Refusal("masked", place);
+    return py::reinterpret_borrow<py::array>(object);
+  }
   PyObject* const method = call_python([&] { return PyObject_GetAttrString(object.ptr(), "__dlpack__"); });
   if (!method && PyErr_ExceptionMatches(PyExc_AttributeError)) {
     PyErr_Clear();
@@ -99,7 +112,7 @@ ArrayTensors::ArrayTensors(const py::sequence& params, const py::sequence& state
 float* ArrayTensors::own(const py::object& object, Place place) {
   const py::array array = as_array(object, place);
   expect_usable(array, place, to_write);
-  owned_.push_back({array, array.data(), array.size(), place});
+  owned_.push_back({array, array.data(), array.size(), place, array.is(object) ? py::object() : object});
   return const_cast<float*>(memory_of(array));
 }
 
@@ -117,25 +130,33 @@ std::optional<double> ArrayTensors::step(const py::sequence& grads, const StepOp
         "the optimizer was stepped, or its step_count set, while the schedules of this step were asked; do not step it in a "
         "schedule, and let one thread at a time use it");
   }
-  for (const Owned& owned : owned_) {
-    expect_usable(owned.array, owned.place, to_write);
-    if (owned.array.data() != owned.memory || owned.array.size() != owned.size) throw Refusal("moved", owned.place);
-  }
   // A tuple of its own: a sequence may create its members on demand, and another thread may change it while the GIL is
   // released.
   const auto own_grads = py::tuple(result_of([&] { return PySequence_Tuple(grads.ptr()); }));
   if (own_grads.size() != tensors_.count()) throw std::invalid_argument("expected a gradient for each tensor");
-  std::vector<py::array> exported;
+  // Exports may run any code, so all come before the first check.
+  std::vector<std::optional<py::array>> exported(tensors_.count());
+  for (size_t i = 0; i < exported.size(); ++i) {
+    const py::handle grad = own_grads[i];
+    if (!grad.is_none()) exported[i] = as_array(grad, {grad_role, i});
+  }
+  std::vector<py::array> again;
+  for (const Owned& owned : owned_) {
+    if (owned.exporter) again.push_back(as_array(owned.exporter, owned.place));
+  }
+  auto next = again.begin();
+  for (const Owned& owned : owned_) {
+    const py::array& array = owned.exporter ? *next++ : owned.array;
+    expect_usable(array, owned.place, to_write);
+    if (array.data() != owned.memory || array.size() != owned.size) throw Refusal("moved", owned.place);
+  }
   std::vector<std::optional<const float*>> memory(tensors_.count());
   for (size_t i = 0; i < memory.size(); ++i) {
-    const py::handle grad = own_grads[i];
-    if (grad.is_none()) continue;
+    if (!exported[i]) continue;
     const Place place{grad_role, i};
-    const py::array array = as_array(grad, place);
-    expect_usable(array, place, to_read);
-    expect_shape(array, param(i), place);
-    memory[i] = memory_of(array);
-    if (!array.is(grad)) exported.push_back(array);
+    expect_usable(*exported[i], place, to_read);
+    expect_shape(*exported[i], param(i), place);
+    memory[i] = memory_of(*exported[i]);
   }
   std::optional<double> norm;
   {

@@ -50,6 +50,7 @@ class ArrayTensors {
     const void* memory;
     pybind11::ssize_t size;
     Place place;
+    pybind11::object exporter;  // of another library: asked at each step where its memory is; else null
   };
 
   float* own(const pybind11::object& object, Place place);

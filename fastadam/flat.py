@@ -7,7 +7,7 @@ from typing import Any, TypeVar, overload
 
 from fastadam._native import Refused
 from fastadam.backends.dispatch import backend_of
-from fastadam.backends.refusals import explain
+from fastadam.backends.refusals import explain, trait
 from fastadam.structure import Structure, listed
 from fastadam.typing import Array, Branch, HostOrDevice
 
@@ -68,7 +68,7 @@ def flatten(arrays: Any) -> tuple[Any, Any]:
         flat = backend_of(members[0]).pack(members)
     except Refused as refused:
         raise explain(refused, lambda _, i: (structure.name("arrays", i), members[i]), True) from refused.__cause__
-    shapes = [tuple(array.shape) for array in members]
+    shapes = [tuple(trait(array, "shape")) for array in members]
     ends = itertools.accumulate(math.prod(shape) for shape in shapes)
     views = [flat[end - math.prod(shape) : end].reshape(shape) for shape, end in zip(shapes, ends, strict=True)]
     return flat, structure.unflatten(views)

@@ -85,6 +85,15 @@ BAD_ARRAYS = [
         ("not aligned", "expected an aligned", ".copy()"),
         id="misaligned",
     ),
+    *(
+        pytest.param(
+            lambda mask=mask: np.ma.masked_array(np.zeros(6, F32), mask),
+            TypeError,
+            ("masked array", "expected an array without a mask", "data"),
+            id=f"masked-{kind}",
+        )
+        for kind, mask in {"nothing": np.ma.nomask, "first": [True] + [False] * 5, "all": True}.items()
+    ),
 ]
 BAD_GRADS = [case for case in BAD_ARRAYS if case.id != "NoneType"]  # None is no gradient
 WRONG_SHAPES = [(7,), (5,), (0,), (), (6, 1), (1, 6), (2, 3)]

@@ -133,3 +133,53 @@ def test_a_large_buffer_is_advised_to_have_huge_pages():
             assert flags is None or "hg" in flags[1].split()  # some kernels do not say
             return
     raise AssertionError("the buffer is not mapped")
+
+
+def test_masked_arrays_are_refused():
+    values = np.ma.masked_array(np.ones(3, np.float32), [True, False, False])
+    with pytest.raises(TypeError, match=r"arrays\['b'\] is a masked array.*expected an array without a mask"):
+        fastadam.flatten({"a": np.ones(3, np.float32), "b": values})
+
+
+class OnlyDLPack:
+    """An array with nothing but its export."""
+
+    def __init__(self, values):
+        self._values = values
+
+    def __dlpack_device__(self):
+        return self._values.__dlpack_device__()
+
+    def __dlpack__(self, **options):
+        return self._values.__dlpack__(**options)
+
+
+def test_arrays_with_nothing_but_dlpack():
+    values = np.arange(6, dtype=np.float32).reshape(2, 3)
+    flat, views = fastadam.flatten([OnlyDLPack(values)])
+    assert views[0].shape == (2, 3)
+    assert np.shares_memory(views[0], flat)
+    assert np.array_equal(views[0], values)
+    fastadam.SGD(OnlyDLPack(values), lr=1.0).step(OnlyDLPack(views[0]))
+    assert not values.any()
+    assert fastadam.global_norm([OnlyDLPack(flat)]) == np.sqrt(55.0)
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "words"),
+    [
+        (np.zeros(6, np.float64), TypeError, "has dtype '<f8'"),
+        (np.zeros(5, np.float32), ValueError, r"has shape \(5,\); expected \(6,\)"),
+        (np.zeros(12, np.float32)[::2], ValueError, r"shape \(6,\), strides \(8,\)"),
+    ],
+)
+def test_refusals_of_arrays_with_nothing_but_dlpack_say_what_was_found(bad, error, words):
+    with pytest.raises(error, match=words):
+        fastadam.SGD(OnlyDLPack(np.zeros(6, np.float32)), lr=1.0).step(OnlyDLPack(bad))
+
+
+def test_a_gradient_with_nothing_but_dlpack_that_is_not_finite_is_found():
+    optimizer = fastadam.SGD(np.zeros((2, 3), np.float32), lr=1.0)
+    bad = np.array([[0, 0, 0], [0, np.nan, 0]], np.float32)
+    with pytest.raises(FloatingPointError, match=r"nan at \[1, 1\]"):
+        optimizer.step(OnlyDLPack(bad), skip_nonfinite="raise")

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 DIST, BUILD = ROOT / "dist", ROOT / "build" / "wheels"
 # The tests' dependencies: all peers, or where torch has no build without CUDA, the minimum.
 TEST_GROUPS = {"3.11": "test", "3.12": "test-wheel", "3.13": "test-wheel"}
-MOST_BYTES = 1_000_000  # of a wheel
+MOST_BYTES = 1_300_000  # of a wheel, a quarter of which is the library for programs without Python
 
 
 def run(*command: object, **options: object) -> None:
@@ -75,7 +75,7 @@ def check_contents(wheel: Path) -> None:
         print(f"  {member.file_size:>9,}  {member.filename}")
     strangers = [m.filename for m in members if not m.filename.startswith(("fastadam/", "fastadam.libs/", "fastadam-"))]
     assert not strangers, f"{strangers} should not be in the wheel"
-    bundled = [m.filename for m in members if m.filename.startswith("fastadam.libs/")]
+    bundled = [m.filename for m in members if m.filename.startswith("fastadam.libs/") and not m.is_dir()]
     names = {m.filename.rpartition("/")[2] for m in members if ".dist-info/" in m.filename}
     assert all("libgomp" in name for name in bundled), f"{bundled}: expected libgomp alone, whose licence is in licenses/"
     assert not bundled or {"GPL-3.0.txt", "GCC-exception-3.1.txt", "README.md"} <= names, "the licence of libgomp is missing"

@@ -68,6 +68,8 @@ def pack(arrays: Sequence[Any]) -> NDArray[np.float32]:
     members = []
     for i, array in enumerate(arrays):
         place = (PARAM, i)
+        if isinstance(array, np.ma.MaskedArray):
+            raise Refused("masked", place, place, "")
         members.append((array if isinstance(array, np.ndarray) else exported(array, place)).reshape(-1))
         if members[-1].dtype != np.float32:
             raise Refused("dtype", place, place, "")

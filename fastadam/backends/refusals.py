@@ -43,12 +43,17 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
                 f"on one device; {advice}"
             )
         case "dtype":
-            dtype = _trait(array, "dtype")
+            dtype = trait(array, "dtype")
             found = f"{dtype.str!r} ({dtype})" if hasattr(dtype, "str") else f"{dtype}"
             return TypeError(f"{name} has dtype {found}; expected float32 in native byte order; {advice}")
+        case "masked":
+            return TypeError(
+                f"{name} is a masked array, whose mask would be ignored; expected an array without a mask; pass its values "
+                "(its attribute data), or for a gradient those of filled(0)"
+            )
         case "layout":
             return ValueError(
-                f"{name} is not C-contiguous (shape {_trait(array, 'shape')}, strides {_trait(array, 'strides')}); expected a "
+                f"{name} is not C-contiguous (shape {trait(array, 'shape')}, strides {trait(array, 'strides')}); expected a "
                 f"C-contiguous array; {advice}"
             )
         case "alignment":
@@ -56,7 +61,7 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
         case "read-only":
             return ValueError(f"{name} is read-only; expected a writeable array, which is updated in place; {advice}")
         case "shape":
-            shapes = _trait(array, "shape"), _trait(other, "shape")
+            shapes = trait(array, "shape"), trait(other, "shape")
             return ValueError(f"{name} has shape {shapes[0]}; expected {shapes[1]}, the shape of {other_name}")
         case "overlap":
             advice = remedies.of_overlap(GRAD in (place[0], other_place[0]), place[0] == other_place[0] == PARAM, array)
@@ -67,7 +72,7 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
                 "replaced); make a new optimizer"
             )
         case "nonfinite":
-            index = tuple(map(int, np.unravel_index(int(detail), array.shape)))
+            index = tuple(map(int, np.unravel_index(int(detail), trait(array, "shape"))))
             value = float(np.from_dlpack(array)[index])
             return FloatingPointError(
                 f"{name} is not finite: it has {value} at {list(index)}; nothing was changed. Pass skip_nonfinite=True to "
@@ -78,9 +83,14 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
     return RuntimeError(f"{name} was refused ({reason})")
 
 
-def _trait(array: Any, name: str) -> Any:
-    """An attribute of an array, or of its ``__cuda_array_interface__``, which may be all that it has."""
+def trait(array: Any, name: str) -> Any:
+    """An attribute of an array, or of its ``__cuda_array_interface__`` or DLPack export, which may be all that it has."""
     if hasattr(array, name):
         return getattr(array, name)
-    interface = getattr(array, "__cuda_array_interface__", {})
-    return np.dtype(interface["typestr"]) if name == "dtype" else interface.get(name)
+    interface = getattr(array, "__cuda_array_interface__", None)
+    if interface is not None:
+        return np.dtype(interface["typestr"]) if name == "dtype" else interface.get(name)
+    try:
+        return getattr(np.from_dlpack(array), name)
+    except (AttributeError, TypeError, ValueError, RuntimeError, BufferError):  # on a GPU: the word is of the refusal alone
+        return "unknown"

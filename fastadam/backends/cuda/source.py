@@ -20,7 +20,7 @@ class Shape(NamedTuple):
 
     block: int = 256  # threads
     vectors: int = 1  # 16-byte vectors of each array that a thread loads at once
-    chunk: int = 8192  # elements that a block processes at a time
+    chunk: int = 2048  # elements that a block processes at a time
     resident: int = 3  # blocks that must fit on a multiprocessor at once, which limits the registers of a thread
 
 
