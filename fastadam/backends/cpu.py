@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fastadam import _native
 from fastadam._native import Refused
+from fastadam.backends.devices import has
 from fastadam.backends.roles import PARAM, Place
 
 CACHE_LINE = 64 // 4  # floats
@@ -52,7 +53,7 @@ def full_like(param: Any, values: Sequence[float | None]) -> list[NDArray[np.flo
 
 def exported(array: Any, place: Place) -> NDArray[Any]:
     """A NumPy array over the memory of another library's array. Raises Refused, from what the array raised."""
-    if not hasattr(array, "__dlpack__"):
+    if not has(array, "__dlpack__"):
         raise Refused("type", place, place, "")
     try:
         return np.from_dlpack(array)

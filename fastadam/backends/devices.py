@@ -8,9 +8,19 @@ import numpy as np
 _DLPACK_CUDA = (2, 13)  # DLPack's device types for CUDA: device memory and managed memory
 
 
+def has(array: Any, name: str) -> bool:
+    """Whether `array` has an attribute, even one that cannot be read: who uses it finds out why."""
+    try:
+        return hasattr(array, name)
+    except MemoryError:  # no fault of the array
+        raise
+    except Exception:
+        return True
+
+
 def is_array(array: Any) -> bool:
     """Whether `array` is an array of any library."""
-    return isinstance(array, np.ndarray) or hasattr(array, "__dlpack__") or hasattr(array, "__cuda_array_interface__")
+    return isinstance(array, np.ndarray) or has(array, "__dlpack__") or has(array, "__cuda_array_interface__")
 
 
 def is_on_gpu(array: Any) -> bool:

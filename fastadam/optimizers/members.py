@@ -47,7 +47,7 @@ class Members:
             )
         except _native.Refused as refused:
             raise explain(refused, self._look_up) from refused.__cause__
-        self.scheduled = any(group.schedules for group in groups)
+        self.scheduled = bool([group for group in groups if group.schedules])
         self.tensors.step_count = step_count
         if skipped:
             self.backend.assign(self.tensors.skips, [skipped])
@@ -55,7 +55,7 @@ class Members:
     def use(self, groups: Sequence[Group]) -> None:
         """Step by the hyperparameters that `groups` have at present."""
         self.tensors.set_rules(rules_of(groups))
-        self.scheduled = any(group.schedules for group in groups)
+        self.scheduled = bool([group for group in groups if group.schedules])
 
     def step(self, grads: Any, options: _native.StepOptions, threads: int, asked: Asked | None) -> Any:
         """See :meth:`fastadam.backends.protocol.Tensors.step`."""

@@ -1,11 +1,11 @@
 """Conversion of state to and from optax, whose Adam state is a named tuple of pytrees."""
 
-import importlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastadam.optional import needed
 from fastadam.state import restoring, state_dicts
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def to_optax(optimizer: "Optimizer", params: Any = None) -> Any:
     """See :func:`fastadam.convert.to_optax`."""
-    jax, jnp, optax = (importlib.import_module(name) for name in ("jax", "jax.numpy", "optax"))
+    jax, jnp, optax = (needed(name) for name in ("jax", "jax.numpy", "optax"))
     _expect_adam(optimizer)
     state = optimizer.state_dict()["state"]
     counts = {ours["step"] for ours in state.values()}
@@ -31,7 +31,7 @@ def to_optax(optimizer: "Optimizer", params: Any = None) -> Any:
 
 def from_optax(optimizer: "Optimizer", state: Any) -> None:
     """See :func:`fastadam.convert.from_optax`."""
-    jax: Any = importlib.import_module("jax")
+    jax: Any = needed("jax")
     _expect_adam(optimizer)
     if not _is_adam(state):
         found = [*_paths_to_adam(state, "state")]

@@ -1,12 +1,12 @@
 """Conversion of state to and from ``torch.optim``."""
 
-import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastadam.optimizers.schedules import Values
+from fastadam.optional import needed
 from fastadam.state import restoring, state_dicts
 from fastadam.state.torch_moments import as_float32, mu_product, scales
 
@@ -25,7 +25,7 @@ _TELLING = (
 
 def to_torch(optimizer: "Optimizer") -> dict[str, Any]:
     """See :func:`fastadam.convert.to_torch`."""
-    torch: Any = importlib.import_module("torch")
+    torch: Any = needed("torch")
     name = type(optimizer).__name__
     if not hasattr(torch.optim, name):
         raise TypeError(f"optimizer is a fastadam.{name}, which torch.optim does not have")
