@@ -39,6 +39,7 @@ cuda_host = pytest.importorskip("cuda_host", reason="needs CuPy (but no GPU): pi
 linux = pytest.mark.skipif(sys.platform != "linux", reason="maps memory and preloads libraries by Linux's rules")
 PLAIN = VARIANTS[0]
 TINY = Shape(block=8, vectors=1, chunk=32)  # the smallest whose threads suffice for both ends of a tensor
+IN_4G = 2**32 // DEFAULT.chunk
 MAP_NORESERVE = 0x4000
 SEEN = 20_000  # elements of a huge array that are looked at together
 BEHIND = 100  # and behind its end
@@ -94,8 +95,8 @@ def check_huge(run, is_stepped, size, offset, shape, middle):
 @pytest.mark.parametrize(
     ("shape", "chunks", "blocks", "middle"),
     [
-        (DEFAULT, 2**19 + 1, 2**19 + 1, 2**31),  # one chunk a block
-        (DEFAULT, 2**19 + 1, 2**19, 2**31),  # the first block also does the last chunk
+        (DEFAULT, IN_4G + 1, IN_4G + 1, 2**31),  # one chunk a block
+        (DEFAULT, IN_4G + 1, IN_4G, 2**31),  # the first block also does the last chunk
         (SMALL, 2**23 + 2, 2**22, 2**31),
         (TINY, 2**31 + 2, MOST_BLOCKS, 2**35),  # an index of a chunk beyond 2**31
         (TINY, 2**33 + 2, 2**32 - 1, 2**37),  # and beyond 2**32, in a grid larger than there is
@@ -115,7 +116,7 @@ def test_elements_beyond_32_bits(shape, chunks, blocks, middle, offset):
 
 @linux
 def test_listed_elements_beyond_32_bits():
-    size, chosen = 2**32 + 1003, np.array([0, 2**18 - 1, 2**18, 2**19], np.int32)
+    size, chosen = 2**32 + 1003, np.array([0, IN_4G // 2 - 1, IN_4G // 2, IN_4G], np.int32)
 
     def run(arrays):
         table = List([[array[:1] for array in arrays]], DEFAULT)

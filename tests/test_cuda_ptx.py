@@ -157,6 +157,7 @@ def plain(symbol, instruction):
 
 
 BOUNDS = "__launch_bounds__(FASTADAM_BLOCK, FASTADAM_RESIDENT)"
+WHOLE = ("static_assert(FASTADAM_CHUNK % (width * block * vectors) == 0);", "")
 SPOILED = {  # what the checks must find, and what is to be replaced by what
     r"step has mul\.ftz\.f32": [plain("*", "mul.rn.f32")],
     r"step has fma\.rn\.ftz\.f32": [plain("*", "mul.rn.f32"), plain("+", "add.rn.f32")],
@@ -169,7 +170,7 @@ SPOILED = {  # what the checks must find, and what is to be replaced by what
     r"step lacks 16-byte": [("struct alignas(16) Vector", "struct alignas(4) Vector")],
     r"step has local memory": [("state[flags & amsgrad ? 2 : 1]", "state[__float_as_int(p.value) & 1]")],
     r"step has a stack frame": [(BOUNDS, "__launch_bounds__(FASTADAM_BLOCK, 8)")],
-    r"step has \d+ registers": [(BOUNDS, ""), ("vectors = FASTADAM_VECTORS", "vectors = 4")],
+    r"step has \d+ registers": [(BOUNDS, ""), ("vectors = FASTADAM_VECTORS", "vectors = 4"), WHOLE],
 }
 
 

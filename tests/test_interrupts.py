@@ -6,6 +6,7 @@ The points are all that the interpreter has, each line and bytecode of a step; a
 import itertools
 import signal
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -137,6 +138,21 @@ def test_an_interrupt_comes_before_a_step_or_after_it(variant):
             step(t)
             assert everything(optimizer, params) == runs[t + 1], f"after an interrupt at point {number}"
     assert seen == {0, 1}, "no interrupt before the step, or none after it"
+
+
+@pytest.mark.parametrize("variant", ["scheduled", "added before"])
+def test_an_interrupt_leaves_no_lock_taken(variant):
+    """Whatever was interrupted, another thread can step."""
+    for number in itertools.count():
+        optimizer, _, step = made(variant)
+        if not interrupted(lambda step=step: step(0), number, *POINTS):
+            break
+        if number % 7 == 0 or number < 50:
+            thread = threading.Thread(target=step, args=(0,), daemon=True)
+            thread.start()
+            thread.join(60)
+            assert not thread.is_alive(), f"after an interrupt at point {number}"
+            assert optimizer.step_count > 0
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")

@@ -1,9 +1,9 @@
 """The groups of an optimizer: what users see of them, change in them and add to them."""
 
-import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from fastadam.lazy import computed_once
 from fastadam.optimizers.growth import Growth
 from fastadam.optimizers.members import Members
 from fastadam.optimizers.param_groups import Given, Group, ParamGroup, ParamGroups, parse_group
@@ -21,8 +21,8 @@ class Grouped(Persistent):
     def _take(self, groups: list[Group], members: Members) -> None:
         vars(self).update(_groups=groups, _members=members, _growth=None, _capturable=members.capturable)
 
-    @functools.cached_property
-    def _members(self) -> Members:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]
+    @computed_once
+    def _members(self) -> Members:  # pyright: ignore[reportIncompatibleVariableOverride]
         """What is stepped. It is missing from the instance, and found by this, if `_growth` has changes for it.
 
         So any number of changes costs what one does, and a step without changes costs nothing more.

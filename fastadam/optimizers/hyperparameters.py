@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, overload
 
 from fastadam import _native
+from fastadam.lazy import computed_once
 from fastadam.optimizers.checks import Scheduled, beta_pair, decay_rate, non_negative, optional_decay_rate
 from fastadam.optimizers.unknown_names import hint, hinting, meant, misspelt
 
@@ -160,12 +160,12 @@ class Hyperparameters:
         """The optimizer's class."""
         return self._kind
 
-    @functools.cached_property
+    @computed_once
     def initial_state(self) -> dict[str, float | None]:
         """The names of all states of a parameter, with their initial values; None is a copy of the parameter."""
         return dict(self.rule.states) | ({} if self.ema_decay is None else {"ema": 0.0})
 
-    @functools.cached_property
+    @computed_once
     def rule(self) -> _native.Rule:
         """The native rule."""
         options: dict[str, float] = {}

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
 
+from fastadam.lazy import computed_once
 from fastadam.viz.surface import Surface
 from fastadam.viz.trajectory import Trajectory, trajectory
 
@@ -33,7 +33,7 @@ class Race:
     seed: int
     bias_correction: bool
 
-    @cached_property
+    @computed_once
     def trajectories(self) -> dict[str, Trajectory]:
         """The path of each method."""
         return {method: self.trajectory(method) for method in self.rates}
