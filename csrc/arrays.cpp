@@ -86,6 +86,17 @@ void expect_shape(const py::array& array, const py::array& param, Place place) {
   if (!same) throw Refusal("shape", place, {param_role, place.tensor});
 }
 
+// The last NumPy array of those that an array is a view of, whose memory it is; null if it is its own.
+py::object owner_of(const py::array& array) {
+  py::object owner = array.base();
+  if (!owner || !py::isinstance<py::array>(owner)) return {};
+  for (;;) {
+    const py::object next = py::reinterpret_borrow<py::array>(owner).base();
+    if (!next || !py::isinstance<py::array>(next)) return owner;
+    owner = next;
+  }
+}
+
 const float* memory_of(const py::array& array) { return static_cast<const float*>(array.data()); }
 
 }  // namespace
@@ -112,7 +123,8 @@ ArrayTensors::ArrayTensors(const py::sequence& params, const py::sequence& state
 float* ArrayTensors::own(const py::object& object, Place place) {
   const py::array array = as_array(object, place);
   expect_usable(array, place, to_write);
-  Owned owned{array, array.data(), array.size(), place, {}, {}, {}, {}};
+  Owned owned{array, array.data(), array.size(), place, owner_of(array), {}, {}, {}, {}};
+  if (!owned.is_owned()) owned.owner = {};  // a view that reaches beyond the array it was made from
   if (!array.is(object) && array.size() > 0) {
     owned.exporter = object;
     const auto has = [&](const char* name) { return py::hasattr(object, name); };
@@ -135,6 +147,13 @@ bool ArrayTensors::Owned::is_unmoved() const {
   const bool same = PyLong_AsVoidPtr(address.ptr()) == memory && PyLong_AsSsize_t(count.ptr()) == size;
   if (PyErr_Occurred()) throw py::error_already_set();
   return same && result_of([&] { return PyObject_GetAttrString(exporter.ptr(), "dtype"); }).is(dtype);
+}
+
+bool ArrayTensors::Owned::is_owned() const {
+  if (!owner) return true;
+  const auto all = py::reinterpret_borrow<py::array>(owner);
+  const auto begin = reinterpret_cast<uintptr_t>(all.data()), first = reinterpret_cast<uintptr_t>(memory);
+  return begin <= first && first + sizeof(float) * static_cast<size_t>(size) <= begin + static_cast<size_t>(all.nbytes());
 }
 
 py::array ArrayTensors::steps(const py::object& self) {
@@ -174,7 +193,8 @@ std::optional<double> ArrayTensors::step(const py::sequence& grads, const StepOp
     expect_usable(array, owned.place, to_write);
     // NumPy exports memory that is gone as memory of its own, maybe at the old address, so what data_ptr said counts.
     const bool said_moved = owned.data_ptr && exported_again;
-    if (said_moved || array.data() != owned.memory || array.size() != owned.size) throw Refusal("moved", owned.place);
+    if (said_moved || !owned.is_owned() || array.data() != owned.memory || array.size() != owned.size)
+      throw Refusal("moved", owned.place);
   }
   std::vector<std::optional<const float*>> memory(tensors_.count());
   for (size_t i = 0; i < memory.size(); ++i) {

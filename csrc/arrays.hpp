@@ -50,12 +50,15 @@ class ArrayTensors {
     const void* memory;
     pybind11::ssize_t size;
     Place place;
+    pybind11::object owner;     // the NumPy array that it is a view of, which can be resized; else null
     pybind11::object exporter;  // of another library: asked at each step where its memory is; else null
     // Of exporters like PyTorch's tensors, which are asked by these in a fiftieth of the time of an export; else null.
     pybind11::object data_ptr, numel, dtype;
 
     // Whether its exporter says by them that nothing has changed.
     bool is_unmoved() const;
+    // Whether its owner, if it has one, still has its memory.
+    bool is_owned() const;
   };
 
   float* own(const pybind11::object& object, Place place);

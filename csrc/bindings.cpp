@@ -22,6 +22,7 @@
 #include "include/fastadam.h"
 #include "interpreter.hpp"
 #include "memory.hpp"
+#include "origins.hpp"
 #include "rule.hpp"
 
 namespace py = pybind11;
@@ -196,6 +197,7 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
            py::arg("asked") = py::none());
 
   m.def("global_norm", &norm_of_arrays, py::arg("grads"), py::arg("threads"));
+  m.def("first_replaced", &first_replaced, py::arg("origins"), py::arg("arrays"));
   m.def("memory_wall", &memory_wall_of, py::arg("param").noconvert(), py::arg("grad").noconvert(),
         py::arg("exp_avg").noconvert(), py::arg("exp_avg_sq").noconvert(), py::arg("threads"));
   m.def("build_info", &build_info);

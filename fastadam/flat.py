@@ -1,8 +1,10 @@
 """Copies arrays into one buffer and returns views of it."""
 
+import functools
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence, ValuesView
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence, ValuesView
 from typing import Any, TypeVar, overload
 
 from fastadam._native import Refused
@@ -12,6 +14,9 @@ from fastadam.structure import Structure, listed
 from fastadam.typing import Array, Branch, HostOrDevice
 
 _Key = TypeVar("_Key")
+
+# Of each buffer and view that is alive, by its id: all that share its memory.
+_families: dict[int, list["weakref.ref[Any]"]] = {}
 
 
 @overload
@@ -44,6 +49,11 @@ def flatten(arrays: Any) -> tuple[Any, Any]:
     views : array, tuple or dict
         Views of `flat` with the arrays' shapes, in the structure of `arrays`, with tuples for sequences.
 
+    Notes
+    -----
+    ``copy.deepcopy`` and ``pickle`` copy each array by itself: copies of the views do not share the memory of a copy of `flat`.
+    Copies of an optimizer are refused while there are views that would be left behind. Flatten the copied views again.
+
     Raises
     ------
     TypeError, ValueError
@@ -71,4 +81,18 @@ def flatten(arrays: Any) -> tuple[Any, Any]:
     shapes = [tuple(trait(array, "shape")) for array in members]
     ends = itertools.accumulate(math.prod(shape) for shape in shapes)
     views = [flat[end - math.prod(shape) : end].reshape(shape) for shape, end in zip(shapes, ends, strict=True)]
+    family = [weakref.ref(array, functools.partial(_forget, id(array))) for array in (flat, *views)]
+    _families.update((id(array), family) for array in (flat, *views))
     return flat, structure.unflatten(views)
+
+
+def _forget(key: int, _: Any) -> None:
+    _families.pop(key, None)
+
+
+def has_others(arrays: Iterable[Any]) -> bool:
+    """Whether there are views, or the buffer, of which only some are among `arrays`."""
+    known = set(map(id, arrays))
+    families = {id(family): family for key in known if (family := _families.get(key))}
+    alive = (array for family in families.values() for each in family if (array := each()) is not None)
+    return any(id(array) not in known for array in alive)

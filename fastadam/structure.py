@@ -2,11 +2,14 @@
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from fastadam.backends.devices import is_array
 
 _MOST_LISTED = 10  # keys in a message
+
+# The mapping or list that an array is in and its key there; None if no other array can take its place.
+Origin: TypeAlias = tuple[Any, Any] | None
 
 
 class Structure:
@@ -22,17 +25,22 @@ class Structure:
             self._keys = range(len(params))
         self._key_set = frozenset(self._keys) if self._is_mapping and self._keys else frozenset()
         self._children: dict[int, Structure] = {}  # of members that are not arrays, by their position
+        self.origins: list[Origin] = []
         if self._keys is None:
-            self._names = [argument]  # of all arrays, as `params` has them
+            self._names = [argument]
+            self.origins.append(None)
             return
-        self._names = []
+        self._names = []  # of all arrays, as `params` has them
         for i, key in enumerate(self._keys):
             name = _item(argument, key)
             if _is_branch(member := params[key]):
                 self._children[i] = Structure(member, name, is_inner=True)
                 self._names += self._children[i]._names
+                self.origins += self._children[i].origins
             else:
                 self._names.append(name)
+                lasts = isinstance(params, tuple) or params[key] is not member
+                self.origins.append(None if lasts else (params, key))
         if not self._names and not is_inner:
             raise ValueError(f"{argument} is an empty {_kind(params)}; expected at least one array (a size of zero is fine)")
 
@@ -60,29 +68,40 @@ class Structure:
     def extended(self, others: Iterable["Structure"]) -> "Structure":
         """This structure followed by the members of others, for which there is room."""
         keys, names, children = list(self._keys or ()), list(self._names), dict(self._children)
+        origins = list(self.origins)
         for other in others:
             names += other._names
+            origins += other.origins
             if self._is_mapping:
                 children |= {len(keys) + i: child for i, child in other._children.items()}
                 keys += other._keys or ()
             else:
                 keys += other._names  # as many
-        return self._of(tuple(keys) if self._is_mapping else range(len(keys)), self._is_mapping, names, children)
+        return self._of(tuple(keys) if self._is_mapping else range(len(keys)), self._is_mapping, names, children, origins)
 
     def as_sequence(self) -> "Structure":
         """The same arrays with the same names as a sequence."""
-        return self._of(range(len(self._names)), False, self._names, {})
+        return self._of(range(len(self._names)), False, self._names, {}, self.origins)
 
     @classmethod
-    def _of(cls, keys: Sequence[Any], is_mapping: bool, names: list[str], children: dict[int, "Structure"]) -> "Structure":
+    def _of(
+        cls,
+        keys: Sequence[Any],
+        is_mapping: bool,
+        names: list[str],
+        children: dict[int, "Structure"],
+        origins: list[Origin],
+    ) -> "Structure":
         structure = cls.__new__(cls)
         structure._argument, structure._keys, structure._is_mapping, structure._names = "params", keys, is_mapping, names
         structure._key_set, structure._children = frozenset(keys) if is_mapping else frozenset(), children
+        structure.origins = origins
         return structure
 
     def plain(self) -> dict[str, Any]:
         """Its contents as plain values, for a pickle. :meth:`from_plain` is the inverse."""
-        return vars(self) | {"_children": {i: child.plain() for i, child in self._children.items()}}
+        origins = [origin if origin and type(origin[0]) in (dict, list) else None for origin in self.origins]
+        return vars(self) | {"_children": {i: child.plain() for i, child in self._children.items()}, "origins": origins}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> "Structure":

@@ -32,6 +32,12 @@ def everything(optimizer, params):
     return [*params, *(array for state in optimizer.state for array in state.values())]
 
 
+def owned(optimizer):
+    """All arrays that an optimizer updates, whatever the structure of its parameters."""
+    members = optimizer._members
+    return [*members.params, *(array for state in members.states for array in state.values()), members.tensors.steps]
+
+
 def refuses(call, error, words, arrays, optimizer=None):
     """`call` raises `error` with `words`, in that order, in its message, and leaves every bit of `arrays` and the options."""
 

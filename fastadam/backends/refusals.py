@@ -83,6 +83,15 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
     return RuntimeError(f"{name} was refused ({reason})")
 
 
+def of_replaced(name: str) -> str:
+    """The message about a parameter in whose place there is another array now."""
+    return (
+        f"{name} is no longer the array that this optimizer steps: another has taken its place, as in `p = p - update`; "
+        "expected the array it was made with, updated in place; write `p -= update` or `p[...] = values`, or make a new "
+        "optimizer"
+    )
+
+
 def trait(array: Any, name: str) -> Any:
     """An attribute of an array, or of its ``__cuda_array_interface__`` or DLPack export, which may be all that it has."""
     if hasattr(array, name):

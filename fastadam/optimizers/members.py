@@ -11,7 +11,7 @@ import numpy as np
 from fastadam import _native
 from fastadam.backends.dispatch import backend_of
 from fastadam.backends.protocol import Asked, Tensors
-from fastadam.backends.refusals import explain
+from fastadam.backends.refusals import explain, of_replaced
 from fastadam.backends.roles import GRAD, PARAM, STATE
 from fastadam.optimizers.param_groups import Group
 from fastadam.structure import Structure
@@ -34,6 +34,7 @@ class Members:
         """`steps` are how many steps each parameter has taken (None: none), the others those of `counts`."""
         self.structure, self.params, self.states, self.capturable = structure, list(params), list(states), capturable
         self.backend = backend_of(params[0])
+        self._origins = structure.origins if any(structure.origins) else []
         self._ends = [0, *itertools.accumulate(group.size for group in groups)]
         try:
             arrays = [list(state.values()) for state in states]
@@ -60,6 +61,8 @@ class Members:
     def step(self, grads: Any, options: _native.StepOptions, threads: int, asked: Asked | None) -> Any:
         """See :meth:`fastadam.backends.protocol.Tensors.step`."""
         members = self.structure.flatten("grads", grads)
+        if self._origins and (replaced := _native.first_replaced(self._origins, self.params)) is not None:
+            raise ValueError(of_replaced(self._look_up(PARAM, replaced)[0]))
         try:
             return self.tensors.step(members, options, threads, asked)
         except _native.Refused as refused:

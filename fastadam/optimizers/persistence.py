@@ -1,12 +1,13 @@
 """The methods of an optimizer that save and restore its state: state dicts, files, pickles and copies."""
 
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
+from fastadam.flat import has_others
 from fastadam.optimizers.checks import flag
 from fastadam.optimizers.hyperparameters import Declaring
-from fastadam.optimizers.members import Members
+from fastadam.optimizers.members import Members, new_states
 from fastadam.optimizers.param_groups import Group
 from fastadam.state import state_dicts
 from fastadam.structure import Structure
@@ -155,13 +156,34 @@ class Persistent(Declaring, state_dicts.Stateful):
 
     def __getstate__(self) -> dict[str, Any]:
         members = self._members
+        if has_others(members.params):
+            raise ValueError(
+                "params shares memory with views of fastadam.flatten, which pickle and copy.deepcopy copy apart from each "
+                "other: steps of a copy would not reach them; copy the views, flatten them again, make an optimizer over that, "
+                "and call its load_state_dict(optimizer.state_dict())"
+            )
+        return self._contents(members.states)
+
+    def __copy__(self) -> Self:
+        """An optimizer of the same parameters, with hyperparameters, state and counts of its own."""
+        members = self._members
+        states = new_states(members.params, self._groups)
+        for mine, others in zip(states, members.states, strict=True):
+            for name, array in mine.items():
+                array[...] = others[name]
+        duplicate = type(self).__new__(type(self))
+        duplicate.__setstate__(self._contents(states))
+        return duplicate
+
+    def _contents(self, states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        members = self._members
         everything: Any = object.__getstate__(self)
         attributes, slots = everything if isinstance(everything, tuple) else (everything, {})  # slots of a subclass
         return {
             "version": PICKLE_VERSION,
             "structure": members.structure.plain(),
             "params": members.params,
-            "states": members.states,
+            "states": states,
             "groups": [(group.size, group.given) for group in self._groups],
             "defaults": self._defaults,
             "counts": members.counts,
