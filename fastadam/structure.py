@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from fastadam.backends.devices import is_array
+from fastadam.backends.devices import has, is_array
 
 _MOST_LISTED = 10  # keys in a message
 
@@ -128,7 +128,7 @@ class Structure:
         """The members of `values` in the order of `params`; raises an error that names `argument` if the structure differs."""
         if self._keys is None:
             # The first test is for speed, as in is_sequence.
-            if not hasattr(values, "__dlpack__") and (isinstance(values, Mapping) or is_sequence(values)):
+            if not has(values, "__dlpack__") and (isinstance(values, Mapping) or is_sequence(values)):
                 raise TypeError(f"{argument} is a {_kind(values)}, but {self._argument} is one array; pass one array")
             return [values]
         members: Sequence[Any]
