@@ -19,7 +19,7 @@ import fastadam
 from fastadam import _native
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*ROOT.glob("README.md"), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), *ROOT.glob("README.md")]
 PAGES_WITH_EXAMPLES = [page for page in PAGES if ">>> " in page.read_text()]
 MODULES = ["fastadam", *(m.name for m in pkgutil.walk_packages(fastadam.__path__, "fastadam.") if "__main__" not in m.name)]
 
