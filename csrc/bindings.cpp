@@ -190,6 +190,7 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
            py::arg("params"), py::arg("states"), py::arg("group_sizes"), py::arg("rules"), py::arg("steps"))
       .def("set_rules", &ArrayTensors::set_rules, py::arg("rules"))
       .def_property_readonly("device", [](const ArrayTensors&) { return py::none(); })
+      .def_property_readonly("is_captured", [](const ArrayTensors&) { return false; })
       .def_property_readonly("steps", [](ArrayTensors& tensors) { return tensors.steps(py::cast(&tensors)); })
       .def_property_readonly("skips", [](ArrayTensors& tensors) { return tensors.skips(py::cast(&tensors)); })
       .def_property("step_count", &ArrayTensors::step_count, &ArrayTensors::set_step_count)

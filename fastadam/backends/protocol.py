@@ -21,6 +21,11 @@ class Tensors(Protocol):
         """The GPU that all arrays are on; None for the CPU."""
 
     @property
+    def is_captured(self) -> bool:
+        """Whether a CUDA graph may write to these counts. Only of tensors made with `capturable`."""
+        ...
+
+    @property
     def steps(self) -> Any:
         """The step count of each tensor: a one-dimensional int64 array, which may be written to."""
 

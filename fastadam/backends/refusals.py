@@ -37,6 +37,12 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
                 f"{name} is a {type(array).__name__} whose memory cannot be used in place: {why}; expected a "
                 f"{library}.ndarray of dtype float32, or an array that exports its memory{advice and '; '}{advice}"
             )
+        case "capturing":
+            return RuntimeError(
+                f"{name} is a {type(array).__name__}, and while a CUDA graph is captured no array of another library can be "
+                "taken over: the captured stream would wait for what that library has queued, which ends the capture; take it "
+                "over once, before the capture, and pass that array: cupy.from_dlpack(...) or cupy.asarray(...)"
+            )
         case "device":
             return ValueError(
                 f"{name} is {place_of(array)}, but {other_name} is {place_of(other)}; expected all arrays of an optimizer "

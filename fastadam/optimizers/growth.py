@@ -18,6 +18,11 @@ class Growth:
     """Members of an optimizer whose groups have changed since, and parameters that were added."""
 
     def __init__(self, members: Members) -> None:
+        if members.capturable and members.tensors.is_captured:
+            raise RuntimeError(
+                "a CUDA graph was captured with these parameters: it would go on to count its steps where nobody looks, once "
+                "there are others; add all groups before the capture, or make a new optimizer and capture again"
+            )
         self._members = members
         self._added: list[tuple[Structure, Sequence[Any], list[dict[str, Any]]]] = []
         self._keys: set[Any] | None = None  # with those of added parameters
@@ -77,6 +82,8 @@ def _span(array: Any) -> _Span | None:
         begin = array.__array_interface__["data"][0]
     elif hasattr(array, "data_ptr"):
         begin = array.data_ptr()
+    elif hasattr(array, "data") and hasattr(array.data, "ptr"):  # a cupy.ndarray
+        begin = array.data.ptr
     elif hasattr(array, "__cuda_array_interface__"):
         begin = array.__cuda_array_interface__["data"][0]
     else:

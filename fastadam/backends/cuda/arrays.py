@@ -21,6 +21,8 @@ def view(array: Any, place: Place, writeable: bool) -> Any:
         return array
     if not is_on_gpu(array):
         raise Refused("type", place, place, "")
+    if gpu().is_capturing():
+        raise Refused("capturing", place, place, "")
     try:
         # CuPy ignores DLPack's read-only flag.
         if writeable and getattr(array, "__cuda_array_interface__", {"data": (0, False)})["data"][1]:
@@ -35,6 +37,38 @@ def view(array: Any, place: Place, writeable: bool) -> Any:
         raise
     except Exception as error:
         raise Refused("export", place, place, str(error)) from error
+
+
+class Borrowed:
+    """An array of another library that is updated: it may get other memory, so it is asked at each step where it is."""
+
+    def __init__(self, exporter: Any, array: Any, place: Place) -> None:
+        """`array` is the view of `exporter` that was made when its memory was taken over."""
+        self._exporter, self._array, self._place = exporter, array, place
+        self._asks = next((asks for asks in (_by_methods, _by_interface) if asks(exporter)), None)
+        self._answer = self._asks and self._asks(exporter)
+
+    def expect_unmoved(self) -> None:
+        """Raise Refused if its memory was replaced, or cannot be used any more."""
+        if self._asks and self._asks(self._exporter) == self._answer:
+            return
+        again = view(self._exporter, self._place, True)  # says best what is wrong
+        expect_usable(again, self._place, self._array.shape, self._array.data.device_id)
+        if self._asks or again.data.ptr != self._array.data.ptr:
+            raise Refused("moved", self._place, self._place, "")
+
+
+def _by_methods(exporter: Any) -> Any:
+    """What tensors like PyTorch's say of their memory, in little time; None of others."""
+    if not all(hasattr(exporter, name) for name in ("data_ptr", "numel", "dtype")):
+        return None
+    return exporter.data_ptr(), exporter.numel(), exporter.dtype
+
+
+def _by_interface(exporter: Any) -> Any:
+    """The same of arrays that have ``__cuda_array_interface__``."""
+    interface = getattr(exporter, "__cuda_array_interface__", None)
+    return interface and (interface["data"], interface["shape"], interface["typestr"])
 
 
 def expect_usable(array: Any, place: Place, shape: tuple[int, ...], device: int) -> None:

@@ -29,6 +29,11 @@ class CapturableTensors(Tensors):
         self._captured_norms: list[Norm] = []  # kept alive: graphs hold their addresses
         self._captured: list[set[tuple[int, bool]]] = [set() for _ in self._groups]  # what graphs have fixed of the rules
 
+    @property
+    def is_captured(self) -> bool:
+        """See :attr:`Tensors.is_captured`."""
+        return any(self._captured)
+
     def set_rules(self, rules: Sequence[Rule]) -> None:
         """Like :meth:`Tensors.set_rules`, and write their options to the device, where captured steps read them."""
         for captured, rule in zip(self._captured, rules, strict=True):
@@ -56,7 +61,8 @@ class CapturableTensors(Tensors):
         """
         with gpu().on(self.device):
             present, addresses, missing = self._usable(grads)
-            compiled, capturing, verdict = self._compiled(self.rules), gpu().is_capturing(), None
+            self._kernels = compiled = self._kernels or self._compiled(self.rules)
+            capturing, verdict = gpu().is_capturing(), None
             if options.finds_norm:
                 verdict = self._verdict
                 self._norm_of(capturing).find(addresses, options, verdict, self.skips.data.ptr)

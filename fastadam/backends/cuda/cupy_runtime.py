@@ -12,6 +12,7 @@ Kernel = Callable[[tuple[int], tuple[int], tuple[Any, ...]], None]
 
 INSTALL = "pip install 'fastadam[cuda13]' (for CUDA 13, GPUs from compute capability 7.5) or 'fastadam[cuda12]' (CUDA 12)"
 _SAME_GPU = contextlib.nullcontext()
+_CAPTURE_IMPLICIT = 906  # cudaErrorStreamCaptureImplicit
 
 
 class Gpu:
@@ -33,6 +34,11 @@ class Gpu:
         self._cupy = cupy
         self.ndarray = cupy.ndarray
         self._runtime = cupy.cuda.runtime
+        if self._runtime.is_hip:
+            raise RuntimeError(
+                f"CuPy {cupy.__version__} is built for AMD's ROCm; expected one for CUDA, for which the kernels are written; "
+                f"use arrays in the CPU's memory, or an NVIDIA GPU and {INSTALL}"
+            )
         try:
             self._runtime.getDevice()
         except self._runtime.CUDARuntimeError as error:
@@ -64,7 +70,16 @@ class Gpu:
 
     def is_capturing(self) -> bool:
         """Whether the current stream is being captured into a graph."""
-        return bool(self._cupy.cuda.get_current_stream().is_capturing())
+        try:
+            return bool(self._cupy.cuda.get_current_stream().is_capturing())
+        except self._runtime.CUDARuntimeError as error:
+            if error.status != _CAPTURE_IMPLICIT:
+                raise
+            raise RuntimeError(
+                "another stream is being captured into a CUDA graph, and the current one is the default stream, which waits "
+                "for it: anything queued here would end the capture; use the captured stream, or capture one that is made with "
+                "non_blocking=True"
+            ) from error
 
     def copy(self, values: Any) -> Any:
         """A copy of a NumPy array on the current device."""
@@ -101,9 +116,11 @@ class Gpu:
         address, steps = interface["data"][0], strides or _contiguous_strides(shape, dtype.itemsize)
         size = dtype.itemsize + sum((n - 1) * step for n, step in zip(shape, steps, strict=True)) if all(shape) else 0
         # An empty array may have no address, which would tell its device.
-        memory = self._cupy.cuda.UnownedMemory(address, size, owner, self._device_of(address) if size else self.current())
+        device = self._device_of(address) if size else self.current()
+        memory = self._cupy.cuda.UnownedMemory(address, size, owner, device)
         if interface.get("stream") is not None:
-            self._wait_for(interface["stream"])
+            with self.on(device):  # an event belongs to a device, and its stream must too
+                self._wait_for(interface["stream"])
         return self._cupy.ndarray(shape, dtype, self._cupy.cuda.MemoryPointer(memory, 0), strides)
 
     def _device_of(self, address: int) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from fastadam._native import StepOptions
 from fastadam.backends.cuda import arrays, kernels
 from fastadam.backends.cuda.cupy_runtime import gpu
-from fastadam.backends.cuda.launch import CONSTANTS, STRUCTS, Argument, launch, write
+from fastadam.backends.cuda.launch import CONSTANTS, STRUCTS, Argument, Table, launch, write
 from fastadam.backends.cuda.source import SHAPE
 from fastadam.backends.roles import GRAD
 
@@ -24,19 +24,18 @@ class Norm:
         """Allocate the tables on the current device."""
         self._sizes = sizes
         capacity = len(sizes) or 1
-        self._grads = gpu().empty(capacity, np.int64)
+        self._grads = Table(capacity)
         self._extents = gpu().empty(capacity * STRUCTS["Extent"].itemsize // 8, np.int64)
         self._sums = gpu().empty(room_for_sums(sum(map(_chunks, sizes))), np.float64)
         self._finished = gpu().full(1, 0, np.int64)
         self._argument = Argument(
             "NormArguments",
-            grads=self._grads.data.ptr,
+            grads=self._grads.address,
             extents=self._extents.data.ptr,
             sums=self._sums.data.ptr,
             finished=self._finished.data.ptr,
         )
-        self._present: list[int] = []  # the gradients in the tables
-        self._written: list[int] = []  # their addresses
+        self._present: list[int] | None = []  # the gradients in the tables; None: not known
         self._chunk_count = 0
 
     def find(self, addresses: Sequence[int], options: StepOptions, verdict: Any, skips: int = 0) -> None:
@@ -47,6 +46,7 @@ class Norm:
         compiled = kernels.of_norms(gpu().current())
         present = [i for i, (address, size) in enumerate(zip(addresses, self._sizes, strict=True)) if address and size]
         if present != self._present:
+            self._present = None  # until all is written: a launch may fail
             extents = np.zeros(len(present), STRUCTS["Extent"])
             extents["size"] = [self._sizes[i] for i in present]
             counts = _chunks(extents["size"])
@@ -55,10 +55,7 @@ class Norm:
             self._chunk_count, self._present = int(counts.sum()), present
             self._argument.set("count", len(present))
             self._argument.set("chunk_count", self._chunk_count)
-        some = [addresses[i] for i in present]
-        if some != self._written:
-            write(compiled.write, self._grads, some)
-            self._written = some
+        self._grads.set([addresses[i] for i in present], compiled.write)
         self._argument.set("options", bytes(options))
         self._argument.set("verdict", verdict.data.ptr)
         self._argument.set("skips", skips)

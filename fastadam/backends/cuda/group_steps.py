@@ -8,7 +8,7 @@ import numpy as np
 from fastadam import _native
 from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.cuda.kernels import Kernels
-from fastadam.backends.cuda.launch import Argument, Tables, launch, write
+from fastadam.backends.cuda.launch import Argument, Table, Tables, launch
 from fastadam.backends.cuda.source import SHAPE
 
 
@@ -37,12 +37,16 @@ class GroupSteps:
                 self._argument.set("coefficients", _native.cuda_coefficients(rule, counts[0] + 1))
                 launch(kernels.step, self._blocks, self._argument)
             return
-        present = {count for address, count in zip(addresses, counts, strict=True) if address}
-        for k, count in enumerate(sorted(present)):
+        distinct = set(counts)
+        if len(distinct) > 1 or not all(addresses):
+            distinct = {count for address, count in zip(addresses, counts, strict=True) if address}
+        for k, count in enumerate(sorted(distinct)):
             if k == len(self._tables):
                 self._tables.append(self._tables[0].with_own_grads())
-            tables = self._tables[k]
-            tables.set_grads([a if c == count else 0 for a, c in zip(addresses, counts, strict=True)], kernels.write)
+            tables, some = self._tables[k], addresses
+            if len(distinct) > 1:
+                some = [a if c == count else 0 for a, c in zip(addresses, counts, strict=True)]
+            tables.grads.set(some, kernels.write)
             self._argument.set("list", tables.list)
             self._argument.set("gradients", gradients)
             self._argument.set("coefficients", _native.cuda_coefficients(rule, count + 1))
@@ -56,19 +60,17 @@ class CapturableGroupSteps:
         """As for :class:`GroupSteps`."""
         self._all = Tables(tensors)
         self._coefficients = gpu().empty(len(tensors) * len(_native.cuda_coefficients(rule, 1)), np.uint8)
-        self._options = gpu().empty(len(_numbers(rule)), np.float64)
-        self._written: list[float] = []
+        self._options = Table(len(_numbers(rule)), np.float64)
         self._spare: Tables | None = self._all.with_own_grads()
         self._captured: list[Tables] = []  # kept alive: graphs hold their addresses
 
     def differs_from(self, rule: _native.Rule) -> bool:
         """Whether the options on the device differ from those of `rule`."""
-        return _numbers(rule) != self._written
+        return not self._options.has(_numbers(rule))
 
     def set_options(self, rule: _native.Rule, kernel: Any) -> None:
         """Write the rule's options to the device."""
-        write(kernel, self._options, _numbers(rule))
-        self._written = _numbers(rule)
+        self._options.set(_numbers(rule), kernel)
 
     def step(
         self, kernels: Kernels, addresses: Sequence[int], steps: Any, gradients: bytes, verdict: int, capturing: bool
@@ -80,13 +82,13 @@ class CapturableGroupSteps:
             self._captured.append(tables)
         elif self._spare is None:  # for the next capture, while memory can be allocated
             self._spare = tables.with_own_grads()
-        tables.set_grads(addresses, kernels.write)
+        tables.grads.set(addresses, kernels.write)
         coefficients = self._coefficients.data.ptr
         advance = Argument(
             "AdvanceArguments",
             verdict=verdict,
-            grads=tables.grads,
-            options=self._options.data.ptr,
+            grads=tables.grads.address,
+            options=self._options.address,
             steps=steps.data.ptr,
             coefficients=coefficients,
             count=len(addresses),

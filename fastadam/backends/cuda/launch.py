@@ -72,6 +72,26 @@ def write(kernel: Kernel, destination: Any, values: Any) -> None:
         launch(kernel, 1, argument)
 
 
+class Table:
+    """64-bit numbers in the device's memory, which are written only when they change."""
+
+    def __init__(self, size: int, dtype: Any = np.int64) -> None:
+        self._array = gpu().empty(size, dtype)
+        self.address = int(self._array.data.ptr)
+        self._contents: Sequence[Any] | None = None  # None: not known
+
+    def has(self, values: Sequence[Any]) -> bool:
+        """Whether these are in the table."""
+        return self._contents == values
+
+    def set(self, values: Sequence[Any], kernel: Kernel) -> None:
+        """Write `values`, by the kernel `write`, unless they are there."""
+        if self._contents != values:
+            self._contents = None  # until all is written: a launch may fail
+            write(kernel, self._array, values)
+            self._contents = values
+
+
 class Tables:
     """A list of tensors in the device's memory: the struct List."""
 
@@ -82,28 +102,16 @@ class Tables:
         chunks["tensor"] = np.repeat(np.arange(len(tensors)), counts)
         chunks["index"] = np.arange(len(chunks)) - np.repeat(np.cumsum(counts) - counts, counts)
         self._tensors, self._chunks = (gpu().copy(table.view(np.uint8)) for table in (tensors, chunks))
-        self._grads = gpu().empty(len(tensors), np.int64)
-        self._written: Sequence[int] = ()
-        self.blocks = len(chunks)
+        self._count, self.blocks = len(tensors), len(chunks)
+        self.grads = Table(self._count)  # their addresses; a tensor whose address is 0 is not stepped
 
     @property
     def list(self) -> tuple[int, int, int, int]:
         """The members of the struct."""
-        return int(self._tensors.data.ptr), self.grads, int(self._chunks.data.ptr), self.blocks
-
-    @property
-    def grads(self) -> int:
-        """The address of the gradients' table."""
-        return int(self._grads.data.ptr)
-
-    def set_grads(self, addresses: Sequence[int], kernel: Kernel) -> None:
-        """Write the gradients' addresses to their table, unless they are there. A tensor whose address is 0 is not stepped."""
-        if addresses != self._written:
-            write(kernel, self._grads, addresses)
-            self._written = addresses
+        return int(self._tensors.data.ptr), self.grads.address, int(self._chunks.data.ptr), self.blocks
 
     def with_own_grads(self) -> "Tables":
         """The same tensors with another table of gradients."""
         other = object.__new__(Tables)
-        other.__dict__.update(self.__dict__, _grads=gpu().empty(self._grads.shape, np.int64), _written=())
+        other.__dict__.update(self.__dict__, grads=Table(self._count))
         return other

@@ -19,6 +19,8 @@ from fastadam.backends.protocol import Asked
 from fastadam.backends.roles import GRAD, PARAM, STATE
 
 MOST_STEPS = 2**63 - 2
+_ADDRESS = operator.attrgetter("data.ptr")
+_layout = operator.attrgetter("dtype", "shape", "strides", "data.device_id")
 NO_ELEMENTS = 1  # stands for the address of an empty array, which may be 0; 0 stands for a missing gradient
 
 
@@ -37,14 +39,18 @@ class Tensors:
         steps: Sequence[int],
     ) -> None:
         self._owned: list[list[Any]] = []  # each tensor's parameter and states; kept alive
+        self._borrowed: list[arrays.Borrowed] = []  # those of other libraries
         for i, (param, state) in enumerate(zip(params, states, strict=True)):
             roles = (PARAM, *range(STATE, STATE + len(state)))
             owned = [arrays.view(array, (role, i), True) for role, array in zip(roles, (param, *state), strict=True)]
             self._owned.append(owned)
             for role, array in zip(roles, owned, strict=True):
                 arrays.expect_usable(array, (role, i), owned[0].shape, self.device)
+            for role, array, exporter in zip(roles, owned, (param, *state), strict=True):
+                if array is not exporter and array.size:
+                    self._borrowed.append(arrays.Borrowed(exporter, array, (role, i)))
         params = [owned[0] for owned in self._owned]
-        self._layouts = [(param.dtype, param.shape, param.strides, self.device) for param in params]
+        self._layouts = [_layout(param) for param in params]
         self._sizes = [param.size for param in params]
         self._array_type = gpu().ndarray
         addresses = [[array.data.ptr for array in owned] for owned in self._owned]
@@ -71,9 +77,15 @@ class Tensors:
         """See :class:`fastadam.backends.protocol.Tensors`."""
         return int(self._owned[0][0].data.device_id)
 
+    @property
+    def is_captured(self) -> bool:
+        """Whether there may be a graph that writes to the arrays of this object."""
+        return False
+
     def set_rules(self, rules: Sequence[Rule]) -> None:
         """See :class:`fastadam.backends.protocol.Tensors`."""
         self.rules = list(rules)
+        self._kernels: list[kernels.Kernels] = []  # of these rules, when a step has compiled them
 
     def compile(self) -> None:
         """Compile the kernels that steps need, if they are not compiled yet."""
@@ -128,10 +140,12 @@ class Tensors:
                 )
             present, addresses, missing = self._usable(grads)
             counts = self.steps.tolist()
-            for i, count in enumerate(counts):
-                if not 0 <= count <= MOST_STEPS and i not in missing:
-                    raise Refused("step", (PARAM, i), (PARAM, i), "")
-            compiled, verdict = self._compiled(self.rules), None
+            if min(counts) < 0 or max(counts) > MOST_STEPS:
+                for i, count in enumerate(counts):
+                    if not 0 <= count <= MOST_STEPS and i not in missing:
+                        raise Refused("step", (PARAM, i), (PARAM, i), "")
+            self._kernels = compiled = self._kernels or self._compiled(self.rules)
+            verdict = None
             if options.finds_norm:
                 verdict = new_verdict()
                 self._norm = self._norm or Norm(self._sizes)
@@ -155,23 +169,29 @@ class Tensors:
         present = [grad for grad in grads if grad is not None] if missing else grads
         known = None if self._known is None or missing != self._missing else [reference() for reference in self._known]
         if known is not None and all(map(operator.is_, known, present)) and len(known) == len(present):
+            self._expect_unmoved()
             return present, self._addresses, missing
-        views, addresses = [], []
-        for i, (grad, layout) in enumerate(zip(grads, self._layouts, strict=True)):
-            if grad is None:
-                addresses.append(0)
-                continue
-            if type(grad) is not self._array_type:
-                grad = arrays.view(grad, (GRAD, i), False)
-            memory = grad.data
-            # For speed: a gradient laid out like the parameter needs no further check.
-            if (grad.dtype, grad.shape, grad.strides, memory.device_id) != layout or memory.ptr % 4:
-                arrays.expect_usable(grad, (GRAD, i), layout[1], self.device)
-            views.append(grad)
-            addresses.append(memory.ptr or NO_ELEMENTS)
+        where = [i for i, grad in enumerate(grads) if grad is not None] if missing else range(len(grads))
+        if set(map(type, present)) - {self._array_type}:
+            present = [arrays.view(grad, (GRAD, i), False) for i, grad in zip(where, present, strict=True)]
+        self._expect_unmoved()  # after all exports, which may run any code
+        found = [*map(_ADDRESS, present)]
+        layouts = [self._layouts[i] for i in where] if missing else self._layouts
+        # For speed: gradients laid out like their parameters need no further check.
+        if [*map(_layout, present)] != layouts or any(map((3).__and__, found)):
+            for i, grad in zip(where, present, strict=True):
+                arrays.expect_usable(grad, (GRAD, i), self._layouts[i][1], self.device)
+        addresses = [0] * len(grads)
+        for i, address in zip(where, found, strict=True):
+            addresses[i] = address or NO_ELEMENTS
         if addresses != self._addresses:
             self._memory.expect_apart(addresses, self._sizes)
-        return views, addresses, missing
+        return present, addresses, missing
+
+    def _expect_unmoved(self) -> None:
+        """Raise Refused if an array of another library has other memory than when it was taken over."""
+        for borrowed in self._borrowed:
+            borrowed.expect_unmoved()
 
     def _remember(self, present: Sequence[Any], addresses: list[int], missing: list[int]) -> None:
         if addresses is not self._addresses:
