@@ -5,7 +5,7 @@ import pytest
 
 import fastadam
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="torch is not installed")
 SIZE = 5000
 MOVED = "no longer has the memory it had"
 
