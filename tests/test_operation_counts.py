@@ -11,8 +11,8 @@ import pytest
 from refusals import F32
 
 import fastadam
-from fastadam.lazy import computed_once
 from fastadam.backends import cpu
+from fastadam.lazy import computed_once
 
 FEW, MANY = 50, 400
 COSTS = 1.5  # how many times as much an operation may cost among MANY as among FEW: a dict may have to grow
