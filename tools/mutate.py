@@ -79,8 +79,9 @@ class Copy:
         )
         if result.returncode:
             return result.stdout + result.stderr
-        for module in [*self.build_folder.glob("*.so"), *self.build_folder.glob("*.pyd")]:
-            shutil.copy(module, self.tree / "fastadam")
+        # The modules, and what programs without Python are built with.
+        install = ["cmake", "--install", self.build_folder, "--prefix", self.tree]
+        subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
         self.built = sources
         return ""
 
