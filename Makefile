@@ -25,6 +25,18 @@ help:  ## show the targets
 test: .venv/test/ready  ## run every test
 	PATH="$(CURDIR)/.venv/test/bin:$$PATH" pytest -n auto --dist loadgroup $(PYTEST_FLAGS)
 
+# In place of a dependency group: the lower bounds of what the package needs, is built with and is tested with.
+.venv/oldest/ready: tools/oldest.py $(SOURCES)
+	@test -x .venv/oldest/bin/python || $(PYTHON) -m venv .venv/oldest
+	.venv/oldest/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(PYTHON) tools/oldest.py > .venv/oldest/requirements.txt
+	.venv/oldest/bin/python -m pip install --quiet -r .venv/oldest/requirements.txt
+	PATH="$(CURDIR)/.venv/oldest/bin:$$PATH" .venv/oldest/bin/python -m pip install --quiet --no-build-isolation --no-deps -C build-dir=build/oldest .
+	@touch $@
+
+test-oldest: .venv/oldest/ready  ## run the tests with the oldest NumPy, build and test tools that are supported (Python 3.11)
+	PATH="$(CURDIR)/.venv/oldest/bin:$$PATH" python -P -m pytest -n auto --dist loadgroup $(PYTEST_FLAGS)
+
 test-gpu: .venv/test-gpu/ready  ## run every test that runs on a GPU
 	PATH="$(CURDIR)/.venv/test-gpu/bin:$$PATH" pytest -m gpu $(PYTEST_FLAGS)
 
@@ -81,8 +93,15 @@ lint: .venv/lint/ready  ## check style and types
 	.venv/lint/bin/pyright --pythonpath .venv/lint/bin/python
 	.venv/lint/bin/python -P -m mypy.stubtest fastadam._native --allowlist tests/stubtest-allowlist.txt
 
+# Clang's commands, since clang-tidy refuses options that only GCC has. omp.h is that of the C++ compiler: no wheel has it.
+tidy: .venv/tidy/tools  ## look for faults in the native code
+	CXX=clang++ PATH="$(CURDIR)/.venv/tidy/bin:$$PATH" cmake -S . -B build/tidy -DCMAKE_BUILD_TYPE=Release \
+	  -DPython_EXECUTABLE=$(CURDIR)/.venv/tidy/bin/python -Dpybind11_DIR=$$(.venv/tidy/bin/python -m pybind11 --cmakedir) >/dev/null
+	git ls-files 'csrc/*.cpp' | xargs -P $$(nproc) -n 1 .venv/tidy/bin/clang-tidy -p build/tidy --quiet \
+	  --extra-arg=-idirafter$$(dirname $$(c++ -print-file-name=include/omp.h))
+
 clean:  ## remove virtual environments and builds
 	rm -rf .venv build docs/optimizers dist
 
 .PRECIOUS: .venv/%/tools
-.PHONY: help test test-gpu mutants wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint clean
+.PHONY: help test test-oldest test-gpu mutants wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint tidy clean

@@ -101,8 +101,9 @@ def test_what_bench_compares_with_is_adamw():
     numpy.step_of_numpy()
     ours.step(1)
     for expected, found in zip(ours.arrays, numpy.arrays, strict=True):
-        for one, other in zip(expected, found, strict=True):
-            np.testing.assert_allclose(other, one, rtol=2e-5)  # 1 - 0.999 in float32 and in float64
+        for i, (one, other) in enumerate(zip(expected, found, strict=True)):
+            # 1 - 0.999 in float32 and in float64; parameters, which decay by 1e-5, follow it less.
+            np.testing.assert_allclose(other, one, rtol=2e-5 if i else 1e-6)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

@@ -5,7 +5,7 @@ import pytest
 
 import fastadam
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="torch is not installed")
 SIZE = 5000
 MOVED = "no longer has the memory it had"
 
@@ -63,3 +63,27 @@ def test_a_tensor_that_moved_is_refused(change, words, during_export):
     if change is not free:
         assert (tensor[:SIZE] == 1).all()
     assert optimizer.step_count == 0
+
+
+def test_what_an_array_says_of_itself_counts_and_not_its_export():
+    """An export of memory that is gone may have the address it had."""
+    memory = np.ones(SIZE, np.float32)
+
+    class Array:
+        dtype, moved = "float32", 0
+        __dlpack__, __dlpack_device__ = memory.__dlpack__, memory.__dlpack_device__
+        shape = memory.shape
+
+        def data_ptr(self):
+            return memory.ctypes.data + self.moved
+
+        def numel(self):
+            return SIZE
+
+    array = Array()
+    optimizer = fastadam.SGD({"array": array}, lr=1.0)
+    optimizer.step({"array": memory.copy()})
+    array.moved = 4
+    with pytest.raises(ValueError, match=rf"params\['array'\] {MOVED}"):
+        optimizer.step({"array": memory.copy()})
+    assert (memory == 0).all()

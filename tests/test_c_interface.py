@@ -57,6 +57,15 @@ def test_rule_step_equals_the_reference(isa, variant):
         guarded.assert_guards_untouched()
 
 
+@pytest.mark.parametrize(("more", "starts"), [({}, [0.0]), ({"initial_accumulator_value": 0.1, "ema_decay": 0.5}, [0.1, 0.0])])
+def test_states_begin_as_their_rule_says(more, starts):
+    rule = c_interface.Rule("adagrad", {"lr": 1.0, "lr_decay": 0.0, "eps": 1e-8, "weight_decay": 0.0} | more)
+    param, *states = (np.full(5, np.nan, np.float32) for _ in range(1 + rule.state_count))
+    memory = (c_interface.FLOATS * len(states))(*map(c_interface.address, states))
+    assert api.rule_init_states(rule.pointer, c_interface.address(param), memory, 5) == OK
+    assert [state.tolist() for state in states] == [[np.float32(start)] * 5 for start in starts]
+
+
 def test_the_guide_names_every_option_and_state():
     guide = Path(__file__).parents[1] / "docs" / "c-interface.md"
     if not guide.exists():

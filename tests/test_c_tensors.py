@@ -97,6 +97,15 @@ def test_a_schedule_sets_the_rule_of_a_group():
     assert (param == -10).all()
 
 
+def test_a_rule_that_was_set_stays_when_another_groups_is():
+    params, grad = [np.zeros(3, np.float32) for _ in range(2)], np.ones(3, np.float32)
+    tensors = Tensors([(sgd(), [[param]]) for param in params])
+    for group, lr in [(0, 4.0), (1, 2.0)]:
+        assert api.tensors_set_rule(tensors.pointer, group, sgd(lr=lr).pointer) == OK
+    assert tensors.step([grad, grad]) == OK
+    assert [param.tolist() for param in params] == [[-4.0] * 3, [-2.0] * 3]
+
+
 def test_step_counts_may_be_brought_and_set():
     arrays = random_inputs(5, 2, special=0.0)
     expected = copies(arrays)

@@ -67,6 +67,12 @@ def test_demo_notices_other_parameters(monkeypatch):
         demo.run(arguments)
 
 
+@pytest.fixture(autouse=True)
+def called_by_the_script(monkeypatch):
+    """Whatever started these tests."""
+    monkeypatch.setattr("sys.argv", ["fastadam"])
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_teaches(capsys, monkeypatch, command):
     monkeypatch.setenv("COLUMNS", "80")

@@ -52,13 +52,13 @@ def written(header=(), arrays=()):
     return file.getvalue()
 
 
-def raw_header(text):
-    """A file whose header is these bytes."""
+def raw_header(text, behind=b"PK\1\2"):
+    """A file whose header is these bytes, with what follows the first such mark behind that of a good file."""
     good = saved(trained()[0])
     file = io.BytesIO()
     out = checkpoint._Summed(file)
     checkpoint._add(out, "header", np.frombuffer(text, np.uint8))
-    return sealed(file.getvalue() + good[good.index(b"PK\1\2") :])
+    return sealed(file.getvalue() + good[good.index(behind, 4) :])
 
 
 def zipped(compression=zipfile.ZIP_STORED, members=None):
@@ -86,6 +86,21 @@ def patched(old, new):
     return sealed(good.replace(old, new))
 
 
+def longer_than_files():
+    """An array whose end has no number that a place in a file could have."""
+    good = patched(SHAPE + b" " * 20, b"'shape': (2305843009213693952,), }".ljust(len(SHAPE) + 20))
+    place = good.index(struct.pack("<2H", 1, 16), good.index(b"exp_avg.npy")) + 4
+    size = struct.unpack_from("<Q", good, place)[0] - 24 + (1 << 63)
+    return sealed(good[:place] + struct.pack("<2Q", size, size) + good[place + 16 :])
+
+
+def padded():
+    """A right header, but for its length."""
+    good = saved(trained()[0])
+    with np.load(io.BytesIO(good)) as archive:
+        return raw_header(archive["header"].tobytes() + b" " * (2 << 20), b"PK\3\4")
+
+
 SHAPE = b"'shape': (2, 3), }   "
 CRAFTED = {
     "compressed": lambda: zipped(zipfile.ZIP_DEFLATED),
@@ -100,7 +115,7 @@ CRAFTED = {
     "header a list": lambda: raw_header(b"[]"),
     "header empty": lambda: raw_header(b"{}"),
     "header with a number of many digits": lambda: raw_header(b'{"version": ' + b"1" * 10_000 + b"}"),
-    "header large": lambda: raw_header(b" " * (2 << 20)),
+    "header large": padded,
     "header only a format": lambda: raw_header(b'{"format": "fastadam checkpoint", "version": 1}'),
     "no state": lambda: written({"state": None}),
     "state a list": lambda: written({"state": [{}, {}]}),
@@ -130,6 +145,8 @@ CRAFTED = {
     "a negative shape": lambda: patched(SHAPE, b"'shape': (-2, -3), } "),
     "a name beyond ASCII": lambda: patched(b"exp_avg.npy", b"exp_av\xff.npy"),
     "a name of a folder above": lambda: patched(b"state/0/exp_avg.npy", b"../../0/exp_avg.npy"),
+    "a method": lambda: patched(b"PK\3\4-\0\0\0\0\0", b"PK\3\4-\0\0\0\10\0"),
+    "longer than files": longer_than_files,
     "a flag": lambda: patched(b"PK\3\4-\0\0\0", b"PK\3\4-\0\1\0"),
     "sizes that differ": lambda: patched(struct.pack("<2H", 1, 16), struct.pack("<2H", 1, 15)),
 }

@@ -7,6 +7,7 @@ from cuda_exporters import Exporter, Interface
 from twins import LIST, ONE, Twins
 
 import fastadam
+from fastadam.backends import devices
 
 F32 = np.float32
 
@@ -156,3 +157,15 @@ def test_step_counts_out_of_range_are_refused(device):
 def test_a_norm_of_what_does_not_fit_is_refused(make, bad, error, words):
     with pytest.raises(error, match=words):
         fastadam.global_norm([make.ones(), bad(make)])
+
+
+@pytest.mark.parametrize(("kind", "on_gpu"), [(1, False), (2, True), (3, False), (10, False), (13, True)])
+def test_where_an_array_is_follows_its_dlpack_device(kind, on_gpu):
+    """DLPack's kinds: the CPU's memory, CUDA's, pinned host memory, ROCm's, and CUDA's managed memory."""
+
+    class Array:
+        def __dlpack_device__(self):
+            return kind, 0
+
+    assert devices.is_on_gpu(Array()) is on_gpu
+    assert devices.place_of(Array()) == ("on GPU 0" if on_gpu else "in the CPU's memory")

@@ -43,7 +43,7 @@ def add_group(optimizer, name, value):
 def load(optimizer, name, value):
     state = optimizer.state_dict()
     state["param_groups"][0][name] = value
-    optimizer.load_state_dict(state, strict=False)
+    optimizer.load_state_dict(state, hyperparameters="load")
 
 
 def make(optimizer, name, value):

@@ -12,6 +12,7 @@ from refusals import F32
 
 import fastadam
 from fastadam.backends import cpu
+from fastadam.lazy import computed_once
 
 FEW, MANY = 50, 400
 COSTS = 1.5  # how many times as much an operation may cost among MANY as among FEW: a dict may have to grow
@@ -195,3 +196,20 @@ def test_keys_that_differ_are_each_compared_a_few_times(change, words):
     assert words in str(refused.value)
     assert Key.compared < 5 * count
     assert len(str(refused.value)) < 500
+
+
+def test_a_value_that_is_kept_is_computed_once():
+    calls = []
+
+    class Keeps:
+        @computed_once
+        def value(self):
+            """What it is."""
+            calls.append(self)
+            return [1]
+
+    one, other = Keeps(), Keeps()
+    assert one.value is one.value
+    assert other.value is not one.value
+    assert calls == [one, other]
+    assert Keeps.value.__doc__ == "What it is."

@@ -175,6 +175,14 @@ def test_a_state_dict_survives_json_and_torch(tmp_path):
     assert_same_states(optimizer, source, SHAPES)
 
 
+def test_a_name_is_that_of_one_parameter():
+    optimizer = grouped("enc", "dec")
+    state = grouped("enc", "dec").state_dict()
+    state["param_groups"][1]["param_names"] = ["enc"]
+    with pytest.raises(ValueError, match=r"its parameters are \['enc', 'enc'\]; expected \['enc', 'dec'\]"):
+        optimizer.load_state_dict(state, strict=False)
+
+
 def test_a_pickle_of_another_version_is_refused():
     optimizer = fastadam.Adam(np.ones(3, F32))
     state = optimizer.__getstate__()

@@ -110,6 +110,27 @@ def test_page_has_every_path(small, page, name, choice, factor, bias_correction)
         np.testing.assert_allclose(np.transpose(found), values, rtol=1e-2)
 
 
+def test_page_has_the_formulas_of_both_choices(page):
+    for name, shown in unpacked(page)["methods"].items():
+        plain, corrected = shown["formulas"]
+        assert (plain, corrected) == tuple(METHODS[name].formulas(choice) for choice in (False, True))
+        assert (plain != corrected) == METHODS[name].corrects_bias
+
+
+def test_page_has_the_relief_of_the_surface():
+    pytest.importorskip("plotly")
+    from fastadam.viz.page import content
+
+    # Its region is other in x and y, as its loss is.
+    shown, surface = content([race("beale", steps=2, optimizers=["SGD"], lr={"SGD": 0.01})])["races"][0], SURFACES["beale"]
+    assert shown["region"] == surface.region
+    grid, relief = shown["contours"], np.array(shown["contours"]["z"])
+    x, y = (grid[f"{axis}0"] + grid[f"d{axis}"] * np.arange(len(relief)) for axis in "xy")
+    np.testing.assert_allclose([(x[0], x[-1]), (y[0], y[-1])], surface.region, rtol=1e-12)
+    loss = surface.value(*np.meshgrid(x, y))
+    assert (np.diff(relief.ravel()[np.argsort(loss, axis=None)]) >= -1e-3).all()  # higher where the loss is
+
+
 def test_page_of_all_surfaces_has_all_methods_and_is_small():
     pytest.importorskip("plotly")
     from plotly.offline import get_plotlyjs

@@ -34,7 +34,6 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 Mutant = dict[str, Any]
 NATIVE = ("csrc/", "CMakeLists.txt", "fastadam/cython_optim.")
-LINKS = {"csrc": "csrc", "include": "csrc/include", "cmake": "cmake"}  # their places in an installed package, and in the tree
 
 
 class Copy:
@@ -48,7 +47,7 @@ class Copy:
         )
         names = {name for name in listed.stdout.decode().split("\0") if name and (source / name).is_file()}
         self.native = sorted(name for name in names if name.startswith(NATIVE))
-        for old in [path for path in self.tree.rglob("*") if path.is_file() and not path.is_symlink()]:
+        for old in [path for path in self.tree.rglob("*") if path.is_file() or path.is_symlink()]:
             if str(old.relative_to(self.tree)) not in names and old.suffix not in (".so", ".pyd"):
                 old.unlink()
         for name in names:  # unchanged files keep their dates, so that little is compiled
@@ -56,9 +55,6 @@ class Copy:
             if not to.exists() or not filecmp.cmp(source / name, to, shallow=False):
                 to.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(source / name, to)
-        for name, target in LINKS.items():
-            link = self.tree / "fastadam" / name
-            link.is_symlink() or link.symlink_to(Path("..", target))
 
     def build(self) -> str:
         """Build the native module if its sources have changed; returns the compiler's output if that fails."""
@@ -79,8 +75,9 @@ class Copy:
         )
         if result.returncode:
             return result.stdout + result.stderr
-        for module in [*self.build_folder.glob("*.so"), *self.build_folder.glob("*.pyd")]:
-            shutil.copy(module, self.tree / "fastadam")
+        # The modules, and what CuPy compiles and other programs are built with.
+        install = ["cmake", "--install", self.build_folder, "--prefix", self.tree]
+        subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
         self.built = sources
         return ""
 

@@ -133,10 +133,11 @@ int tensors_step(fastadam_tensors* tensors, const float* const* grads, const fas
     expect_tensors(tensors);
     expect_threads(threads);
     const Tensors::Turn turn(tensors->tensors);
-    if (!grads && !tensors->sizes.empty()) refuse("grads", "is NULL", "the address of a gradient for each tensor");
+    const size_t count = tensors->sizes.size();
+    if (!grads && count > 0) refuse("grads", "is NULL", "the address of a gradient for each tensor");
     const StepOptions checked_options =
         options || norm ? checked(options ? *options : fastadam_step_options FASTADAM_STEP_DEFAULTS, norm) : as_given;
-    for (size_t i = 0; i < tensors->sizes.size(); ++i) {
+    for (size_t i = 0; i < count; ++i) {
       // An empty tensor's gradient may be NULL, and is one.
       const bool is_given = grads[i] || tensors->sizes[i] == 0;
       if (reinterpret_cast<uintptr_t>(grads[i]) % alignof(float) != 0) {
