@@ -60,8 +60,9 @@ def address(pytest_arguments: list[str]) -> None:
         "PYTHONPATH": str(site),
         # C++'s library too, whose exceptions AddressSanitizer follows only if it is there from the beginning.
         "LD_PRELOAD": " ".join(output("clang++", f"-print-file-name={name}") for name in (runtime, "libstdc++.so.6")),
-        # Python keeps memory until its process ends, which would be reported. Tests ask for more memory than there is.
-        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
+        # Python keeps memory until its process ends, which would be reported. Tests ask for more memory than there is, and
+        # free much, of which the last 64 MB stay watched.
+        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:quarantine_size_mb=64",
         "UBSAN_OPTIONS": "print_stacktrace=1",
         "PYTHONMALLOC": "malloc",  # so that each object has memory of its own
         "OMP_WAIT_POLICY": "passive",
