@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from fastadam.backends.devices import is_array
+from fastadam.backends.devices import has, is_array
 
 _MOST_LISTED = 10  # keys in a message
 
@@ -127,23 +127,13 @@ class Structure:
     def flatten(self, argument: str, values: Any) -> Sequence[Any]:
         """The members of `values` in the order of `params`; raises an error that names `argument` if the structure differs."""
         if self._keys is None:
-            if isinstance(values, Mapping) or is_sequence(values):
+            # The first test is for speed, as in is_sequence.
+            if not has(values, "__dlpack__") and (isinstance(values, Mapping) or is_sequence(values)):
                 raise TypeError(f"{argument} is a {_kind(values)}, but {self._argument} is one array; pass one array")
             return [values]
         members: Sequence[Any]
         if self._is_mapping:
-            if not isinstance(values, Mapping):
-                raise TypeError(
-                    f"{argument} is a {_kind(values)}, but {self._argument} is a mapping; pass a mapping with the same keys"
-                )
-            if values.keys() != self._key_set:
-                missing = [key for key in self._keys if key not in values]
-                unexpected = [key for key in values if key not in self._key_set]
-                raise ValueError(
-                    f"{argument} does not have the keys of {self._argument}: missing {_few(missing)}, "
-                    f"unexpected {_few(unexpected)}"
-                )
-            members = [values[key] for key in self._keys]
+            members = self._looked_up(argument, values)
         else:
             if not is_sequence(values) and not is_sequence(values := listed(values, argument)):
                 raise TypeError(
@@ -155,6 +145,26 @@ class Structure:
                 )
             members = values
         return self._arrays(argument, members) if self._children else members
+
+    def _looked_up(self, argument: str, values: Any) -> list[Any]:
+        """The members of a mapping in the order of the keys of `params`."""
+        keys = self._keys or ()
+        if type(values) is dict and len(values) == len(keys):  # for speed; what follows is for all mappings
+            try:
+                return [*map(values.__getitem__, keys)]
+            except KeyError:
+                pass  # what follows says which
+        if not isinstance(values, Mapping):
+            raise TypeError(
+                f"{argument} is a {_kind(values)}, but {self._argument} is a mapping; pass a mapping with the same keys"
+            )
+        if values.keys() != self._key_set:
+            missing = [key for key in keys if key not in values]
+            unexpected = [key for key in values if key not in self._key_set]
+            raise ValueError(
+                f"{argument} does not have the keys of {self._argument}: missing {_few(missing)}, unexpected {_few(unexpected)}"
+            )
+        return [values[key] for key in keys]
 
     def _arrays(self, argument: str, members: Sequence[Any]) -> list[Any]:
         """All arrays of members some of which are not arrays."""

@@ -269,6 +269,11 @@ NOT_A_STATE = {
         "has dtype uint8; expected floating",
     ),
     "complex moments": (lambda: with_moments(torch.ones(3, dtype=torch.complex64)), ValueError, "has dtype complex64"),
+    "masked moments": (
+        lambda: with_moments(np.ma.masked_array(np.ones(3, F32), [True, False, False])),
+        ValueError,
+        r"\['exp_avg'\] is a masked array",
+    ),
     "a step that is no number": (lambda: with_moments(torch.ones(3), step=torch.ones(2)), ValueError, r"\['step'\] is tensor"),
 }
 

@@ -85,6 +85,11 @@ MISFITS = [
     (("state", 0, "exp_avg"), np.zeros(3), ["state[0]['exp_avg'] has dtype float64; expected float32"]),
     (
         ("state", 0, "exp_avg"),
+        np.ma.masked_array(np.zeros(3, F32), [True, False, False]),
+        ["state[0]['exp_avg'] is a masked array; expected one without a mask"],
+    ),
+    (
+        ("state", 0, "exp_avg"),
         [0.0] * 3,
         ["state[0]['exp_avg'] is a list; expected an array: numpy.asarray(..., numpy.float32)"],
     ),

@@ -1,10 +1,10 @@
 #include "thread_room.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdlib>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -14,6 +14,7 @@
 #define FASTADAM_TRIES_THREADS
 #endif
 #if defined(__linux__)
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -29,17 +30,17 @@ using Clock = std::chrono::steady_clock;
 // How long a thread that could not have its team waits before it tries again.
 constexpr Clock::duration pause = std::chrono::seconds(1);
 
-// One trial at a time, until its team exists.
+// Of the thread that has room for a team which does not exist yet.
 std::mutex trial;
 
 thread_local int last_team = 1;
 thread_local Clock::time_point next_trial{};
 
 // OpenMP ends surplus threads when a team shrinks. Teams that shrink and grow in turn rely for a while on the trial of the
-// largest, unless another thread has had one since.
-thread_local int proven_team = 1;
+// largest: on the number of threads of this process that there was room for. Unless another thread has had a trial since.
+thread_local int proven_threads = 0;
 thread_local Clock::time_point proven_until{};
-std::atomic<const int*> latest_trial{nullptr};  // the last_team of the thread that had it
+const int* latest_trial = nullptr;  // the last_team of the thread that had it
 
 // The size that a variable gives to the stacks of OpenMP's threads, in bytes: a number and one of the letters b, k (the
 // default), m and g. 0 if there is no variable, or other text, which OpenMP ignores.
@@ -95,6 +96,27 @@ void expect_gone([[maybe_unused]] long number) {
 #endif
 }
 
+// How many threads this process has, those included that are about to be gone. Nothing if the system does not say.
+std::optional<int> count_threads() {
+#if defined(__linux__)
+  struct stat tasks;
+  if (stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink > 2) return static_cast<int>(tasks.st_nlink) - 2;
+#endif
+  return std::nullopt;
+}
+
+// Whether so many more are as many as there was room for in the last trial. Those that OpenMP ends need some microseconds.
+bool is_proven(int more) {
+  const auto end = Clock::now() + std::chrono::microseconds(200);
+  if (end >= proven_until || latest_trial != &last_team) return false;
+  for (;;) {
+    const std::optional<int> threads = count_threads();
+    if (threads && *threads + more <= proven_threads) return true;
+    if (!threads || Clock::now() > end) return false;
+    std::this_thread::yield();
+  }
+}
+
 // How many threads can exist in addition to those that do, up to `wanted`.
 int count_creatable(int wanted) {
   std::mutex gate;
@@ -116,22 +138,20 @@ int count_creatable(int wanted) {
 }  // namespace
 
 ThreadRoom::ThreadRoom(int team) : team_(team) {
-  if (team > last_team) {
-    const Clock::time_point now = Clock::now();
-    int more = 0;
-    if (team <= proven_team && now < proven_until && latest_trial == &last_team) {
-      more = team - last_team;
-    } else if (now >= next_trial) {
-      lock_ = std::unique_lock(trial);
-      const int wanted = team - last_team + 1;  // one to spare
-      const int created = count_creatable(wanted);
-      if (created < wanted) next_trial = now + pause;
-      if (created == wanted) proven_until = now + pause;
+  if (team > last_team && Clock::now() >= next_trial) {
+    lock_ = std::unique_lock(trial);
+    int more = team - last_team;
+    if (!is_proven(more)) {
+      const int before = count_threads().value_or(0);
+      const int created = count_creatable(more + 1);  // one to spare
+      (created <= more ? next_trial : proven_until) = Clock::now() + pause;
       more = std::max(created - 1, 0);
-      proven_team = last_team + more;
+      proven_threads = before + more;
       latest_trial = &last_team;
     }
     team_ = last_team + more;
+  } else {
+    team_ = std::min(team, last_team);
   }
   last_team = team_;
 }

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fastadam import _native
 from fastadam._native import Refused
-from fastadam.backends.devices import has
+from fastadam.backends.devices import has, is_masked
 from fastadam.backends.roles import PARAM, Place
 
 CACHE_LINE = 64 // 4  # floats
@@ -68,7 +68,7 @@ def pack(arrays: Sequence[Any]) -> NDArray[np.float32]:
     members = []
     for i, array in enumerate(arrays):
         place = (PARAM, i)
-        if isinstance(array, np.ma.MaskedArray):
+        if is_masked(array):
             raise Refused("masked", place, place, "")
         members.append((array if isinstance(array, np.ndarray) else exported(array, place)).reshape(-1))
         if members[-1].dtype != np.float32:

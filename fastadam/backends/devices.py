@@ -43,3 +43,8 @@ def place_of(array: Any) -> str:
     if cupy is not None and isinstance(array, cupy.ndarray):
         return f"on GPU {array.data.device_id}"
     return f"on GPU {array.__dlpack_device__()[1]}" if hasattr(array, "__dlpack_device__") else "on a GPU"
+
+
+def is_masked(array: Any) -> bool:
+    """Whether an array has a mask, which nothing here would heed."""
+    return type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastadam.backends.devices import is_array
+from fastadam.backends.devices import is_array, is_masked
 from fastadam.backends.dispatch import backend_of
 from fastadam.state.reading import Stored
 from fastadam.state.state_dicts import SCHEDULE, Stateful
@@ -168,6 +168,9 @@ def _state(name: str, here: Mapping[str, Any], there: Mapping[str, Any], misfits
             if not is_array(found):
                 kind = type(found).__name__
                 misfits.append(f"{name}[{key!r}] is a {kind}; expected an array: numpy.asarray(..., numpy.float32)")
+                continue
+            if is_masked(found):
+                misfits.append(f"{name}[{key!r}] is a masked array; expected one without a mask, such as its filled()")
                 continue
             try:
                 found = state[key] = np.asarray(backend_of(found).to_host(found))

@@ -50,7 +50,7 @@ def from_optax(optimizer: "Optimizer", state: Any) -> None:
         leaves = structure.as_sequence()
         moments = [leaves.flatten(f"state.{name}", jax.tree.leaves(getattr(state, name))) for name in ("mu", "nu")]
     for i, (mu, nu) in enumerate(zip(*moments, strict=True)):
-        result["state"][i] = {"step": int(state.count), "exp_avg": np.asarray(mu), "exp_avg_sq": np.asarray(nu)}
+        result["state"][i] = {"step": int(state.count), "exp_avg": np.asanyarray(mu), "exp_avg_sq": np.asanyarray(nu)}
         if "ema" in members.states[i]:
             result["state"][i]["ema"] = members.backend.to_host(members.params[i])
     result["step_count"] = int(state.count)

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from fastadam.backends.devices import is_masked
+
 # The moments whose bias is corrected: each with the index of its decay rate among the betas.
 _FIRST, _SECOND = {"exp_avg": 0}, {"exp_avg_sq": 1, "max_exp_avg_sq": 1}
 _CORRECTED = {"adam": _FIRST | _SECOND, "radam": _FIRST | _SECOND, "nadam": _SECOND, "adamax": _FIRST}
@@ -41,6 +43,8 @@ def as_float32(name: str, value: Any) -> np.ndarray[Any, Any]:
         if value.is_floating_point() and value.element_size() < 8:
             value = value.float()  # of bfloat16, which NumPy does not have, among others
         value = value.numpy()
+    if is_masked(value):
+        raise ValueError(f"{name} is a masked array; expected one without a mask, such as its filled()")
     array = np.asarray(value)
     if array.dtype.kind != "f":
         raise ValueError(f"{name} has dtype {array.dtype}; expected floating-point numbers, such as torch.float32")
