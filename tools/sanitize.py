@@ -13,14 +13,39 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "sanitize"
-# What exercises the native code. The rest is of Python, of CUDA, or about memory that sanitizers use themselves.
-TESTS = (
-    "accuracy backoff bad_groups bad_hyperparameters bad_input bad_pointers bad_step_options borrowed_memory c_interface c_tensors "
-    "checkpoint checks concurrency copies cpu_backend crafted_files environment flat float32_range float_env foreign_errors "
-    "gradients groups hyperparameters interrupted_files interrupts large nadam_product names nested nonfinite norm parity "
-    "partial_state prefetch process_end properties replaced_params resized_memory rules runtime saved_files schedules smoke "
-    "state_dict torch turns vectors"
-).split()
+# What works in memory and in threads. Not test_environment.py: Clang's OpenMP ends a process over text that GNU's ignores.
+TESTS = [
+    "bad_groups",
+    "bad_input",
+    "bad_pointers",
+    "bad_step_options",
+    "borrowed_memory",
+    "c_interface",
+    "c_tensors",
+    "checkpoint",
+    "concurrency",
+    "copies",
+    "cpu_backend",
+    "crafted_files",
+    "flat",
+    "float_env",
+    "foreign_errors",
+    "gradients",
+    "groups",
+    "interrupts",
+    "nonfinite",
+    "norm",
+    "parity",
+    "process_end",
+    "replaced_params",
+    "resized_memory",
+    "rules",
+    "saved_files",
+    "smoke",
+    "state_dict",
+    "torch",
+    "turns",
+]
 # A step of arrays of one element that says that they have more.
 OVERFLOW = """
 import ctypes, numpy, sys
@@ -35,8 +60,13 @@ api.rule_step(rule.pointer, *map(address, arrays[:2]), memory, 1000, 1, 1)
 
 def run(*command: object, env: dict[str, str] | None = None, expected: str = "") -> None:
     """Run a command, which must succeed, or fail and write `expected`."""
-    result = subprocess.run([str(part) for part in command], cwd=ROOT, env=os.environ | (env or {}), text=True,
-                            stderr=subprocess.PIPE if expected else None)
+    result = subprocess.run(
+        [str(part) for part in command],
+        cwd=ROOT,
+        env=os.environ | (env or {}),
+        text=True,
+        stderr=subprocess.PIPE if expected else None,
+    )
     if expected and (result.returncode == 0 or expected not in result.stderr):
         sys.exit(f"{command[0]} did not report a fault on purpose; found {result.stderr!r}, expected {expected!r}")
     if not expected and result.returncode != 0:
@@ -50,8 +80,16 @@ def output(*command: str) -> str:
 def address(pytest_arguments: list[str]) -> None:
     """Build the extension and run tests in it, in a Python that has loaded AddressSanitizer first."""
     site, build = BUILD / "site", BUILD / "address"
-    options = [f"build-dir={build}", "cmake.define.CMAKE_DISABLE_FIND_PACKAGE_Cython=ON", "cmake.define.FASTADAM_SANITIZE=address,undefined"]
-    options += ["cmake.define.CMAKE_C_COMPILER=clang", "cmake.define.CMAKE_CXX_COMPILER=clang++", "cmake.define.FASTADAM_OPENMP=ON"]
+    options = [
+        f"build-dir={build}",
+        "cmake.define.CMAKE_DISABLE_FIND_PACKAGE_Cython=ON",
+        "cmake.define.FASTADAM_SANITIZE=address,undefined",
+    ]
+    options += [
+        "cmake.define.CMAKE_C_COMPILER=clang",
+        "cmake.define.CMAKE_CXX_COMPILER=clang++",
+        "cmake.define.FASTADAM_OPENMP=ON",
+    ]
     options += ["cmake.define.CMAKE_MODULE_LINKER_FLAGS=-shared-libasan"]
     flags = [part for option in options for part in ("-C", option)]
     run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target", site, *flags, ".")

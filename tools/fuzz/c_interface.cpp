@@ -1,6 +1,6 @@
-// Calls of the C interface in any order and with any arguments, but those for which C has no answer: addresses of no memory, and
-// sizes that memory does not have. A call is refused exactly if it should be, and then has changed nothing; otherwise memory is what
-// the model says, outside the arrays too.
+// Calls of the C interface in any order and with any arguments, but those for which C has no answer: addresses of no memory,
+// and sizes that memory does not have. A call is refused exactly if it should be, and then has changed nothing; otherwise
+// memory is what the model says, outside the arrays too.
 #include <fuzzer/FuzzedDataProvider.h>
 
 #include <algorithm>
@@ -20,16 +20,31 @@ using namespace model;
 constexpr int64_t block_size = 512;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 const std::string rule_names[] = {"adam", "sgd", "adagrad", "rmsprop", "adamax", "nadam", "radam", "lion", "adan", ""};
-const char* const required[][6] = {
-    {"lr", "beta1", "beta2", "eps", "weight_decay"},  {"lr", "momentum", "dampening", "weight_decay"},
-    {"lr", "lr_decay", "eps", "weight_decay"},        {"lr", "alpha", "eps", "weight_decay", "momentum"},
-    {"lr", "beta1", "beta2", "eps", "weight_decay"},  {"lr", "beta1", "beta2", "eps", "weight_decay", "momentum_decay"},
-    {"lr", "beta1", "beta2", "eps", "weight_decay"},  {"lr", "beta1", "beta2", "weight_decay"},
-    {"lr"}, {"lr"}};
-const char* const flags[] = {"maximize", "ema_decay", "amsgrad", "decoupled_weight_decay", "nesterov", "centered",
-                             "initial_accumulator_value", "momentum", "weight_decay", "lr", "", "\xff"};
+const char* const required[][6] = {{"lr", "beta1", "beta2", "eps", "weight_decay"},
+                                   {"lr", "momentum", "dampening", "weight_decay"},
+                                   {"lr", "lr_decay", "eps", "weight_decay"},
+                                   {"lr", "alpha", "eps", "weight_decay", "momentum"},
+                                   {"lr", "beta1", "beta2", "eps", "weight_decay"},
+                                   {"lr", "beta1", "beta2", "eps", "weight_decay", "momentum_decay"},
+                                   {"lr", "beta1", "beta2", "eps", "weight_decay"},
+                                   {"lr", "beta1", "beta2", "weight_decay"},
+                                   {"lr"},
+                                   {"lr"}};
+const char* const flags[] = {"maximize",
+                             "ema_decay",
+                             "amsgrad",
+                             "decoupled_weight_decay",
+                             "nesterov",
+                             "centered",
+                             "initial_accumulator_value",
+                             "momentum",
+                             "weight_decay",
+                             "lr",
+                             "",
+                             "\xff"};
 constexpr double usual[] = {0, 0.5, 0.1, 0.9, 0.999, 1e-3, 1e-8, 0.25};
-constexpr double unusual[] = {1, -1, -0.0, 2, infinity, -infinity, NAN, 5e-324, 1e308, 1e39, 3.4e38, 1e-46, 0.99999994, 0.99999998};
+constexpr double unusual[] = {1,      -1,    -0.0, 2,      infinity, -infinity,  NAN,
+                              5e-324, 1e308, 1e39, 3.4e38, 1e-46,    0.99999994, 0.99999998};
 constexpr float special[] = {0, -0.0F, 1e-45F, 1e-38F, 3e38F, -3e38F, INFINITY, -INFINITY, NAN, 1};
 
 struct Made {
@@ -55,15 +70,33 @@ class Session {
   void run() {
     for (int calls = 0; calls < 16 && in_.remaining_bytes() > 0; ++calls) {
       switch (in_.ConsumeIntegralInRange(0, 8)) {
-        case 0: rules_.push_back(new_rule()); break;
-        case 1: set_rule(); break;
-        case 2: step_rule(); break;
-        case 3: step_adam(); break;
-        case 4: find_norm(); break;
-        case 5: init_states(); break;
-        case 6: make_tensors(); break;
-        case 7: step_tensors(); break;
-        case 8: change_tensors(); break;
+        case 0:
+          rules_.push_back(new_rule());
+          break;
+        case 1:
+          set_rule();
+          break;
+        case 2:
+          step_rule();
+          break;
+        case 3:
+          step_adam();
+          break;
+        case 4:
+          find_norm();
+          break;
+        case 5:
+          init_states();
+          break;
+        case 6:
+          make_tensors();
+          break;
+        case 7:
+          step_tensors();
+          break;
+        case 8:
+          change_tensors();
+          break;
       }
     }
   }
@@ -95,7 +128,8 @@ class Session {
   Array array(int64_t size) {
     if (size < 0 || size > block_size / 2) return {};
     if (rarely()) return {in_.ConsumeBool() ? Array::null : Array::misaligned, 1};
-    if (rarely() || cursor_ + size > block_size) return {Array::inside, in_.ConsumeIntegralInRange<int64_t>(0, block_size - size)};
+    if (rarely() || cursor_ + size > block_size)
+      return {Array::inside, in_.ConsumeIntegralInRange<int64_t>(0, block_size - size)};
     cursor_ += size;
     return {Array::inside, cursor_ - size};
   }
@@ -184,8 +218,8 @@ class Session {
     accepted = accepted && apart(given, stepped.size, {stepped});
     Block expected = block_;
     if (accepted) step(rule, expected, stepped, copy(given, stepped.size), number);
-    const int status = api->rule_step(rule.rule, stepped.param.in(block_), given.pointer, has_states ? pointers.data() : nullptr,
-                                      stepped.size, number, threads);
+    const int status = api->rule_step(rule.rule, stepped.param.in(block_), given.pointer,
+                                      has_states ? pointers.data() : nullptr, stepped.size, number, threads);
     expect_status(status, accepted, expected, "rule_step");
   }
 
@@ -198,7 +232,8 @@ class Session {
   }
 
   void step_adam() {
-    const fastadam_adam_options options = {number(), number(), number(), number(), number(), in_.ConsumeBool(), in_.ConsumeBool()};
+    const fastadam_adam_options options = {number(), number(),          number(),         number(),
+                                           number(), in_.ConsumeBool(), in_.ConsumeBool()};
     cursor_ = 0;
     Tensor stepped = tensor(2 + in_.ConsumeBool());
     if (stepped.states.size() == 3 && stepped.states[2].kind == Array::null) stepped.states.pop_back();
@@ -254,9 +289,9 @@ class Session {
     if (!are_apart({made})) return;
     std::vector<float*> pointers;
     for (const Array& state : made.states) pointers.push_back(state.in(block_));
-    const bool accepted = rule.rule && (made.states.empty() || std::all_of(made.states.begin(), made.states.end(), [&](const Array& a) {
-                                          return is_usable(a, made.size);
-                                        }));
+    const bool accepted =
+        rule.rule && (made.states.empty() || std::all_of(made.states.begin(), made.states.end(),
+                                                         [&](const Array& a) { return is_usable(a, made.size); }));
     Block expected = block_;
     const int status = api->rule_init_states(rule.rule, nullptr, pointers.data(), made.size);
     for (size_t k = 0; accepted && k < pointers.size(); ++k) {

@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Fuzzes the reader of checkpoint files, with right checksums: a file is refused and nothing has changed, or is what is loaded.
 
 An input's first byte chooses an optimizer and a call. The rest is a file, or a header and arrays of which a file is made.
@@ -95,8 +96,7 @@ def test_one_input(data):
     before = described(optimizer, params)
     try:
         optimizer.load(io.BytesIO(content), strict=bool(choice & 4), hyperparameters=MODES[(choice >> 3) % 3])
-    except (ValueError, TypeError) as error:
-        assert len(str(error)) > 20, "an error that says nothing"
+    except (ValueError, TypeError):
         assert described(optimizer, params) == before, "a refused file has changed something"
         return
     assert [param.tobytes() for param in params] == before[0], "a file has changed a parameter"

@@ -1,6 +1,8 @@
 // Threads that use the C interface in every way that it allows, for ThreadSanitizer to watch: with objects of their own, with a
-// rule and tensors that they share, while others change the settings of the process, and in forked children. Results are those of
-// one thread. `threads race` does what is not allowed, which ThreadSanitizer must see.
+// rule and tensors that they share, while others change the settings of the process, and in forked children. Results are those
+// of one thread. `threads race` does what is not allowed, which ThreadSanitizer must see.
+#include "cpu/threads.hpp"
+
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,7 +15,6 @@
 #include <vector>
 
 #include "cpu/isa.hpp"
-#include "cpu/threads.hpp"
 #include "fastadam.h"
 
 namespace {
@@ -33,8 +34,8 @@ void expect(bool holds, const char* what) {
 }
 
 const fastadam_rule* new_rule() {
-  const fastadam_option options[] = {
-      {"lr", 0.1}, {"beta1", 0.9}, {"beta2", 0.99}, {"eps", 1e-8}, {"weight_decay", 0.1}, {"ema_decay", 0.5}};
+  const fastadam_option options[] = {{"lr", 0.1},   {"beta1", 0.9},        {"beta2", 0.99},
+                                     {"eps", 1e-8}, {"weight_decay", 0.1}, {"ema_decay", 0.5}};
   const fastadam_rule* rule = api->rule_new("adam", options, 6);
   expect(rule && api->rule_state_count(rule) == 3, "rule_new");
   return rule;
@@ -52,14 +53,14 @@ std::vector<float> step_arrays(const fastadam_rule* rule, int threads) {
   Arrays arrays;
   for (int64_t step = 1; step <= steps; ++step) {
     const int used = threads == 1 ? 1 : static_cast<int>(step % 4);
-    expect(api->rule_step(rule, arrays.param.data(), arrays.grad.data(), arrays.states, size, step, used) == FASTADAM_OK, "step");
+    expect(api->rule_step(rule, arrays.param.data(), arrays.grad.data(), arrays.states, size, step, used) == FASTADAM_OK,
+           "step");
     const float* const grads[] = {arrays.grad.data(), arrays.param.data()};
     const int64_t sizes[] = {size, size};
     double norm = -1;
     expect(api->global_norm(grads, sizes, 2, used, &norm) == FASTADAM_OK && norm >= 0, "norm");
     if (step % 20 == 0) {
-      expect(api->rule_step(rule, arrays.param.data(), arrays.param.data(), arrays.states, size, step, 1) ==
-                     FASTADAM_INVALID &&
+      expect(api->rule_step(rule, arrays.param.data(), arrays.param.data(), arrays.states, size, step, 1) == FASTADAM_INVALID &&
                  std::strstr(api->error(), "shares memory"),
              "a gradient that is the parameter");
     }
@@ -78,7 +79,8 @@ void step_tensors(const fastadam_rule* rule) {
   const fastadam_step_options options = {0.5, 1, 1, 1};
   for (int step = 0; step < steps; ++step) {
     double norm = 0;
-    expect(api->tensors_step(tensors, grads, step % 2 ? &options : nullptr, 0, step % 3 ? &norm : nullptr) == FASTADAM_OK, "step");
+    expect(api->tensors_step(tensors, grads, step % 2 ? &options : nullptr, 0, step % 3 ? &norm : nullptr) == FASTADAM_OK,
+           "step");
     expect(api->tensors_set_rule(tensors, step % 2, rule) == FASTADAM_OK, "tensors_set_rule");
   }
   expect(api->tensors_steps(tensors)[1] == steps && one.param == other.param, "steps");
