@@ -81,7 +81,6 @@ WRONG = (
     *(
         lambda array: array.shape,
         lambda array: object(),
-        lambda array: {},
         lambda array: np.float64(1),
         lambda array: [array, array],
     ),
