@@ -6,8 +6,6 @@ What is right must be accepted, and what is wrong refused with one of the errors
 """
 
 import copy
-import decimal
-import fractions
 import math
 import pickle
 import sys
@@ -19,87 +17,14 @@ import numpy as np
 with atheris.instrument_imports(include=["fastadam"]):
     from fastadam import _native, reference
 
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from buffers import assert_same_bits
+from judge import Model, usable
+from values import FLAGS, NUMBERS, RIGHT, SHAPES, STRANGE, STRUCTURES, WRONG, OnlyDLPack
 from variants import KINDS, Variant
 
 F32 = np.float32
-SHAPES = ((5,), (), (2, 3), (0,), (33,), (1, 1, 7), (3, 0, 2), (130,))
-# For each hyperparameter, values that are right for it.
-NUMBERS = (0.0, 0.5, 0.1, 0.9, 0.999, 1e-3, 1e-8)
-RIGHT = {"betas": ((0.9, 0.999), (0.0, 0.5), [0.5, 0.0])}
-FLAGS = ("maximize", "amsgrad", "centered", "decoupled_weight_decay")
-STRANGE = (
-    *(
-        -1,
-        1,
-        2,
-        math.nan,
-        math.inf,
-        1e39,
-        1e400,
-        10**400,
-        -0.0,
-        5e-324,
-        True,
-        None,
-        "0.1",
-        b"1",
-        [0.5],
-        (0.5,),
-        {},
-        0.5j,
-        object(),
-    ),
-    *(np.float64(0.5), F32(0.5), np.array(0.5), np.array([0.5]), np.array("x"), np.datetime64(1, "s"), np.ma.masked),
-    *(decimal.Decimal("0.5"), fractions.Fraction(1, 2), lambda step: 0.5, lambda step: "x", lambda: 0.5, lambda step: 1 / 0),
-    *((0.9, 1.0), (0.9, 0.9, 0.9), (lambda step: 0.5, 0.5), range(2), "ab", iter((0.5, 0.5)), np.array([0.5, 0.5])),
-)
-
-
-class OnlyDLPack:
-    """An array of another library."""
-
-    def __init__(self, array):
-        self._array, self.__dlpack_device__ = array, array.__dlpack_device__
-
-    def __dlpack__(self, **options):
-        return self._array.__dlpack__(**options)
-
-
-def misaligned(array):
-    moved = np.frombuffer(bytearray(4 * array.size + 5), F32, array.size, offset=1).reshape(array.shape)
-    moved[...] = array
-    return moved
-
-
-# What is neither a parameter nor a gradient, made from one.
-WRONG = (
-    *(lambda array, dtype=dtype: array.astype(dtype) for dtype in ("f8", "f2", "i4", "c8", "?", ">f4", "O", "U3")),
-    *(np.ma.array, misaligned, memoryview, bytes, lambda array: None, lambda array: "x", lambda array: array.tolist()),
-    *(lambda array: np.repeat(array.reshape(-1), 2)[::2][None], lambda array: np.recarray(array.shape, [("x", "f4")])),
-    *(
-        lambda array: array.shape,
-        lambda array: object(),
-        lambda array: np.float64(1),
-        lambda array: [array, array],
-    ),
-)
-
-
-def nested(arrays):
-    return {"a": {"b": arrays[0], "c": list(arrays[1:2])}, "d": tuple(arrays[2:])}
-
-
-STRUCTURES = {
-    "one": (1, lambda arrays: arrays[0]),
-    "list": (3, list),
-    "iterator": (3, iter),
-    "dict": (3, lambda arrays: {f"p{i}": array for i, array in enumerate(arrays)}),
-    "numbers": (2, lambda arrays: dict(enumerate(arrays))),
-    "nested": (4, nested),
-    "groups": (3, list),
-}
 
 
 class Session:
@@ -303,34 +228,6 @@ class Session:
         other = pickle.loads(pickle.dumps(self.optimizer)) if how else copy.deepcopy(self.optimizer)
         self.optimizer, self.params = other, other._members.params
         assert self.snapshot() == before, "a copy differs"
-
-
-class Model:
-    """A parameter, its states and its step count, as the reference steps them."""
-
-    def __init__(self, param, state, count):
-        self.arrays, self.count = [param.copy(), *(array.copy() for array in state.values())], count
-
-    def step(self, variant, grad):
-        self.count += 1
-        variant.reference(self.arrays[0], grad, *self.arrays[1:], step=self.count)
-
-
-def usable(kind, given):
-    """Hyperparameters for the reference: all of the class, as plain numbers."""
-    declared = KINDS[kind].cls._declared
-    values = {name: declared[name].default for name in KINDS[kind].cls._chosen} | given
-    values = {
-        name: tuple(float(b) + 0.0 for b in v) if name == "betas" else v
-        for name, v in values.items()
-        if v is not False and v is not None
-    }
-    values.pop("initial_accumulator_value", None)  # which the state begins with
-    if not values.get("momentum"):
-        values.pop("momentum", None)
-        values.pop("dampening", None)
-    values = {name: value if value is True or name == "betas" else float(value) + 0.0 for name, value in values.items()}
-    return values  # + 0.0: zeros have no sign
 
 
 def test_one_input(data):
