@@ -1,5 +1,6 @@
 # Every target sets up its own virtual environment under .venv/, from scratch.
 PYTHON ?= python3
+FUZZ_SECONDS ?= 300
 WHEELS ?= 3.11,3.12,3.13
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # the environments build the package in one folder
@@ -42,6 +43,15 @@ test-gpu: .venv/test-gpu/ready  ## run every test that runs on a GPU
 
 mutants: .venv/test/ready  ## break the code by one small change at a time, and see whether the tests notice (half an hour)
 	.venv/test/bin/python tools/mutate.py $(MUTANTS)
+
+# Both need Clang and its OpenMP library.
+sanitize: .venv/test/ready  ## run the tests of the native code and a program of threads under sanitizers
+	PATH="$(CURDIR)/.venv/test/bin:$$PATH" python tools/sanitize.py thread
+	PATH="$(CURDIR)/.venv/test/bin:$$PATH" python tools/sanitize.py address $(PYTEST_FLAGS)
+
+fuzz: .venv/test/ready  ## fuzz the C interface, checkpoint files and optimizers side by side for FUZZ_SECONDS each
+	.venv/test/bin/python -m pip install --quiet --group fuzz
+	PATH="$(CURDIR)/.venv/test/bin:$$PATH" python tools/fuzz.py --seconds $(FUZZ_SECONDS)
 
 wheel: .venv/wheel/tools  ## build an sdist and from it wheels for CPython 3.11 to 3.13, as far as installed, in dist/
 	PATH="$(CURDIR)/.venv/wheel/bin:$$PATH" python tools/wheels.py build --pythons $(WHEELS)
@@ -104,4 +114,4 @@ clean:  ## remove virtual environments and builds
 	rm -rf .venv build docs/optimizers dist
 
 .PRECIOUS: .venv/%/tools
-.PHONY: help test test-oldest test-gpu mutants wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint tidy clean
+.PHONY: help test test-oldest test-gpu mutants sanitize fuzz wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint tidy clean

@@ -79,7 +79,10 @@ void expect_in_range(const OptionInfo& option, double value) {
 }  // namespace
 
 Rule checked_rule(const RuleInfo& info, std::vector<double> options, bool maximize, std::optional<double> ema_decay) {
-  for (size_t i = 0; i < info.options.size(); ++i) expect_in_range(info.options[i], options[i]);
+  for (size_t i = 0; i < info.options.size(); ++i) {
+    expect_in_range(info.options[i], options[i]);
+    if (options[i] == 0) options[i] = 0;  // -0 too, by which the sign of a zero would differ from Python's
+  }
   if (const char* problem = info.conflict(options.data())) throw std::invalid_argument(problem);
   const unsigned flags = info.flags_of(options.data());
   return {&info, std::move(options), flags, maximize, ema_decay};

@@ -101,6 +101,21 @@ def test_an_option_may_be_set_between_steps():
     assert (param == 0.25).all()  # 1 - lr * (1 + weight_decay * 1): what was set before holds
 
 
+@pytest.mark.parametrize("variant", ONE_OF_EACH, ids=str)
+def test_a_zero_among_the_options_has_no_sign(variant):
+    """As in Python; else the sign of a parameter that is zero would depend on it."""
+    for name in options_of(variant):
+        results = []
+        for zero in (0.0, -0.0):
+            options = options_of(variant) | {"nesterov": 0.0, name: zero}
+            rule = c_interface.Rule(variant.rule.name, {k: v for k, v in options.items() if k in options_of(variant)})
+            arrays = np.full((2 + rule.state_count, 3), -0.0, np.float32)
+            arrays[1] = -1, 0, 1
+            assert rule.step(*arrays, step=2) == OK
+            results.append(arrays)
+        assert_same_bits(results[1], results[0], name)
+
+
 def test_global_norm():
     arrays = random_inputs(1000, 2, special=0.0)
     assert c_interface.global_norm(arrays) == fastadam.global_norm(arrays) == reference.global_norm(arrays)

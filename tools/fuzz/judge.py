@@ -1,0 +1,35 @@
+"""A parameter of a session as the reference steps it."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+from variants import KINDS
+
+
+class Model:
+    """A parameter, its states and its step count, as the reference steps them."""
+
+    def __init__(self, param, state, count):
+        self.arrays, self.count = [param.copy(), *(array.copy() for array in state.values())], count
+
+    def step(self, variant, grad):
+        self.count += 1
+        variant.reference(self.arrays[0], grad, *self.arrays[1:], step=self.count)
+
+
+def usable(kind, given):
+    """Hyperparameters for the reference: all of the class, as plain numbers."""
+    declared = KINDS[kind].cls._declared
+    values = {name: declared[name].default for name in KINDS[kind].cls._chosen} | given
+    values = {
+        name: tuple(float(b) + 0.0 for b in v) if name == "betas" else v
+        for name, v in values.items()
+        if v is not False and v is not None
+    }
+    values.pop("initial_accumulator_value", None)  # which the state begins with
+    if not values.get("momentum"):
+        values.pop("momentum", None)
+        values.pop("dampening", None)
+    values = {name: value if value is True or name == "betas" else float(value) + 0.0 for name, value in values.items()}
+    return values  # + 0.0: zeros have no sign
