@@ -30,6 +30,9 @@ test-gpu: .venv/test-gpu/ready  ## run every test that runs on a GPU
 mutants: .venv/test/ready  ## break the code by one small change at a time, and see whether the tests notice (half an hour)
 	.venv/test/bin/python tools/mutate.py $(MUTANTS)
 
+faults: .venv/test/ready  ## make each allocation, thread and file call of every operation fail in turn (minutes)
+	PATH="$(CURDIR)/.venv/test/bin:$$PATH" FASTADAM_TEST_FAULTS=all pytest tests/test_faults.py $(PYTEST_FLAGS)
+
 wheel: .venv/wheel/tools  ## build an sdist and from it wheels for CPython 3.11 to 3.13, as far as installed, in dist/
 	PATH="$(CURDIR)/.venv/wheel/bin:$$PATH" python tools/wheels.py build --pythons $(WHEELS)
 
@@ -84,4 +87,4 @@ clean:  ## remove virtual environments and builds
 	rm -rf .venv build docs/optimizers dist
 
 .PRECIOUS: .venv/%/tools
-.PHONY: help test test-gpu mutants wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint clean
+.PHONY: help test test-gpu mutants wheel test-wheel test-emulated faults demo gallery bench bench-short bench-deepspeed bench-cuda docs lint clean
