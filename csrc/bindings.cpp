@@ -183,6 +183,9 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
   with_init(class_of<ArrayTensors>(m, "Tensors"), &tensors_of, py::arg("params"), py::arg("states"), py::arg("group_sizes"),
             py::arg("rules"), py::arg("steps"))
       .def("set_rules", &ArrayTensors::set_rules, py::arg("rules"))
+      .def("__enter__", &ArrayTensors::begin_change)
+      .def("__exit__", [](ArrayTensors& tensors, const py::args&) { tensors.end_change(); })
+      .def("retire", &ArrayTensors::retire)
       .def_property_readonly("device", [](const ArrayTensors&) { return py::none(); })
       .def_property_readonly("steps", [](ArrayTensors& tensors) { return tensors.steps(py::cast(&tensors)); })
       .def_property_readonly("skips", [](ArrayTensors& tensors) { return tensors.skips(py::cast(&tensors)); })

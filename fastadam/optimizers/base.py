@@ -181,15 +181,15 @@ class Optimizer(Grouped, Generic[Params_co]):
                 None if max_norm is None else positive("max_norm", max_norm),
                 *flag_or_raise("skip_nonfinite", skip_nonfinite),
             )
-        members = self._members
-        return members.step(grads, options, threads, self._asked(members) if members.scheduled else None)
+        groups, members = self._groups, self._members  # in this order: what changes groups later has a list of its own
+        return members.step(grads, options, threads, self._asked(groups, members) if members.scheduled else None)
 
-    def _asked(self, members: Members) -> Asked:
+    def _asked(self, groups: list[Group], members: Members) -> Asked:
         """What the schedules say of the next step. Only when it is done, and in one with it, are these the current values."""
         count = members.tensors.step_count
         values = Values(count)
-        groups = [group.at(values) for group in self._groups]
-        return count, rules_of(groups), functools.partial(vars(self).__setitem__, "_groups", groups)
+        asked = [group.at(values) for group in groups]
+        return count, rules_of(asked), functools.partial(groups.__setitem__, slice(None), asked)
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]

@@ -75,6 +75,17 @@ class Tensors:
         """See :class:`fastadam.backends.protocol.Tensors`."""
         self.rules = list(rules)
 
+    # A GPU's tensors do not keep threads apart.
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def retire(self) -> None:
+        pass
+
     def compile(self) -> None:
         """Compile the kernels that steps need, if they are not compiled yet."""
         with gpu().on(self.device):
