@@ -147,7 +147,8 @@ class Optimizer(Grouped, Generic[Params_co]):
         skip_nonfinite : bool or "raise"
             If a gradient has an infinite or NaN element, change no parameter, state or step count, and add one to
             `skipped_steps`, or raise FloatingPointError. Reads the gradients once more. On a GPU True needs `capturable`, and
-            "raise" is refused, since a step does not wait for the GPU.
+            "raise" is refused, since a step does not wait for the GPU. Gradients are judged as they are given, as PyTorch's
+            GradScaler judges them: a finite one that `grad_scale` makes infinite does not count.
         num_threads : int, optional
             The most CPU threads to use; by default :func:`fastadam.get_num_threads`. It does not affect the result.
 
