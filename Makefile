@@ -53,6 +53,9 @@ fuzz: .venv/test/ready  ## fuzz the C interface, checkpoint files and optimizers
 	.venv/test/bin/python -m pip install --quiet --group fuzz
 	PATH="$(CURDIR)/.venv/test/bin:$$PATH" python tools/fuzz.py --seconds $(FUZZ_SECONDS)
 
+faults: .venv/test/ready  ## make each allocation, thread and file call of every operation fail in turn (minutes)
+	PATH="$(CURDIR)/.venv/test/bin:$$PATH" FASTADAM_TEST_FAULTS=all pytest tests/test_faults.py $(PYTEST_FLAGS)
+
 wheel: .venv/wheel/tools  ## build an sdist and from it wheels for CPython 3.11 to 3.13, as far as installed, in dist/
 	PATH="$(CURDIR)/.venv/wheel/bin:$$PATH" python tools/wheels.py build --pythons $(WHEELS)
 
@@ -114,4 +117,4 @@ clean:  ## remove virtual environments and builds
 	rm -rf .venv build docs/optimizers dist
 
 .PRECIOUS: .venv/%/tools
-.PHONY: help test test-oldest test-gpu mutants sanitize fuzz wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint tidy clean
+.PHONY: help test test-oldest test-gpu mutants faults sanitize fuzz wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint tidy clean

@@ -36,6 +36,10 @@ class ArrayTensors {
     tensors_.set_step_count(count);
   }
 
+  void begin_change() { tensors_.begin_change(); }
+  void end_change() { tensors_.end_change(); }
+  void retire() { tensors_.retire(); }
+
   // Views, which keep `self`, the Python object that owns this one, alive.
   pybind11::array steps(const pybind11::object& self);
   pybind11::array skips(const pybind11::object& self);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <exception>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -20,6 +21,7 @@
 #include "cpu/threads.hpp"
 #include "cuda_structs.hpp"
 #include "include/fastadam.h"
+#include "instances.hpp"
 #include "interpreter.hpp"
 #include "memory.hpp"
 #include "origins.hpp"
@@ -27,21 +29,6 @@
 
 namespace py = pybind11;
 using namespace fastadam;
-
-namespace {
-
-// Takes instances of T that __init__ has made. Of one that __new__ left alone, pybind11 would use uninitialized memory.
-template <class T>
-struct InitializedCaster : py::detail::type_caster_base<T> {
-  bool load(py::handle source, bool convert) {
-    if (!source || !PyObject_TypeCheck(source.ptr(), this->typeinfo->type)) return false;
-    auto* const instance = reinterpret_cast<py::detail::instance*>(source.ptr());
-    if (!instance->get_value_and_holder().holder_constructed()) return false;
-    return py::detail::type_caster_base<T>::load(source, convert);
-  }
-};
-
-}  // namespace
 
 namespace pybind11::detail {
 template <>
@@ -63,16 +50,17 @@ void expect_sizes(size_t count, const std::vector<int64_t>& sizes) {
 }
 
 // The memory of tensors on a device, which Python steps. The addresses of each are its parameter's and then its states'.
-OwnedMemory own_addresses(const std::vector<std::vector<uintptr_t>>& addresses, const std::vector<int64_t>& sizes) {
+std::unique_ptr<OwnedMemory> own_addresses(const std::vector<std::vector<uintptr_t>>& addresses,
+                                           const std::vector<int64_t>& sizes) {
   expect_sizes(addresses.size(), sizes);
-  OwnedMemory memory;
+  auto memory = std::make_unique<OwnedMemory>();
   for (size_t i = 0; i < addresses.size(); ++i) {
     for (size_t k = 0; k < addresses[i].size(); ++k) {
       const int role = k == 0 ? param_role : state_role + static_cast<int>(k) - 1;
-      memory.add(reinterpret_cast<const float*>(addresses[i][k]), sizes[i], {role, i});
+      memory->add(reinterpret_cast<const float*>(addresses[i][k]), sizes[i], {role, i});
     }
   }
-  memory.seal();
+  memory->seal();
   return memory;
 }
 
@@ -83,11 +71,22 @@ void expect_apart(const OwnedMemory& memory, const std::vector<uintptr_t>& grads
   }
 }
 
-StepOptions step_options(double grad_scale, double clip_value, std::optional<double> max_norm, bool skip_nonfinite,
-                         bool raises_nonfinite) {
+std::unique_ptr<StepOptions> step_options(double grad_scale, double clip_value, std::optional<double> max_norm,
+                                          bool skip_nonfinite, bool raises_nonfinite) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   const bool prevents = skip_nonfinite || raises_nonfinite;
-  return {grad_scale, clip_value, max_norm.value_or(infinity), max_norm || prevents, prevents, raises_nonfinite};
+  return std::make_unique<StepOptions>(
+      StepOptions{grad_scale, clip_value, max_norm.value_or(infinity), max_norm || prevents, prevents, raises_nonfinite});
+}
+
+std::unique_ptr<Rule> rule_of(const std::string& name, const NamedOptions& options) {
+  return std::make_unique<Rule>(make_rule(name, options));
+}
+
+std::unique_ptr<ArrayTensors> tensors_of(const py::sequence& params, const py::sequence& states,
+                                         const std::vector<size_t>& group_sizes, std::vector<Rule> rules,
+                                         const std::vector<int64_t>& steps) {
+  return std::make_unique<ArrayTensors>(params, states, group_sizes, std::move(rules), steps);
 }
 
 // The names of the states and their initial values; None for a copy of the parameter.
@@ -148,10 +147,9 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
   m.attr("GRAD") = grad_role;
   m.attr("STATE") = state_role;
 
-  py::class_<StepOptions>(m, "StepOptions")
-      .def(py::init(&step_options), py::arg("grad_scale") = 1.0,
-           py::arg("clip_value") = std::numeric_limits<double>::infinity(), py::arg("max_norm") = py::none(),
-           py::arg("skip_nonfinite") = false, py::arg("raises_nonfinite") = false)
+  with_init(class_of<StepOptions>(m, "StepOptions"), &step_options, py::arg("grad_scale") = 1.0,
+            py::arg("clip_value") = std::numeric_limits<double>::infinity(), py::arg("max_norm") = py::none(),
+            py::arg("skip_nonfinite") = false, py::arg("raises_nonfinite") = false)
       .def_readonly("grad_scale", &StepOptions::grad_scale)
       .def_readonly("clip_value", &StepOptions::clip_value)
       .def_readonly("max_norm", &StepOptions::max_norm)
@@ -169,8 +167,7 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
       .def("__bytes__",
            [](const StepOptions& options) { return py::bytes(reinterpret_cast<const char*>(&options), sizeof options); });
 
-  py::class_<Rule>(m, "Rule")
-      .def(py::init(&make_rule), py::arg("name"), py::arg("options"))
+  with_init(class_of<Rule>(m, "Rule"), &rule_of, py::arg("name"), py::arg("options"))
       .def_property_readonly("name", [](const Rule& rule) { return rule.info->name; })
       .def_property_readonly("type_name", [](const Rule& rule) { return rule.info->type_name; })
       .def_readonly("options", &Rule::options)
@@ -180,15 +177,15 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
       .def_property_readonly("states", &states_of)
       .def("keeps_states_of", &Rule::keeps_states_of, py::arg("other"));
 
-  py::class_<OwnedMemory>(m, "OwnedMemory")
-      .def(py::init(&own_addresses), py::arg("addresses"), py::arg("sizes"))
+  with_init(class_of<OwnedMemory>(m, "OwnedMemory"), &own_addresses, py::arg("addresses"), py::arg("sizes"))
       .def("expect_apart", &expect_apart, py::arg("grads"), py::arg("sizes"));
 
-  py::class_<ArrayTensors>(m, "Tensors")
-      .def(py::init<const py::sequence&, const py::sequence&, const std::vector<size_t>&, std::vector<Rule>,
-                    const std::vector<int64_t>&>(),
-           py::arg("params"), py::arg("states"), py::arg("group_sizes"), py::arg("rules"), py::arg("steps"))
+  with_init(class_of<ArrayTensors>(m, "Tensors"), &tensors_of, py::arg("params"), py::arg("states"), py::arg("group_sizes"),
+            py::arg("rules"), py::arg("steps"))
       .def("set_rules", &ArrayTensors::set_rules, py::arg("rules"))
+      .def("__enter__", &ArrayTensors::begin_change)
+      .def("__exit__", [](ArrayTensors& tensors, const py::args&) { tensors.end_change(); })
+      .def("retire", &ArrayTensors::retire)
       .def_property_readonly("device", [](const ArrayTensors&) { return py::none(); })
       .def_property_readonly("is_captured", [](const ArrayTensors&) { return false; })
       .def_property_readonly("steps", [](ArrayTensors& tensors) { return tensors.steps(py::cast(&tensors)); })

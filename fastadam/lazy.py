@@ -1,4 +1,4 @@
-"""A property that is computed once, without a lock."""
+"""Properties that are asked only while an instance has no value under their name, without a lock."""
 
 from collections.abc import Callable
 from typing import Any, Generic, Self, TypeVar, overload
@@ -6,12 +6,8 @@ from typing import Any, Generic, Self, TypeVar, overload
 _Value = TypeVar("_Value")
 
 
-class computed_once(Generic[_Value]):
-    """A property whose value is kept in the instance under its name. Two threads at once may both compute it.
-
-    `functools.cached_property` takes a lock before Python 3.12, and Ctrl-C can leave it taken: then all other threads
-    wait for ever.
-    """
+class if_missing(Generic[_Value]):
+    """A property that is asked while the instance has no value under its name."""
 
     def __init__(self, compute: Callable[[Any], _Value]) -> None:
         self._compute, self.__doc__ = compute, compute.__doc__
@@ -24,7 +20,19 @@ class computed_once(Generic[_Value]):
     @overload
     def __get__(self, instance: object, owner: type) -> _Value: ...
     def __get__(self, instance: Any, owner: type) -> Any:
-        if instance is None:
-            return self
+        return self if instance is None else self._found(instance)
+
+    def _found(self, instance: Any) -> _Value:
+        return self._compute(instance)
+
+
+class computed_once(if_missing[_Value]):
+    """A property whose value is kept in the instance under its name. Two threads at once may both compute it.
+
+    `functools.cached_property` takes a lock before Python 3.12, and Ctrl-C can leave it taken: then all other threads
+    wait for ever.
+    """
+
+    def _found(self, instance: Any) -> _Value:
         value = vars(instance)[self._name] = self._compute(instance)
         return value

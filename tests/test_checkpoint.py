@@ -30,7 +30,8 @@ def write(path, header=HEADER, arrays=ARRAYS):
 
 def read(path):
     """The header and the arrays of a file."""
-    with reading.opened(path) as (file, name):
+    file, name = reading.opened(path)
+    with file:
         _, header, stored = reading.read(file, name, 10**6)
         arrays = {}
         for key, (dtype, shape, start) in stored.items():

@@ -61,3 +61,14 @@ def test_a_gpu_does_not_raise(device, capturable):
     with pytest.raises(ValueError, match=r"skip_nonfinite is 'raise'.*on a GPU.*skipped_steps"):
         optimizer.step(device.upload(np.ones(3, F32)), skip_nonfinite="raise")
     assert optimizer.step_count == 0
+
+
+@pytest.mark.parametrize("skip", [True, "raise"])
+def test_gradients_are_judged_before_they_are_scaled(skip, isa):
+    """As PyTorch's GradScaler does."""
+    param, grad = np.zeros(3, F32), np.array([3e38, 1, -3e38], F32)
+    optimizer = fastadam.SGD(param, lr=1.0)
+    norm = optimizer.step(grad, grad_scale=4.0, skip_nonfinite=skip)
+    assert norm == 4 * fastadam.global_norm(grad)
+    assert (optimizer.step_count, optimizer.skipped_steps) == (1, 0)
+    np.testing.assert_array_equal(param, np.array([-np.inf, -4, np.inf], F32))

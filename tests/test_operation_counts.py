@@ -39,6 +39,12 @@ class CountingTensors:
         lambda self: self._tensors.step_count, lambda self, count: setattr(self._tensors, "step_count", count)
     )
 
+    def __enter__(self):
+        return self._tensors.__enter__()
+
+    def __exit__(self, *error):
+        self._tensors.__exit__(*error)
+
     def set_rules(self, rules):
         self._counts.given += len(rules)
         self._tensors.set_rules(rules)

@@ -3,6 +3,9 @@
 The tests hold with the GIL and without it (free-threaded builds of Python).
 """
 
+import contextlib
+import itertools
+import sys
 import threading
 
 import numpy as np
@@ -148,3 +151,81 @@ def test_threads_that_step_their_own_optimizers_share_nothing():
     assert len(work_alone) == count
     for param in work_alone.values():
         assert_same_bits(param, results[0])
+
+
+@pytest.fixture
+def frequent_switches():
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def add_group(optimizer, i):
+    optimizer.add_param_group({"params": np.zeros(4, F32)})
+
+
+def set_in_group(optimizer, i):
+    optimizer.param_groups[0]["weight_decay"] = i * 2.0**-20
+
+
+def set_for_all(optimizer, i):
+    optimizer.weight_decay = i * 2.0**-20
+
+
+CHANGES = {"add a group": add_group, "set in a group": set_in_group, "set for all": set_for_all}
+
+
+def race(change, scheduled):
+    param, grad = np.zeros(3000, F32), np.ones(3000, F32)
+    optimizer = fastadam.SGD([param], lr=(lambda t: 1.0) if scheduled else 1.0)
+    done, changes, errors, numbers = [0, 0], [0, 0], [], itertools.count(1)
+    end = threading.Event()
+
+    def step(me):
+        while not end.is_set():
+            with contextlib.suppress(RuntimeError, ValueError):  # ValueError: a group was added since
+                optimizer.step([grad] + [None] * (len(optimizer.param_groups) - 1), num_threads=1)
+                done[me] += 1
+
+    def alter(me):
+        tries = 0
+        while changes[me] < 20 and tries < 100_000:
+            tries += 1
+            with contextlib.suppress(RuntimeError):
+                change(optimizer, next(numbers))
+                changes[me] += 1
+
+    def watched(work, me):
+        try:
+            work(me)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=watched, args=(work, me)) for work in (step, alter) for me in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads[2:]:
+        thread.join()
+    end.set()
+    for thread in threads[:2]:
+        thread.join()
+    assert not errors
+    assert optimizer.step_count == optimizer.state[0]["step"] == sum(done)
+    if change is add_group:
+        assert len(optimizer.param_groups) == len(optimizer.state) == 1 + sum(changes)
+        assert (param == -sum(done)).all()
+    last = optimizer.param_groups[0]["weight_decay"]
+    copy = param.copy()
+    fastadam.SGD([copy], lr=1.0, weight_decay=last).step([grad])
+    optimizer.step([grad] + [None] * (len(optimizer.param_groups) - 1))
+    assert_same_bits(param, copy)
+    return sum(changes)
+
+
+@pytest.mark.usefixtures("frequent_switches")
+@pytest.mark.parametrize("scheduled", [False, True])
+@pytest.mark.parametrize("change", CHANGES)
+def test_changes_while_other_threads_step_lose_nothing(change, scheduled):
+    """Two threads step, two make changes; each call that returned has been done, and no other."""
+    assert sum(race(CHANGES[change], scheduled) for _ in range(3)) > 40

@@ -25,13 +25,23 @@ class Tensors {
   class Turn {
    public:
     explicit Turn(Tensors& tensors);
-    ~Turn() { tensors_.holder_.store({}, std::memory_order_release); }
+    ~Turn() {
+      if (!within_change_) tensors_.give_back();
+    }
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
 
    private:
     Tensors& tensors_;
+    const bool within_change_;
   };
+
+  // A change takes the turn too, until it ends; within it the thread that makes it has turns of its own.
+  void begin_change();
+  void end_change();
+
+  // There are other tensors in their place: no call gets a turn any more. Within a change.
+  void retire() { retired_ = true; }
 
   // The number of tensors in each group. Tensors are added group by group.
   explicit Tensors(const std::vector<size_t>& group_sizes) : group_sizes_(group_sizes) {}
@@ -66,6 +76,10 @@ class Tensors {
                              std::vector<Rule>* rules = nullptr);
 
  private:
+  // Returns whether this thread has the turn because it makes a change.
+  bool take_turn();
+  void give_back() { holder_.store({}, std::memory_order_release); }
+
   // The step is not to be taken because a gradient is not finite: throws Refusal with the place of the first one.
   void throw_nonfinite(const std::vector<std::optional<const float*>>& grads) const;
 
@@ -83,6 +97,8 @@ class Tensors {
   int64_t skips_ = 0;
   std::atomic<int64_t> step_count_{0};     // which other threads may read during a step
   std::atomic<std::thread::id> holder_{};  // of the turn
+  bool changing_ = false;                  // whether the holder makes a change; written and read by it alone
+  std::atomic<bool> retired_{false};
   OwnedMemory owned_;
 };
 

@@ -31,8 +31,18 @@ def is_on_gpu(array: Any) -> bool:
     if cupy is not None and isinstance(array, cupy.ndarray):
         return True
     if hasattr(array, "__dlpack_device__"):
-        return array.__dlpack_device__()[0] in _DLPACK_CUDA
+        return _dlpack_device(array)[0] in _DLPACK_CUDA
     return hasattr(array, "__cuda_array_interface__")
+
+
+def _dlpack_device(array: Any) -> tuple[int, int]:
+    device = array.__dlpack_device__()
+    if not isinstance(device, tuple) or len(device) != 2:
+        raise TypeError(
+            f"a {type(array).__name__} says that its __dlpack_device__() is {device!r}; expected two numbers, as DLPack has "
+            "them; pass numpy.asarray(array), if that shares its memory"
+        )
+    return device
 
 
 def place_of(array: Any) -> str:
@@ -42,7 +52,7 @@ def place_of(array: Any) -> str:
     cupy = sys.modules.get("cupy")
     if cupy is not None and isinstance(array, cupy.ndarray):
         return f"on GPU {array.data.device_id}"
-    return f"on GPU {array.__dlpack_device__()[1]}" if hasattr(array, "__dlpack_device__") else "on a GPU"
+    return f"on GPU {_dlpack_device(array)[1]}" if hasattr(array, "__dlpack_device__") else "on a GPU"
 
 
 def is_masked(array: Any) -> bool:

@@ -44,6 +44,14 @@ class Tensors(Protocol):
     def set_rules(self, rules: Sequence[Rule]) -> None:
         """Set the rule of each group for the following steps, or raise an error and change nothing."""
 
+    def __enter__(self) -> None:
+        """Keep other threads out until the context is left, or raise RuntimeError if one is stepping or changing them."""
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def retire(self) -> None:
+        """Refuse further steps and changes, since other tensors take their place. Within the context."""
+
     def step(self, grads: Sequence[Any], options: StepOptions, threads: int, asked: Asked | None = None) -> Any:
         """Step every tensor that has a gradient and add one to its step count, or raise :class:`Refused` and change nothing.
 

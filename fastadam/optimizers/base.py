@@ -147,7 +147,8 @@ class Optimizer(Grouped, Generic[Params_co]):
         skip_nonfinite : bool or "raise"
             If a gradient has an infinite or NaN element, change no parameter, state or step count, and add one to
             `skipped_steps`, or raise FloatingPointError. Reads the gradients once more. On a GPU True needs `capturable`, and
-            "raise" is refused, since a step does not wait for the GPU.
+            "raise" is refused, since a step does not wait for the GPU. Gradients are judged as they are given, as PyTorch's
+            GradScaler judges them: a finite one that `grad_scale` makes infinite does not count.
         num_threads : int, optional
             The most CPU threads to use; by default :func:`fastadam.get_num_threads`. It does not affect the result.
 
@@ -181,15 +182,15 @@ class Optimizer(Grouped, Generic[Params_co]):
                 None if max_norm is None else positive("max_norm", max_norm),
                 *flag_or_raise("skip_nonfinite", skip_nonfinite),
             )
-        members = self._members
-        return members.step(grads, options, threads, self._asked(members) if members.scheduled else None)
+        groups, members = self._groups, self._members  # in this order: what changes groups later has a list of its own
+        return members.step(grads, options, threads, self._asked(groups, members) if members.scheduled else None)
 
-    def _asked(self, members: Members) -> Asked:
+    def _asked(self, groups: list[Group], members: Members) -> Asked:
         """What the schedules say of the next step. Only when it is done, and in one with it, are these the current values."""
         count = members.tensors.step_count
         values = Values(count)
-        groups = [group.at(values) for group in self._groups]
-        return count, rules_of(groups), functools.partial(vars(self).__setitem__, "_groups", groups)
+        asked = [group.at(values) for group in groups]
+        return count, rules_of(asked), functools.partial(groups.__setitem__, slice(None), asked)
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]

@@ -1,9 +1,11 @@
 """The groups of an optimizer: what users see of them, change in them and add to them."""
 
+import itertools
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fastadam.lazy import computed_once
+from fastadam.lazy import if_missing
 from fastadam.optimizers.growth import Growth
 from fastadam.optimizers.members import Members
 from fastadam.optimizers.param_groups import Given, Group, ParamGroup, ParamGroups, parse_group
@@ -21,20 +23,38 @@ class Grouped(Persistent):
     def _take(self, groups: list[Group], members: Members) -> None:
         vars(self).update(_groups=groups, _members=members, _growth=None, _capturable=members.capturable)
 
-    @computed_once
+    @if_missing
     def _members(self) -> Members:  # pyright: ignore[reportIncompatibleVariableOverride]
         """What is stepped. It is missing from the instance, and found by this, if `_growth` has changes for it.
 
         So any number of changes costs what one does, and a step without changes costs nothing more.
         """
-        assert self._growth is not None
-        members = self._growth.settled(self._groups)
-        vars(self).update(_members=members, _growth=None)  # both or none, whatever interrupts this
-        return members
+        with (base := self._base()).tensors:
+            growth = self._growth
+            if growth is None:  # another thread was faster
+                return base
+            members = growth.settled(self._groups)
+            calls: list[tuple[Any, ...]] = [(vars(self).update, {"_members": members, "_growth": None})]
+            if members is not base:
+                calls.append((base.tensors.retire,))
+            list(itertools.starmap(operator.call, calls))  # all or none, whatever interrupts this
+            return members
+
+    def _base(self) -> Members:
+        """The members before the changes that wait. Within their context no other thread steps or changes the optimizer."""
+        while True:  # for as long as another thread comes between the two
+            if (growth := self._growth) is not None:
+                return growth.members
+            members: Members | None = vars(self).get("_members")
+            if members is not None:
+                return members
 
     def _later(self) -> Growth:
-        """Where changes wait for the next use of `_members`."""
-        self._growth = self._growth or Growth(self._members)
+        """Where changes wait for the next use of `_members`. `_groups` is then a list that no step has read."""
+        if "_members" in vars(self):
+            self._groups = [*self._groups]
+            self._growth = self._growth or Growth(self._members)
+        assert self._growth is not None
         return self._growth
 
     @property
@@ -50,14 +70,15 @@ class Grouped(Persistent):
 
     def _change(self, which: Iterable[int], changes: Given) -> list[Group]:
         """Change hyperparameters of some groups."""
-        changed = {i: self._groups[i].changed(changes) for i in which}
-        if self._capturable:  # replays of a graph take them too
-            return self._use([changed.get(i, group) for i, group in enumerate(self._groups)])
-        self._later()
-        vars(self).pop("_members", None)
-        for i, group in changed.items():
-            self._groups[i] = group
-        return self._groups
+        with self._base().tensors:
+            changed = {i: self._groups[i].changed(changes) for i in which}
+            if self._capturable:  # replays of a graph take them too
+                return self._use([changed.get(i, group) for i, group in enumerate(self._groups)])
+            self._later()
+            vars(self).pop("_members", None)
+            for i, group in changed.items():
+                self._groups[i] = group
+            return self._groups
 
     def _use(self, groups: list[Group]) -> list[Group]:
         self._members.use(groups)
@@ -77,6 +98,8 @@ class Grouped(Persistent):
         ------
         TypeError, ValueError
             As for the constructor, and if an array is already in a group. A call that raises changes nothing.
+        RuntimeError
+            If another thread is stepping this optimizer, or changing its groups.
 
         Notes
         -----
@@ -84,7 +107,8 @@ class Grouped(Persistent):
         """
         kind = type(self)
         structure, arrays, given = parse_group(param_group, kind, "param_group")
-        group = Group.make(kind, len(arrays), self._defaults | given)
-        self._later().add(structure, arrays, self._groups, group)
-        vars(self).pop("_members", None)
-        self._groups.append(group)
+        with self._base().tensors:
+            group = Group.make(kind, len(arrays), self._defaults | given)
+            self._later().add(structure, arrays, self._groups, group)
+            vars(self).pop("_members", None)
+            self._groups.append(group)

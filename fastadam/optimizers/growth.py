@@ -23,7 +23,7 @@ class Growth:
                 "a CUDA graph was captured with these parameters: it would go on to count its steps where nobody looks, once "
                 "there are others; add all groups before the capture, or make a new optimizer and capture again"
             )
-        self._members = members
+        self.members = members
         self._added: list[tuple[Structure, Sequence[Any], list[dict[str, Any]]]] = []
         self._keys: set[Any] | None = None  # with those of added parameters
         self._spans: list[_Span] = []  # in order
@@ -33,7 +33,7 @@ class Growth:
 
         Only what is added is looked at; all parameters together are checked if they may not fit together.
         """
-        base = self._members
+        base = self.members
         if self._keys is None:
             owned = [array for param, state in zip(base.params, base.states, strict=True) for array in (param, *state.values())]
             spans = [span for span in map(_span, owned) if span]
@@ -54,13 +54,13 @@ class Growth:
         """The members with all changes."""
         if self._added:
             return self._together(groups, self._added)
-        self._members.use(groups)
-        return self._members
+        self.members.use(groups)
+        return self.members
 
     def _together(
         self, groups: Sequence[Group], added: Sequence[tuple[Structure, Sequence[Any], list[dict[str, Any]]]]
     ) -> Members:
-        base = self._members
+        base = self.members
         params = [param for _, some, _ in added for param in some]
         states: list[Mapping[str, Any]] = [state for _, _, some in added for state in some]
         structure = base.structure.extended(each for each, _, _ in added)

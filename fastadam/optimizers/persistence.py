@@ -147,7 +147,8 @@ class Persistent(Declaring, state_dicts.Stateful):
 
         is_strict = flag("strict", strict)
         most = _MOST_HEADER + _MOST_HEADER_EACH * len(self._members.params) if is_strict else _MOST_HEADER_OTHERS
-        with reading.opened(path) as (file, name):
+        file, name = reading.opened(path)
+        with file:
             contents = reading.read(file, name, most)
             state_dict = state_dicts.from_file(contents.header, contents.arrays, name)
             return restoring.restore(self, state_dict, name, strict=is_strict, hyperparameters=hyperparameters, file=file)

@@ -56,8 +56,10 @@ def _replace(target: str, write: Callable[[BinaryIO], Any]) -> None:
         with contextlib.suppress(OSError):
             os.remove(temporary)
         raise
-    with contextlib.suppress(OSError):  # the file is complete and in place, whatever the folder can do
+    try:  # noqa: SIM105, contextlib.suppress allocates
         _flush_folder(folder)
+    except (OSError, MemoryError):
+        pass  # the file is complete and in place, whatever the folder can do
 
 
 def _host() -> str:

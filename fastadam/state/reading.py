@@ -3,14 +3,12 @@
 Whatever bytes a file has, it is read or refused with ValueError, and memory for it is bounded by what the caller expects.
 """
 
-import contextlib
 import io
 import json
 import math
 import os
 import re
 import zlib
-from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -46,8 +44,7 @@ class Contents(NamedTuple):
     arrays: dict[str, Stored]
 
 
-@contextlib.contextmanager
-def opened(source: Any) -> Iterator[tuple[BinaryIO, str]]:
+def opened(source: Any) -> tuple[BinaryIO, str]:
     """A path or a binary file, as a file in which one can seek without running Python code, and its name."""
     if not isinstance(source, str | os.PathLike):
         if not hasattr(source, "read"):
@@ -55,11 +52,10 @@ def opened(source: Any) -> Iterator[tuple[BinaryIO, str]]:
         content = source.read()
         if not isinstance(content, bytes | bytearray | memoryview):
             raise TypeError(f"the file returns {type(content).__name__}; expected bytes; open it in mode 'rb'")
-        yield io.BytesIO(content), str(getattr(source, "name", "the file"))
-        return
+        return io.BytesIO(content), str(getattr(source, "name", "the file"))
     expect_expanded(source)
-    with open(source, "rb") as file:
-        yield file, os.fsdecode(source)
+    name = os.fsdecode(source)
+    return open(source, "rb"), name
 
 
 def read(file: BinaryIO, name: str, most_header: int) -> Contents:

@@ -51,8 +51,9 @@ def restore(
             for name, array in optimizer._members.states[i].items():
                 copies += _copies(array, their[name], optimizer._members.backend.assign, file)
     counts = steps, operator.index(state_dict["skipped_steps"]), operator.index(state_dict["step_count"])
+    loaded = Loaded(match.missing, match.unexpected)  # before, since it may fail
     _commit(optimizer, groups, copies, counts)
-    return Loaded(match.missing, match.unexpected)
+    return loaded
 
 
 def _groups(groups: list[Group], match: Match) -> list[Group]:
@@ -101,8 +102,12 @@ def _commit(
     for array, values in ((tensors.steps, steps), (tensors.skips, [skipped])):
         calls += _copies(array, np.array(values, np.int64), members.backend.assign, None)
     calls.append((setattr, tensors, "step_count", step_count))
-    # What else may fail is a disk, or someone who cuts off the file since its checksum was computed.
-    _finish(refusing + calls)
+    # What else may fail is a disk, someone who cuts off the file since its checksum was computed, or an allocation, after which
+    # everything is written again: some of it may have been.
+    try:
+        _finish(refusing + calls)
+    except MemoryError:
+        _finish(refusing + calls)
 
 
 def _finish(calls: list[tuple[Any, ...]]) -> None:

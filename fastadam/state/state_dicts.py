@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastadam.backends.refusals import trait
 from fastadam.optimizers.members import Members
 from fastadam.optimizers.param_groups import Group
 
@@ -28,7 +29,7 @@ def describe(optimizer: Stateful) -> dict[str, Any]:
     for group in optimizer._groups:
         numbers = range(start, start + group.size)
         described = {name: group.given[name] for name in group.hyperparameters.kind._chosen}
-        described |= {"params": list(numbers), "param_shapes": [tuple(members.params[i].shape) for i in numbers]}
+        described |= {"params": list(numbers), "param_shapes": [tuple(trait(members.params[i], "shape")) for i in numbers]}
         groups.append(described | ({"param_names": [names[i] for i in numbers]} if names else {}))
         start += group.size
     return {

@@ -87,6 +87,17 @@ class Tensors:
         self.rules = list(rules)
         self._kernels: list[kernels.Kernels] = []  # of these rules, when a step has compiled them
 
+    # A GPU's tensors do not keep threads apart.
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def retire(self) -> None:
+        pass
+
     def compile(self) -> None:
         """Compile the kernels that steps need, if they are not compiled yet."""
         with gpu().on(self.device):
