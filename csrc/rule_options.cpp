@@ -76,11 +76,21 @@ void expect_in_range(const OptionInfo& option, double value) {
   if (expected) throw std::invalid_argument(std::string(option.name) + " is " + text_of(value) + "; expected " + expected);
 }
 
-}  // namespace
-
-Rule checked_rule(const RuleInfo& info, std::vector<double> options, bool maximize, std::optional<double> ema_decay) {
+void expect_valid(const RuleInfo& info, const std::vector<double>& options) {
   for (size_t i = 0; i < info.options.size(); ++i) expect_in_range(info.options[i], options[i]);
   if (const char* problem = info.conflict(options.data())) throw std::invalid_argument(problem);
+}
+
+}  // namespace
+
+void Rule::set_options(const std::vector<double>& values) {
+  expect_valid(*info, values);
+  options = values;
+  flags = info->flags_of(options.data());
+}
+
+Rule checked_rule(const RuleInfo& info, std::vector<double> options, bool maximize, std::optional<double> ema_decay) {
+  expect_valid(info, options);
   const unsigned flags = info.flags_of(options.data());
   return {&info, std::move(options), flags, maximize, ema_decay};
 }

@@ -4,12 +4,12 @@
 #include <atomic>
 #include <limits>
 #include <optional>
-#include <thread>
 #include <vector>
 
 #include "../memory.hpp"
 #include "../rule.hpp"
 #include "../step_options.hpp"
+#include "../turn.hpp"
 #include "kernels.hpp"
 
 namespace fastadam {
@@ -18,21 +18,8 @@ namespace fastadam {
 constexpr StepOptions as_given{
     1, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity(), false, false, false};
 
-class Tensors {
+class Tensors : public Turns {
  public:
-  // Held by a call from its first look at the tensors to its last write: two calls at once would tear the values apart, and
-  // lose counts. Throws std::runtime_error if another call holds it, of this thread or of another one.
-  class Turn {
-   public:
-    explicit Turn(Tensors& tensors);
-    ~Turn() { tensors_.holder_.store({}, std::memory_order_release); }
-    Turn(const Turn&) = delete;
-    Turn& operator=(const Turn&) = delete;
-
-   private:
-    Tensors& tensors_;
-  };
-
   // The number of tensors in each group. Tensors are added group by group.
   explicit Tensors(const std::vector<size_t>& group_sizes) : group_sizes_(group_sizes) {}
 
@@ -45,7 +32,14 @@ class Tensors {
 
   // Sets the rule of each group for the following steps.
   void set_rules(std::vector<Rule> rules);
+
+  // The same for one group, by a rule with the same states, without an allocation.
+  void set_options(size_t group, const Rule& rule);
+
   void expect_fit(const std::vector<Rule>& rules) const;
+
+  // Throws Refusal if a gradient overlaps a parameter or state.
+  void expect_apart(const std::vector<std::optional<const float*>>& grads) const;
 
   size_t count() const { return tensors_.size(); }
 
@@ -81,8 +75,7 @@ class Tensors {
   std::vector<Tensor> tensors_;
   std::vector<int64_t> steps_;
   int64_t skips_ = 0;
-  std::atomic<int64_t> step_count_{0};     // which other threads may read during a step
-  std::atomic<std::thread::id> holder_{};  // of the turn
+  std::atomic<int64_t> step_count_{0};  // which other threads may read during a step
   OwnedMemory owned_;
 };
 

@@ -1,0 +1,41 @@
+"""What the native step asks of torch: where a tensor's memory is, whether it is lazy, and to note that it was written to."""
+# pyright: reportMissingImports=false
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from fastadam import _native
+
+# Classes whose instances are nothing but tensors. Others may keep their numbers elsewhere.
+PLAIN = (torch.nn.Parameter, torch.Tensor)
+
+# DLPack's numbers for dtypes: what the elements are, and their bits.
+_CODES = {torch.float32: (2, 32), torch.float64: (2, 64), torch.complex64: (5, 64)}
+
+_Described = tuple[int, tuple[int, ...], tuple[int, ...], int, int]
+
+
+def described(tensor: Any) -> _Described | None:
+    """Address, shape, strides, kind and bits of a tensor in the CPU's memory: for a torch without DLPack's table."""
+    if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.dtype not in _CODES:
+        return None
+    return tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), *_CODES[tensor.dtype]
+
+
+def _incrementing() -> Callable[[Sequence[Any]], None]:
+    """A function that notes in each tensor that it was written to, so that a backward that needs what was there fails."""
+    increment: Any = torch._C._increment_version
+    try:
+        increment([torch.empty(0)])
+    except TypeError:  # of an older torch, which takes one tensor
+        return lambda tensors: [increment(tensor) for tensor in tensors] and None
+    return increment  # type: ignore[no-any-return]
+
+
+def native_tensors(rule_name: str) -> _native.TorchTensors:
+    """The native side of an optimizer."""
+    table = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
+    lazy = torch.Tensor.is_neg, torch.Tensor.is_conj
+    return _native.TorchTensors(rule_name, table, described, PLAIN, *lazy, _incrementing())
