@@ -11,6 +11,9 @@ from fastadam import _native
 # Classes whose instances are nothing but tensors. Others may keep their numbers elsewhere.
 PLAIN = (torch.nn.Parameter, torch.Tensor)
 
+# The C table by which DLPack says it, which torch has since 2.10.
+TABLE = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
+
 # DLPack's numbers for dtypes: what the elements are, and their bits.
 _CODES = {torch.float32: (2, 32), torch.float64: (2, 64), torch.complex64: (5, 64)}
 
@@ -36,6 +39,5 @@ def _incrementing() -> Callable[[Sequence[Any]], None]:
 
 def native_tensors(rule_name: str) -> _native.TorchTensors:
     """The native side of an optimizer."""
-    table = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
     lazy = torch.Tensor.is_neg, torch.Tensor.is_conj
-    return _native.TorchTensors(rule_name, table, described, PLAIN, *lazy, _incrementing())
+    return _native.TorchTensors(rule_name, TABLE, described, PLAIN, *lazy, _incrementing())
