@@ -1,0 +1,375 @@
+"""What users and trainers do with an optimizer of torch, beside stepping it: hooks, scalers, compilers, odd tensors and mistakes."""
+
+import threading
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+import fastadam.torch  # noqa: E402
+from fastadam.torch import SGD, Adam, AdamW, Lion, NAdam  # noqa: E402
+
+
+def param_with_grad(value=1.0, shape=(3,), **options):
+    param = torch.nn.Parameter(torch.full(shape, value, **options))
+    param.grad = torch.full_like(param, 0.5, requires_grad=False)
+    return param
+
+
+def test_importing_the_package_does_not_import_torch(run_python):
+    program = "import sys, fastadam; before = 'torch' in sys.modules; from fastadam import torch; print(before, torch.AdamW)"
+    assert run_python(program) == "False <class 'fastadam.torch.AdamW'>"
+
+
+@pytest.mark.parametrize("name", fastadam.torch.__all__)
+def test_each_class_is_one_of_torchs(name):
+    optimizer = getattr(fastadam.torch, name)([param_with_grad()])
+    assert isinstance(optimizer, getattr(torch.optim, name, torch.optim.Optimizer))
+    assert type(optimizer).__module__ == "fastadam.torch"
+    assert optimizer._step_supports_amp_scaling
+    optimizer.step()
+    assert optimizer.fallbacks == 0
+
+
+# ---- Hooks and the profiler
+
+
+def hooks(optimizer, log):
+    optimizer.register_step_pre_hook(lambda *_: log.append("pre"))
+    optimizer.register_step_post_hook(lambda *_: log.append("post"))
+
+
+class Subclass(AdamW):
+    def step(self, closure=None):
+        self.log.append("in")
+        return super().step(closure)
+
+
+@pytest.mark.parametrize("cls", [AdamW, Subclass])
+def test_hooks_run_once(cls):
+    AdamW([param_with_grad()]).step()  # so that torch has seen the class
+    optimizer = cls([param_with_grad()])
+    optimizer.log = log = []
+    hooks(optimizer, log)
+    optimizer.step()
+    optimizer.step()
+    assert [entry for entry in log if entry != "in"] == ["pre", "post"] * 2
+    optimizer.register_step_pre_hook(lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        optimizer.step()
+    optimizer._optimizer_step_pre_hooks.popitem()
+    log.clear()
+    optimizer.step()
+    assert "pre" in log  # an error in a hook does not switch the others off
+
+
+def test_global_hooks_and_hooks_that_change_arguments():
+    log, optimizer = [], SGD([param_with_grad()])
+    handle = torch.optim.optimizer.register_optimizer_step_post_hook(lambda *_: log.append("global"))
+    optimizer.register_step_pre_hook(lambda self, args, kwargs: ((self, lambda: "changed"), {}))
+    assert optimizer.step() == "changed"
+    handle.remove()
+    optimizer.step()
+    assert log == ["global"]
+
+
+def test_a_profiler_sees_steps_with_their_names():
+    optimizer = Adam([param_with_grad()])
+    optimizer.step()
+    with torch.autograd.profiler.profile() as profile:
+        optimizer.step()
+    assert "Optimizer.step#Adam.step" in {event.name for event in profile.function_events}
+
+
+def test_compiled_training_has_the_bits_of_the_uncompiled():
+    def train(compiled):
+        torch.manual_seed(0)
+        model = torch.nn.Linear(4, 2)
+        optimizer = AdamW(model.parameters(), lr=0.1)
+
+        def step(x):
+            optimizer.zero_grad()
+            model(x).square().sum().backward()
+            optimizer.step()
+
+        run = torch.compile(step, backend="eager") if compiled else step
+        for k in range(3):
+            run(torch.full((3, 4), float(k)))
+        assert optimizer.fallbacks == 0
+        assert all(state["step"] == 3 for state in optimizer.state.values())
+        return model.weight
+
+    assert torch.equal(train(True), train(False))
+
+
+# ---- Scaled gradients
+
+
+@pytest.mark.parametrize("unscale", [False, True])
+def test_a_grad_scaler_scales_and_skips_and_leaves_gradients(unscale):
+    params, arrays = [param_with_grad()], [np.ones(3, np.float32)]
+    optimizer, numpys = AdamW(params), fastadam.AdamW(arrays)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    scaler.scale(torch.ones(())).item()
+    for value in (3.0, float("inf"), -2.0):
+        params[0].grad.fill_(value * 1024)
+        if unscale:
+            scaler.unscale_(optimizer)
+        grad = params[0].grad.clone()
+        scaler.step(optimizer)
+        assert torch.equal(params[0].grad, grad)
+        if np.isfinite(value):
+            numpys.step([grad.numpy()], grad_scale=1.0 if unscale else 1 / 1024)
+        scaler.update(1024.0)
+        np.testing.assert_array_equal(params[0].detach().numpy(), arrays[0])
+    assert optimizer.state[params[0]]["step"] == 2
+
+
+def test_scaled_gradients_of_parameters_that_torch_steps():
+    one, other = param_with_grad(dtype=torch.float64), param_with_grad(dtype=torch.float64)
+    optimizer = SGD([one], lr=0.1)
+    optimizer.grad_scale, optimizer.found_inf = torch.tensor(4.0), torch.tensor(0.0)
+    with pytest.warns(UserWarning, match=r"is torch.float64 on cpu"):
+        optimizer.step()
+    other.grad /= 4
+    torch.optim.SGD([other], lr=0.1).step()
+    assert torch.equal(one, other)
+    assert torch.equal(one.grad, torch.full((3,), 0.5, dtype=torch.float64))
+    assert optimizer.grad_scale == 4
+
+
+# ---- What torch steps
+
+
+def aliases():
+    base = torch.zeros(8)
+    params = [torch.nn.Parameter(base[:5]), torch.nn.Parameter(base[3:])]
+    for param in params:
+        param.grad = torch.ones_like(param, requires_grad=False)
+    return params
+
+
+def subclass_of_tensor():
+    param = type("Odd", (torch.nn.Parameter,), {})(torch.ones(3))
+    param.grad = torch.ones(3)
+    return [param]
+
+
+FALLEN_BACK = {
+    "float64": (lambda: [param_with_grad(dtype=torch.float64)], {}, r"is torch.float64 on cpu, not torch.float32"),
+    "bfloat16": (lambda: [param_with_grad(dtype=torch.bfloat16)], {}, r"is torch.bfloat16 on cpu"),
+    "float16": (lambda: [param_with_grad(dtype=torch.float16)], {}, r"is torch.float16 on cpu"),
+    "overlapping": (aliases, {}, "shares memory with another parameter"),
+    "subclass": (subclass_of_tensor, {}, "is a Odd"),
+    "differentiable": (lambda: [param_with_grad().detach().requires_grad_()], {"differentiable": True}, "differentiable=True"),
+}
+
+
+@pytest.mark.parametrize("kind", FALLEN_BACK)
+def test_what_falls_back_is_said_once_counted_and_right(kind):
+    make, options, words = FALLEN_BACK[kind]
+    params, others, beside, other_beside = make(), make(), param_with_grad(), param_with_grad()
+    for param in [*params, *others] if kind == "differentiable" else []:
+        param.grad = torch.ones(3)
+    optimizer = Adam([{"params": params, **options}, {"params": [beside]}])
+    theirs = torch.optim.Adam([{"params": others, **options}, {"params": [other_beside]}])
+    run = torch.no_grad() if kind == "differentiable" else torch.enable_grad()
+    with run:
+        with pytest.warns(UserWarning, match=words):
+            optimizer.step()
+        optimizer.step()  # no second warning, which would be an error
+        theirs.step()
+        theirs.step()
+    assert optimizer.fallbacks == 2 * len(params)
+    for one, other in zip(params, others, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+    torch.testing.assert_close(beside, other_beside)  # and the native step was taken, once
+    assert optimizer.state[beside]["step"] == 2
+
+
+@pytest.mark.parametrize("kind", FALLEN_BACK)
+def test_strict_refuses_and_changes_nothing(kind):
+    make, options, words = FALLEN_BACK[kind]
+    params, beside = make(), param_with_grad()
+    for param in params if kind == "differentiable" else []:
+        param.grad = torch.ones(3)
+    for more, asked in (({"strict": True}, {}), ({}, {"max_norm": 1.0})):
+        optimizer = Adam([{"params": [beside]}, {"params": params, **options}], **more)
+        with pytest.raises(TypeError, match=rf"param_groups\[1\]\['params'\]\[0\] .*{words}.*expected tensors"):
+            optimizer.step(**asked)
+        assert not optimizer.state
+        assert torch.equal(beside, torch.ones(3))
+
+
+def test_listed_twice_is_as_with_torch():
+    one, other = param_with_grad(), param_with_grad()
+    with pytest.warns(UserWarning, match="duplicate parameters"):
+        optimizers = SGD([one, one], lr=0.1), torch.optim.SGD([other, other], lr=0.1)
+    with pytest.warns(UserWarning, match="or is listed twice"):
+        optimizers[0].step()
+    optimizers[1].step()
+    assert torch.equal(one, other)
+
+
+def test_fused_refuses_what_torchs_refuses():
+    for make in (lambda: param_with_grad(dtype=torch.complex64), lambda: param_with_grad(dtype=torch.complex128)):
+        for cls in (Adam, SGD):
+            param = make()
+            with pytest.warns(UserWarning), pytest.raises(RuntimeError, match="requires all the params to be floating point"):
+                cls([param], fused=True).step()
+            assert torch.equal(param, torch.ones(3, dtype=param.dtype))
+    with pytest.raises(RuntimeError, match="cannot be `True` together"):
+        Adam([param_with_grad()], fused=True, foreach=True)
+    Adam([param_with_grad()], fused=True).step()
+    Adam([param_with_grad()], foreach=True).step()
+
+
+def test_capturable_is_torchs_own_error():
+    param = param_with_grad()
+    with pytest.warns(UserWarning, match="capturable=True"), pytest.raises(AssertionError, match="capturable"):
+        Adam([param], capturable=True).step()
+    assert torch.equal(param, torch.ones(3))
+
+
+def test_meta_tensors_change_nothing():
+    param = torch.nn.Parameter(torch.ones(3, device="meta"))
+    param.grad = torch.ones(3, device="meta")
+    optimizer = Adam([param])
+    with pytest.warns(UserWarning, match="on meta"):
+        optimizer.step()
+    assert optimizer.fallbacks == 1
+
+
+# ---- Gradients that are not what they seem
+
+
+def test_gradients_that_share_memory_are_copied_first():
+    for make in (
+        lambda param, optimizer: param.data,
+        lambda param, optimizer: optimizer.state[param]["exp_avg"],
+        lambda param, optimizer: optimizer.state[param]["exp_avg_sq"],
+    ):
+        params = [param_with_grad(), param_with_grad()]
+        optimizers = [Adam([param]) for param in params]
+        for param, optimizer in zip(params, optimizers, strict=True):
+            optimizer.step()
+            param.grad = make(param, optimizer)
+        params[1].grad = params[1].grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+        assert torch.equal(*params)
+        assert optimizers[0].fallbacks == 0
+
+
+def lazy_gradients():
+    """Gradients whose numbers are not those in their memory; the first is dense, which only as_strided makes."""
+    z = torch.tensor([1 + 2j, 3 - 4j, -5 + 6j]).conj()
+    yield torch.as_strided(z.imag, (3,), (1,))
+    yield z.imag
+    yield z.imag[1:2].reshape(())
+    yield z
+    yield z.reshape(3, 1)
+
+
+@pytest.mark.parametrize("k", range(5))
+@pytest.mark.parametrize("cls", [SGD, Adam, Lion])
+def test_lazy_negatives_and_conjugates_are_resolved(k, cls):
+    grad = [*lazy_gradients()][k]
+    params = [torch.nn.Parameter(torch.zeros(grad.shape, dtype=grad.dtype)) for _ in range(2)]
+    for param, given in zip(params, (grad, grad.resolve_conj().resolve_neg().clone()), strict=True):
+        optimizer = cls([param], lr=0.1)
+        for _ in range(2):
+            param.grad = given
+            optimizer.step()
+        assert optimizer.fallbacks == 0
+    assert torch.equal(*params)
+    assert params[0].abs().sum() > 0
+
+
+@pytest.mark.parametrize("k", range(3))
+def test_lazy_negatives_are_resolved_for_numpy_optimizers_too(k):
+    grad = [*lazy_gradients()][k].reshape(-1)
+    arrays = [np.zeros(len(grad), np.float32) for _ in range(2)]
+    if grad.is_contiguous():
+        fastadam.SGD(arrays[0], lr=0.1).step(grad)
+        fastadam.SGD(arrays[1], lr=0.1).step(grad.resolve_neg().numpy())
+        np.testing.assert_array_equal(*arrays)
+        assert fastadam.global_norm([-grad]) == fastadam.global_norm([grad])
+    if k == 0:
+        with pytest.raises(ValueError, match="params is a lazy negative"):
+            fastadam.SGD(grad)
+
+
+# ---- Mistakes
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"lr": -1.0}, "lr is -1; expected a finite number >= 0"),
+        ({"betas": (22.0, 0.9)}, "beta1 is 22; expected a number in"),
+        ({"lr": float("nan")}, "lr is nan"),
+        ({"eps": -1}, "eps is -1"),
+    ],
+)
+def test_options_that_torch_does_not_check_are_refused(changes, words):
+    params = [param_with_grad(), param_with_grad()]
+    optimizer = Adam([{"params": params[:1]}, {"params": params[1:]}])
+    optimizer.param_groups[1].update(changes)
+    with pytest.raises(ValueError, match=rf"param_groups\[1\]: {words}"):
+        optimizer.step()
+    assert not optimizer.state
+    assert all(torch.equal(param, torch.ones(3)) for param in params)
+    optimizer.param_groups[1].update(lr=1e-3, betas=(0.9, 0.999), eps=1e-8)
+    optimizer.step()
+    assert optimizer.fallbacks == 0
+
+
+def test_two_threads_do_not_step_at_once():
+    optimizer = NAdam([param_with_grad(shape=(3_000_000,))])
+    optimizer.step()
+    errors = []
+
+    def run():
+        for _ in range(20):
+            try:
+                optimizer.step()
+            except RuntimeError as error:
+                errors.append(str(error))
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all("is being stepped by another thread" in error for error in errors)
+    assert optimizer.state[optimizer.param_groups[0]["params"][0]]["step"] == 41 - len(errors)
+
+
+def test_a_closure_computes_gradients_with_gradients_enabled():
+    param = torch.nn.Parameter(torch.ones(3))
+    optimizer = AdamW([param])
+
+    def closure():
+        optimizer.zero_grad()
+        loss = param.square().sum()
+        loss.backward()
+        return loss
+
+    with torch.no_grad():
+        assert optimizer.step(closure).item() == 3.0
+    assert optimizer.state[param]["step"] == 1
+
+
+def test_state_of_another_layout_is_torchs():
+    param = param_with_grad(shape=(3, 4))
+    optimizer = Adam([param])
+    optimizer.step()
+    optimizer.state[param]["exp_avg"] = optimizer.state[param]["exp_avg"].t().contiguous().t()
+    with pytest.warns(UserWarning, match="has state of another layout"):
+        optimizer.step()
+    assert optimizer.state[param]["step"] == 2
+    del optimizer.state[param]["exp_avg_sq"]
+    with pytest.raises(KeyError, match="exp_avg_sq"):  # torch's own words
+        optimizer.step()
