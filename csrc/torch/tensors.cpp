@@ -59,9 +59,8 @@ PyObject* expect(PyObject* object, bool right, const char* what) {
 
 }  // namespace
 
-TorchTensors::TorchTensors(const std::string& rule_name, Exchange exchange, py::object increment_version)
+TorchTensors::TorchTensors(const std::string& rule_name, Exchange exchange)
     : exchange_(std::move(exchange)),
-      increment_version_(std::move(increment_version)),
       reader_(rule_name),
       counts_(reader_.info().id != RuleId::sgd),
       has_product_(reader_.info().id == RuleId::nadam),
@@ -224,7 +223,7 @@ py::object TorchTensors::step(const py::list& groups, const py::dict& state, con
       if (has_product_) member.product.change(nadam_momentum(rules_[member.where.group].rule, member.steps + 1), 0);
     }
     ++step_count_;
-    if (!members.empty()) increment_version_(stepped);
+    versions_.increment(stepped);
   } catch (const Refusal& refusal) {
     const bool aliased = refusal.reason == "overlap" && refusal.place.role == grad_role;
     const char* const reason = aliased ? "aliased" : refusal.reason == "overlap" ? "overlap" : "state";

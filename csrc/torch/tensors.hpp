@@ -12,6 +12,7 @@
 #include "../cpu/tensors.hpp"
 #include "exchange.hpp"
 #include "groups.hpp"
+#include "versions.hpp"
 
 namespace fastadam {
 
@@ -19,8 +20,7 @@ namespace fastadam {
 // the addresses of the last step, so that it need not sort and compare them again while they are the same.
 class TorchTensors {
  public:
-  // `increment_version` is a function that takes a list of tensors.
-  TorchTensors(const std::string& rule_name, Exchange exchange, pybind11::object increment_version);
+  TorchTensors(const std::string& rule_name, Exchange exchange);
 
   // One step of every parameter that has a gradient, or changes nothing and returns a list with a tuple (number, group, index
   // in the group, reason) for each that cannot be stepped like this. Their numbers go over all groups. fastadam.torch.leftovers
@@ -87,7 +87,7 @@ class TorchTensors {
   bool is_lazy(PyObject* tensor, const TensorView& view) const { return exchange_.is_lazy(tensor, view.is_complex()); }
 
   Exchange exchange_;
-  pybind11::object increment_version_;
+  TensorVersions versions_;
   GroupReader reader_;
   const bool counts_, has_product_;
   const pybind11::str params_name_, grad_name_, step_name_, product_name_;

@@ -76,10 +76,10 @@ def _expect_allowed(optimizer: "DropIn", rest: dict[int, tuple[int, int, str]], 
 def _words(reason: str, param: Any) -> str:
     grad = param.grad
     match reason:
-        case "memory":
+        case "type" if type(param) not in PLAIN:
+            return f"is a {type(param).__name__}, not a plain tensor"
+        case "memory" | "type":
             return f"is {param.dtype} on {param.device}, not torch.float32 or torch.complex64 on the CPU"
-        case "type":
-            return f"is a {type(param).__name__} with layout {param.layout}, not a plain tensor"
         case "layout":
             return f"does not fill its memory (shape {tuple(param.shape)}, strides {param.stride()}); .contiguous() would"
         case "lazy":

@@ -1,7 +1,6 @@
-"""What the native step asks of torch: where a tensor's memory is, whether it is lazy, and to note that it was written to."""
+"""What the native step asks of torch: where a tensor's memory is and whether it is lazy."""
 # pyright: reportMissingImports=false
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -27,17 +26,7 @@ def described(tensor: Any) -> _Described | None:
     return tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), *_CODES[tensor.dtype]
 
 
-def _incrementing() -> Callable[[Sequence[Any]], None]:
-    """A function that notes in each tensor that it was written to, so that a backward that needs what was there fails."""
-    increment: Any = torch._C._increment_version
-    try:
-        increment([torch.empty(0)])
-    except TypeError:  # of an older torch, which takes one tensor
-        return lambda tensors: [increment(tensor) for tensor in tensors] and None
-    return increment  # type: ignore[no-any-return]
-
-
 def native_tensors(rule_name: str) -> _native.TorchTensors:
     """The native side of an optimizer."""
     lazy = torch.Tensor.is_neg, torch.Tensor.is_conj
-    return _native.TorchTensors(rule_name, TABLE, described, PLAIN, *lazy, _incrementing())
+    return _native.TorchTensors(rule_name, TABLE, described, PLAIN, *lazy)

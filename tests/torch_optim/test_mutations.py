@@ -195,11 +195,17 @@ def test_nothing_is_kept_alive():
     assert param() is None
 
 
-def test_a_stale_backward_raises():
-    weight = torch.nn.Parameter(torch.ones(3))
-    optimizer = fastadam.torch.SGD([weight], lr=0.1)
-    loss = (weight * weight).sum()
-    loss.backward(retain_graph=True)
-    optimizer.step()
+@pytest.mark.parametrize("facing", ["torch", "numpy"])
+def test_a_stale_backward_raises(facing):
+    """Of a tensor that was stepped, whoever stepped it, and of no other."""
+    weights = [torch.nn.Parameter(torch.ones(3)) for _ in range(2)]
+    losses = [(weight * weight).sum() for weight in weights]
+    if facing == "torch":
+        losses[0].backward(retain_graph=True)
+        fastadam.torch.SGD(weights, lr=0.1).step()
+    else:
+        fastadam.SGD([weight.detach() for weight in weights], lr=0.1).step([torch.ones(3), None])
+    assert [weight._version for weight in weights] == [1, 0]
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        loss.backward()
+        losses[0].backward()
+    losses[1].backward()
