@@ -2,6 +2,7 @@
 PYTHON ?= python3
 WHEELS ?= 3.11,3.12,3.13
 .DEFAULT_GOAL := help
+.NOTPARALLEL:  # the environments build the package in one folder
 
 # A virtual environment with dependency group $*.
 .venv/%/tools: pyproject.toml

@@ -19,6 +19,7 @@ class Case:
 
     name: str
     shapes: tuple[Shape, ...]
+    product: int = 0  # the size of square matrices that are multiplied before each step, outside its time
 
     @property
     def elements(self) -> int:
@@ -41,6 +42,8 @@ def gpt2(blocks: int, width: int = 768, vocabulary: int = 50257, context: int = 
 SMALL_TENSORS = Case("1,000 x 256", ((256,),) * 1000)
 MANY_TENSORS = Case("20,000 x 64", ((64,),) * 20_000)
 GPT2_SMALL = Case("GPT-2 small", gpt2(blocks=12))
+# As in a training loop: BLAS has the caches, and its threads are still awake.
+AFTER_PRODUCT = Case("512 x 512 after a product", ((512, 512),), product=512)
 GPT2_SUBSET = Case("GPT-2 subset", gpt2(blocks=1, vocabulary=1000))
 
 
@@ -49,5 +52,5 @@ def select(sizes: Iterable[int] | None, short: bool, all_sizes: Iterable[int] = 
     if sizes is not None:
         return [one_buffer(size) for size in sizes]
     if short:
-        return [*map(one_buffer, SHORT_SIZES), SMALL_TENSORS, GPT2_SUBSET]
-    return [*map(one_buffer, all_sizes), SMALL_TENSORS, MANY_TENSORS, GPT2_SMALL]
+        return [*map(one_buffer, SHORT_SIZES), SMALL_TENSORS, AFTER_PRODUCT, GPT2_SUBSET]
+    return [*map(one_buffer, all_sizes), SMALL_TENSORS, MANY_TENSORS, AFTER_PRODUCT, GPT2_SMALL]

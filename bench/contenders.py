@@ -30,6 +30,7 @@ class Contender:
     why_not_more: ClassVar[str]
 
     step: Callable[[], Any]  # takes one step of all tensors, in place
+    before: Callable[[], Any] | None = None  # called before each step, outside its time
 
     def __init__(self, buffers: Buffers, threads: int | None) -> None:
         self._buffers = buffers
@@ -42,13 +43,26 @@ class Contender:
         """Called before every sample: resets the arrays to values whose arithmetic has normal speed."""
         self.load(TIMED)
 
+    def product(self, size: int) -> Callable[[], Any]:
+        """A product of square matrices by the library that this contender is used with."""
+        a, b, out = (np.full((size, size), 0.5, np.float32) for _ in range(3))
+        return functools.partial(np.matmul, a, b, out=out)
+
     def time(self, steps: int) -> float:
         """Nanoseconds per step, from `steps` steps in a row."""
         step = self.step
+        if self.before is not None:
+            return sum(self._time_after(self.before) for _ in range(steps)) / max(steps, 1)
         start = perf_counter_ns()
         for _ in itertools.repeat(None, steps):
             step()
         return (perf_counter_ns() - start) / max(steps, 1)
+
+    def _time_after(self, before: Callable[[], Any]) -> int:
+        before()
+        start = perf_counter_ns()
+        self.step()
+        return perf_counter_ns() - start
 
     def arrays(self, role: str) -> Sequence[Array]:
         """The tensors of a role, for reading."""

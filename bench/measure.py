@@ -34,6 +34,7 @@ def set_up(
             contender.step()
         expect(f"{kind.name}, {case.name}, {setting(threads)}", contender.arrays, contender.answer(kind.checked, STEPS_CHECKED))
         contender.load(TIMED)
+        contender.before = contender.product(case.product) if case.product else None
         yield contender
 
 

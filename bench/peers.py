@@ -3,7 +3,7 @@
 import functools
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,6 +30,12 @@ class Torch(Contender):
             param.grad = grad
             optimizer.state[param] = {"step": self._zero_steps(), "exp_avg": m, "exp_avg_sq": v}
         self.step = optimizer.step
+
+    def product(self, size: int) -> Callable[[], Any]:
+        import torch
+
+        a, b, out = (torch.full((size, size), 0.5) for _ in range(3))
+        return functools.partial(torch.mm, a, b, out=out)
 
     def _view(self, array: Array) -> Any:
         """A tensor over the memory of an array."""

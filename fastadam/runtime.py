@@ -7,6 +7,8 @@ ahead large steps prefetch, instead of what suits this CPU.
 
 import operator
 import os
+import sys
+from itertools import pairwise
 from typing import Any, SupportsIndex
 
 from fastadam import _native
@@ -80,4 +82,15 @@ def get_include() -> str:
     return os.path.join(os.path.dirname(_native.__file__), "include")
 
 
-_native.apply_environment(AT_IMPORT)
+def _is_command_line() -> bool:
+    """Whether this import is that of the command ``fastadam`` or ``python -m fastadam``."""
+    script = os.path.basename(sys.argv[0]) if getattr(sys, "argv", None) else ""
+    return script.removesuffix(".exe") == "fastadam" or (script == "-m" and ("-m", "fastadam") in pairwise(sys.orig_argv))
+
+
+try:
+    _native.apply_environment(AT_IMPORT)
+except ValueError as error:
+    if _is_command_line():  # whose users have no use for a traceback
+        raise SystemExit(f"fastadam: error: {error}") from None
+    raise

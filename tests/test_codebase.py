@@ -18,7 +18,8 @@ from variants import KINDS
 import fastadam
 from fastadam import _native
 
-PAGES = sorted((Path(__file__).parents[1] / "docs").glob("*.md"))
+ROOT = Path(__file__).parents[1]
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), *ROOT.glob("README.md")]
 PAGES_WITH_EXAMPLES = [page for page in PAGES if ">>> " in page.read_text()]
 MODULES = ["fastadam", *(m.name for m in pkgutil.walk_packages(fastadam.__path__, "fastadam.") if "__main__" not in m.name)]
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 
 import pytest
 
@@ -15,7 +16,7 @@ def test_page_of_all_surfaces_is_the_default(capsys, monkeypatch, tmp_path):
     main(["race", "--steps", "3"])
     output = capsys.readouterr()
     assert (tmp_path / "race.html").stat().st_size > 1e6
-    for name in (*SURFACES, *METHODS, "written: race.html"):
+    for name in (*SURFACES, *METHODS, f"written: {(tmp_path / 'race.html').as_uri()}"):
         assert name in output.out
     assert all(surface.shows in output.err for surface in SURFACES.values())
 
@@ -98,13 +99,30 @@ def test_wrong_words_are_refused(capsys, words, message):
     ],
 )
 def test_what_does_not_go_together_is_refused(words, message):
-    with pytest.raises(SystemExit, match=f"python -m fastadam race: error: {message}"):
+    with pytest.raises(SystemExit, match=f"fastadam race: error: {message}"):
         main(["race", *words.split()])
 
 
 def test_parser_does_not_import_what_draws(run_python):
-    program = (
-        "import sys, fastadam.commands.parser as m; m.parser(); print([n for n in sys.modules if n.startswith('fastadam.viz')])"
-    )
+    program = "import sys, fastadam.commands.parser as m; m.parser('fastadam')\n"
+    program += "print([name for name in sys.modules if name.startswith('fastadam.viz')])"
     assert run_python(program) == "[]"
-    assert parser().parse_args(["race"]).output == "race.html"
+    assert parser("fastadam").parse_args(["race"]).output == "race.html"
+
+
+def test_what_is_missing_is_said_before_anything_is_computed(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "plotly.offline", None)
+    monkeypatch.setitem(sys.modules, "plotly", None)
+    with pytest.raises(SystemExit, match=r"plotly is missing; install it with: pip install 'fastadam\[viz\]'"):
+        main(["race"])
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("opens", [False, True])
+def test_the_file_is_opened_on_request(monkeypatch, tmp_path, opens):
+    pytest.importorskip("matplotlib")
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    file = tmp_path / "race.svg"
+    main(["race", "--function", "bowl", "--steps", "3", "--output", str(file), *["--open"] * opens])
+    assert opened == [file.as_uri()] * opens

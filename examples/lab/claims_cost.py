@@ -1,6 +1,7 @@
 """The paper's claims about the cost of Adam: simple to implement, efficient, little memory, suited to large problems.
 
-Small versions measure times but do not judge them: they are for tests, which may run on a busy machine.
+Times are judged by those of negating the same parameters, taken in turn, so that a busy machine slows down both. Small versions
+measure times but do not judge them: they are for tests.
 """
 
 import ast
@@ -79,9 +80,24 @@ class Simple(Claim):
         assert self.difference < 1e-5, self.difference
 
 
-class Efficient(Claim):
+class TimedClaim(Claim):
+    """A claim whose verdict depends on what is measured."""
+
+    is_judged: bool
+
+    def holds(self):
+        raise NotImplementedError
+
+    @property
+    def verdict(self):
+        return ("holds" if self.holds() else "does not hold here") if self.is_judged else "not judged in the small version"
+
+    def check(self):
+        assert not self.is_judged or self.holds(), self.line()
+
+
+class Efficient(TimedClaim):
     words = "computationally efficient"
-    verdict = "holds"
     title = "Time per step"
 
     def measure(self, settings):
@@ -113,8 +129,8 @@ class Efficient(Claim):
         axes.invert_yaxis()
         axes.legend(frameon=False, fontsize=9, loc="upper right")
 
-    def check(self):
-        assert not self.is_judged or self.passes["Adam"] < 6 * TRAFFIC["Adam"], self.passes
+    def holds(self):
+        return self.passes["Adam"] < 2 * TRAFFIC["Adam"] and self.share < 0.5
 
 
 class Memory(Claim):
@@ -151,31 +167,35 @@ class Memory(Claim):
         assert set(self.step_bytes.values()) == {0}, self.step_bytes
 
 
-class Large(Claim):
+class Large(TimedClaim):
     words = "well suited for problems that are large in terms of data and/or parameters"
-    verdict = "holds"
     title = "Time per parameter"
 
     def measure(self, settings):
         self.is_judged = not settings.small
         self.sizes = [10**4, 10**5, 10**6, *([] if settings.small else [10**7, 3 * 10**7, 10**8])]
-        self.nanoseconds = []
+        self.nanoseconds, self.passes = [], []
         for size in self.sizes:
             param, grad = arrays(size)
-            optimizer = fastadam.Adam(param)
-            times = seconds({"step": partial(optimizer.step, grad, num_threads=1)}, 100 if size <= 10**6 else 5)
+            step = partial(fastadam.Adam(param).step, grad, num_threads=1)
+            negation = partial(np.negative, param, out=param)
+            times = seconds({"negation": negation, "step": step}, 100 if size <= 10**6 else 5)
             self.nanoseconds.append(1e9 * times["step"] / size)
+            self.passes.append(times["step"] / times["negation"])
 
     def line(self):
         low, high = min(self.nanoseconds), max(self.nanoseconds)
         return (
             f"{low:.2f} to {high:.2f} ns per parameter from {self.sizes[0]:.0e} to {self.sizes[-1]:.0e} parameters on one "
-            "thread: linear, apart from cache effects; data are processed in batches"
+            f"thread, {min(self.passes):.1f} to {max(self.passes):.1f} times as long as negating them; data are processed in "
+            "batches"
         )
 
     def draw(self, axes):
         axes.semilogx(self.sizes, self.nanoseconds, color=STYLES["Adam"].color, marker=STYLES["Adam"].marker)
         axes.set(xlabel="parameters", ylabel="ns", xticks=[1e4, 1e6, 1e8][: len(self.sizes) // 2], yticks=[0, 0.5, 1])
 
-    def check(self):
-        assert not self.is_judged or max(self.nanoseconds) < 30 * min(self.nanoseconds), self.nanoseconds
+    def holds(self):
+        """Whether the time is linear: beyond the caches, and with them within what a division takes more than a negation."""
+        in_memory = self.passes[-3:]
+        return max(in_memory) < 2 * min(in_memory) and max(self.passes) < 4 * min(self.passes)

@@ -3,13 +3,14 @@
 import argparse
 import functools
 import os
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
 import fastadam
 from fastadam.commands.cases import Case
 from fastadam.commands.load import Load
-from fastadam.commands.text import duration, progress, table, three_digits
+from fastadam.commands.text import Progress, duration, progress, table, three_digits
 from fastadam.commands.timing import Step, interleave
 from fastadam.commands.wall import BYTES_PER_ELEMENT, memory_wall
 from fastadam.cpu_count import usable_cpus
@@ -34,13 +35,15 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     shapes = [(1_000, 1, False), (100_000, 1, False), (256, 1_000, False), (large, 1, True)]
     seconds = arguments.seconds / len(all_threads) / (len(shapes) - 1 + LARGE_SHARE)
     progress(f"fastadam {fastadam.__version__}, {fastadam.active_isa()}: AdamW on float32, about {arguments.seconds:g} s")
-    rows = []
-    for size, tensors, is_large in shapes:
-        case = Case(size, tensors)
-        case.check(all_threads[-1])
-        for threads in all_threads:
-            progress(f"  {case.name} elements on {_of(threads)} ...")
-            rows.append(measure(case, threads, seconds * (LARGE_SHARE if is_large else 1), with_wall=is_large))
+    rows, done = [], 0.0
+    with Progress(arguments.seconds) as bar:
+        for size, tensors, is_large in shapes:
+            case, share = Case(size, tensors), seconds * (LARGE_SHARE if is_large else 1)
+            case.check(all_threads[-1])
+            for threads in all_threads:
+                report = functools.partial(bar.show, what=f"{case.name} elements on {_of(threads)}", before=done)
+                rows.append(measure(case, threads, share, with_wall=is_large, report=report))
+                done += share
     return {
         "version": fastadam.__version__,
         "isa": fastadam.active_isa(),
@@ -59,13 +62,13 @@ def seconds_of_numpy(size: int) -> float:
     return perf_counter() - start
 
 
-def measure(case: Case, threads: int, seconds: float, with_wall: bool) -> dict[str, Any]:
+def measure(case: Case, threads: int, seconds: float, with_wall: bool, report: Callable[[float], object]) -> dict[str, Any]:
     """A row: medians of interleaved samples."""
     steps: dict[str, Step] = {"fastadam": functools.partial(case.step, threads), "numpy": case.step_of_numpy}
     if with_wall:
         # Next to fastadam: the less time between two samples, the more exact their ratio.
         steps = {"wall": memory_wall(case.arrays[0], threads), **steps}
-    times = interleave(steps, seconds)
+    times = interleave(steps, seconds, report)
     taken = times.median("fastadam")
     return {
         "case": case.name,

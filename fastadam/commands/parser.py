@@ -1,160 +1,92 @@
-"""The parser of the command line, and its help."""
+"""The command line: what it is called, its parser, and what is printed when it ends."""
 
 import argparse
+import difflib
 import importlib
 import json
-from collections.abc import Sequence
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
 
-from fastadam.commands import arguments
+import fastadam
+from fastadam.commands import arguments, help
+from fastadam.commands.text import HelpFormatter, printable
 
-# Lines of the help are shorter than 80 characters, like those that argparse wraps.
-DESCRIPTION = """\
-The Adam family of optimizers as fused kernels. These commands show this build,
-and try and measure it on this machine.
-"""
-
-EPILOG = """\
-examples:
-  python -m fastadam info            the build, and what it uses on this machine
-  python -m fastadam demo            watch a network learn, in a few seconds
-  python -m fastadam bench           measure its speed, in about ten seconds
-  python -m fastadam bench --help    what its columns mean
-  python -m fastadam race            watch Adam and its ancestors, in a browser
-"""
-
-INFO = """\
-Show this build, and what it uses on this machine:
-
-  fastadam   the version
-  rules      the update rules that are compiled in
-  isas       the instruction sets that are compiled in, best first; the active
-             one can be forced by the environment variable FASTADAM_ISA
-  threads    how many a large step uses; set by FASTADAM_NUM_THREADS, else
-             OMP_NUM_THREADS, else the number of usable CPUs
-  prefetch   how far ahead large steps load memory, which suits this CPU's
-             vendor; set by FASTADAM_PREFETCH (a number of elements; 0: none)
-  compiler   the one that built the kernels
-  openmp     its version and the library that is loaded; with none, steps use
-             one thread
-  include    the folder of fastadam.h, for other extension modules
-"""
-
-INFO_EXAMPLES = """\
-examples:
-  python -m fastadam info
-  FASTADAM_ISA=x86-64 python -m fastadam info
-  python -m fastadam info --json | python -m json.tool
-"""
-
-BENCH = """\
-Measure steps of AdamW on flat float32 buffers, two that fit into caches and
-one that does not, and on a model of 1,000 small tensors. Before that, check
-that the results equal those of fastadam.reference, bit for bit.
-
-  elements          of a buffer, or the number of tensors times those of each
-  threads           that a step may use; small steps use fewer
-  time              of one step
-  GB/s              at 28 bytes per element: 4 float32 are read and 3 written
-  vs NumPy          how many times faster than Adam written with NumPy's
-                    in-place operators, which use one thread
-  % of memory wall  of the speed of a kernel that does the same loads and
-                    stores with next to no arithmetic, on as many threads,
-                    with half the distance between its quartiles
-
-Times and ratios are medians of samples taken in turn. Other programs that run
-meanwhile slow everything down: if they used the CPUs, the last line says so.
-The largest buffer has 30 million elements, or fewer if memory or time is
-short.
-"""
-
-BENCH_EXAMPLES = """\
-examples:
-  python -m fastadam bench
-  python -m fastadam bench --threads 1 4 8 --seconds 30
-  python -m fastadam bench --json > result.json
-"""
-
-DEMO = """\
-Train a network of two layers, written in NumPy, to tell the points of two
-interleaved spirals apart. fastadam.Adam steps it. fastadam.reference, the
-specification in NumPy, steps an identical copy. Both must end with the same
-parameters, bit for bit.
-
-The output is the mean cross-entropy (loss) and the share of points classified
-correctly (accuracy) during training, and at the end which part of the plane is
-assigned to which spiral, the accuracy on unseen points, and a step's time.
-"""
-
-DEMO_EXAMPLES = """\
-examples:
-  python -m fastadam demo
-  python -m fastadam demo --json 2> progress.txt
-"""
-
-RACE = """\
-Let several optimizers minimize the same function of two variables from the
-same start, and write a page that shows it in a browser, even offline: each
-method's path so far, learning rates to choose from, and what happens inside
-each step of a method:
-
-  gradient      the input of the method
-  m, v          its averages (or sums) of gradients and of their squares
-  corrected     m and v without their bias towards zero, if the method
-                corrects it
-  step          by how much the parameter changes
-  effective lr  what corrected m is multiplied by; each parameter has its own
-
-If no learning rate is given, a method gets the one with the lowest mean loss
-over the race, among 1 and 3 times powers of ten. The public optimizers take
-every step. Needs plotly for a page, else matplotlib:
-pip install 'fastadam[viz]'
-"""
-
-RACE_EXAMPLES = """\
-examples:
-  python -m fastadam race
-  python -m fastadam race --function ravine --optimizer SGD momentum Adam
-  python -m fastadam race --function saddle --start 0.5 0.1 --lr Adam=0.1
-  python -m fastadam race --function bowl --no-bias-correction
-  python -m fastadam race --function beale --output race.gif
-
-surfaces:
-  rosenbrock beale himmelblau rastrigin saddle bowl plateau ravine noisy-bowl
-
-optimizers:
-  SGD momentum Nesterov AdaGrad RMSProp Adam AMSGrad AdamW
-"""
+INTERRUPTED = 130  # the exit status that shells give to a program that Ctrl-C has ended
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run a command of the command line."""
-    options = parser().parse_args(words)
-    command = importlib.import_module(f"fastadam.commands.{options.command}")
-    result = command.run(options)
-    print(json.dumps(result) if options.json else command.text(result))
+    top = parser(prog())
+    options = top.parse_args(words)
+    if options.command is None:
+        top.print_help()
+        return
+    try:
+        command = importlib.import_module(f"fastadam.commands.{options.command}")
+        result = command.run(options)
+        print(json.dumps(result) if options.json else printable(command.text(result), sys.stdout.encoding))
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
 
 
-def parser() -> argparse.ArgumentParser:
+def prog() -> str:
+    """What the user has typed, to be typed again."""
+    return "python -m fastadam" if os.path.basename(sys.argv[0]) == "__main__.py" else "fastadam"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors say which known word is like an unknown one."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = re.search(r"unrecognized arguments: (-\S+)|invalid choice: '(.+?)'", message)
+        near = difflib.get_close_matches(unknown[1] or unknown[2], self._known(), 1) if unknown else []
+        super().error(message + (f"; did you mean {near[0]!r}?" if near else ""))
+
+    def _known(self) -> Iterable[str]:
+        for action in self._actions:
+            yield from action.option_strings
+            for name, command in action.choices.items() if isinstance(action.choices, dict) else ():
+                yield name
+                yield from command._known()
+
+
+def parser(prog: str) -> argparse.ArgumentParser:
     """The parser. It imports no command."""
-    layout = argparse.RawDescriptionHelpFormatter
-    top = argparse.ArgumentParser("python -m fastadam", description=DESCRIPTION, epilog=EPILOG, formatter_class=layout)
-    commands = top.add_subparsers(required=True, metavar="command", dest="command")
+
+    def layout(text: str) -> dict[str, Any]:
+        return {"description": text, "formatter_class": HelpFormatter}
+
+    top = Parser(prog, epilog=help.EPILOG.format(prog=prog), **layout(help.DESCRIPTION))
+    top.add_argument("--version", action="version", version=f"fastadam {fastadam.__version__}")
+    commands = top.add_subparsers(metavar="command", dest="command")
 
     def add(name: str, summary: str, description: str, examples: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=summary, description=description, epilog=examples, formatter_class=layout)
+        command = commands.add_parser(name, help=summary, epilog=examples.format(prog=prog), **layout(description))
+        command.set_defaults(prog=command.prog)
         command.add_argument("--json", action="store_true", help="print one JSON object instead; progress goes to stderr")
         return command
 
-    add("info", "version, instruction sets, threads, compiler, OpenMP", INFO, INFO_EXAMPLES)
-    add("demo", "train a small network, bit for bit as the reference", DEMO, DEMO_EXAMPLES)
-    bench = add("bench", "measure AdamW, NumPy and the speed of the memory", BENCH, BENCH_EXAMPLES)
+    add("info", "version, instruction sets, threads, compiler, OpenMP", help.INFO, help.INFO_EXAMPLES)
+    add("demo", "train a small network, bit for bit as the reference", help.DEMO, help.DEMO_EXAMPLES)
+    _add_bench(add("bench", "measure AdamW, NumPy and the speed of the memory", help.BENCH, help.BENCH_EXAMPLES))
+    _add_race(add("race", "watch Adam and its ancestors on the same surface", help.RACE, help.RACE_EXAMPLES))
+    return top
+
+
+def _add_bench(bench: argparse.ArgumentParser) -> None:
     bench.add_argument(
         "--threads", type=arguments.threads, nargs="+", metavar="N", help="numbers of threads (default: 1, and all)"
     )
     bench.add_argument(
         "--seconds", type=arguments.seconds, default=10.0, metavar="S", help="about how long to measure (default: 10)"
     )
-    race = add("race", "watch Adam and its ancestors on the same surface", RACE, RACE_EXAMPLES)
+
+
+def _add_race(race: argparse.ArgumentParser) -> None:
     race.add_argument(
         "--function", type=arguments.function, metavar="NAME", help="the surface (default: all; for a film or picture beale)"
     )
@@ -182,4 +114,4 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="race.html (default), or a name in .gif, .mp4 (takes ffmpeg), .svg, .png",
     )
-    return top
+    race.add_argument("--open", action="store_true", help="show the file when it is written, a page in the browser")

@@ -2,13 +2,15 @@
 
 import argparse
 import math
+import webbrowser
 from pathlib import Path
 from typing import Any
 
-from fastadam.commands.text import progress, table
+from fastadam.commands.text import Progress, table
 from fastadam.viz import METHODS, SURFACES, Race, race, save
 from fastadam.viz.result import check_output
 
+WRITING = 4  # how long it takes, in surfaces
 PICTURED = "beale"  # the surface of a film or picture if none is named
 
 
@@ -18,11 +20,11 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     page = file.suffix.lower() == ".html"
     functions = [arguments.function] if arguments.function else list(SURFACES) if page else [PICTURED]
     if arguments.start and not arguments.function:
-        raise SystemExit("python -m fastadam race: error: --start needs one surface; name it with --function")
+        raise SystemExit(f"{arguments.prog}: error: --start needs one surface; name it with --function")
     optimizers = arguments.optimizer or list(METHODS)
     options = {
         "optimizers": optimizers,
-        "lr": _rates(arguments.lr or [], optimizers),
+        "lr": _rates(arguments, optimizers),
         "start": arguments.start,
         "steps": arguments.steps,
         "seed": arguments.seed,
@@ -31,26 +33,33 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     races = []
     try:
         check_output(file, len(functions))
-        for function in functions:
-            progress(f"{SURFACES[function].title}: {SURFACES[function].shows}")
-            races.append(race(function, **options))
-        save(races, file)
+        with Progress(len(functions) + WRITING) as bar:
+            for i, function in enumerate(functions):
+                bar.log(f"{SURFACES[function].title}: {SURFACES[function].shows}")
+                bar.show(i, "choosing learning rates")
+                races.append(race(function, **options))
+            bar.show(len(functions), "writing")
+            save(races, file)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
-        raise SystemExit(f"python -m fastadam race: error: {error}") from error
+        raise SystemExit(f"{arguments.prog}: error: {error}") from error
+    if arguments.open:
+        webbrowser.open(file.resolve().as_uri())
     return {
         "output": str(file),
+        "address": file.resolve().as_uri(),
         "bias_correction": arguments.bias_correction,
         "seed": arguments.seed,
         "races": [*map(_facts, races)],
     }
 
 
-def _rates(given: list[tuple[str | None, float]], optimizers: list[str]) -> dict[str, float]:
+def _rates(arguments: argparse.Namespace, optimizers: list[str]) -> dict[str, float]:
     """A learning rate without a name is for all optimizers that are not named."""
+    given: list[tuple[str | None, float]] = arguments.lr or []
     named = {name: lr for name, lr in given if name is not None}
     of_all = [lr for name, lr in given if name is None]
     if len(of_all) > 1:
-        raise SystemExit(f"python -m fastadam race: error: --lr has {of_all}; expected one for all, and others as NAME=LR")
+        raise SystemExit(f"{arguments.prog}: error: --lr has {of_all}; expected one for all, and others as NAME=LR")
     return {name: lr for lr in of_all for name in optimizers} | named
 
 
@@ -83,7 +92,7 @@ def text(result: dict[str, Any]) -> str:
         head = ["", *names]
         body = [[of["function"], *(_number(optimizer["loss"]) for optimizer in of["optimizers"])] for of in races]
         caption = "final losses:"
-    return "\n".join([caption, table(head, body), "", f"written: {result['output']}"])
+    return "\n".join([caption, table(head, body), "", f"written: {result['address']}"])
 
 
 def _number(value: float | None) -> str:

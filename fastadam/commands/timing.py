@@ -34,12 +34,13 @@ class Times:
         return [a / b for a, b in zip(self._samples[name], self._samples[to], strict=True)]
 
 
-def interleave(steps: Mapping[str, Step], seconds: float) -> Times:
-    """Take samples of all `steps` in turn, for about `seconds`."""
+def interleave(steps: Mapping[str, Step], seconds: float, report: Callable[[float], object] = float) -> Times:
+    """Take samples of all `steps` in turn, for about `seconds`. Calls `report` with the seconds so far."""
     calls = {name: _calls(step) for name, step in steps.items()}
     samples: dict[str, list[float]] = {name: [] for name in steps}
-    end, rounds = perf_counter() + seconds, 0
-    while rounds < FEWEST_ROUNDS or perf_counter() < end:
+    start, rounds = perf_counter(), 0
+    while rounds < FEWEST_ROUNDS or perf_counter() < start + seconds:
+        report(perf_counter() - start)
         rounds += 1
         # In reverse order every other round, since the time of a sample depends on the one before it.
         for name in list(steps)[:: 1 if rounds % 2 else -1]:

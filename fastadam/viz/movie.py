@@ -21,6 +21,11 @@ def frames(steps: int) -> list[int]:
     return [*range(0, steps, stride), steps]
 
 
+def expect_possible(file: Path) -> None:
+    """Raise ImportError or RuntimeError without what this film needs."""
+    _writer(file)
+
+
 def write(races: Sequence[Race], file: Path) -> None:
     """Write the film of a race."""
     (race,) = races

@@ -28,6 +28,11 @@ PIXELS = 1000  # about the width and height of the drawn surface
 FACTORS = (0.3, 1.0, 3.0)  # of the learning rates, to choose from on the page
 
 
+def expect_possible(file: Path) -> None:
+    """Raise ImportError without what a page needs."""
+    needed("plotly.offline")
+
+
 def write(races: Sequence[Race], file: Path) -> None:
     """Write the page."""
     file.write_text(page(races), encoding="utf-8")

@@ -63,6 +63,11 @@ def _shortened(svg: str) -> str:
     return re.sub(r' d="[^"]*"', lambda match: re.sub(r"(\.\d\d)\d+", r"\1", match[0]), svg)
 
 
+def expect_possible(file: Path) -> None:
+    """Raise ImportError without what a picture needs."""
+    needed("matplotlib.figure")
+
+
 def write(races: Sequence[Race], file: Path) -> None:
     """Write the picture of a race. An SVG has no background, and its bytes are always the same."""
     (race,) = races

@@ -76,9 +76,10 @@ def save(races: Sequence[Race], file: str | PathLike[str]) -> None:
 
 
 def check_output(file: Path, races: int = 1) -> None:
-    """Refuse a file that cannot be written from this number of races."""
+    """Refuse a file that cannot be written from this number of races, or without a library that is missing."""
     writer = WRITERS.get(file.suffix.lower())
     if writer is None:
         raise ValueError(f"output is {str(file)!r}; expected a name that ends in {', '.join(WRITERS)}")
     if races != 1 and writer != "page":
         raise ValueError(f"output is {str(file)!r}, which shows one race, but there are {races}; choose one, or write .html")
+    import_module(f"fastadam.viz.{writer}").expect_possible(file)
