@@ -1,7 +1,6 @@
-"""Drop-in replacements for the optimizers of ``torch.optim``, which train PyTorch's tensors on the CPU with this package's kernels.
+"""Drop-in replacements for the optimizers of ``torch.optim``, which step tensors on the CPU with this package's kernels.
 
-Each class is a subclass of torch's class of the same name, in its own file's words: only :meth:`step` is another. Needs PyTorch,
-which nothing else in this package does.
+Each class is a subclass of torch's class of the same name; only its step is another. Needs PyTorch, as nothing else here does.
 """
 
 from fastadam.torch.classes import SGD, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RAdam, RMSprop

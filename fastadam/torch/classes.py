@@ -1,5 +1,5 @@
 """The optimizers, each a subclass of torch's. Lion, which torch does not have, is one of ``torch.optim.Optimizer``."""
-# pyright: reportMissingImports=false
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
 import torch
 

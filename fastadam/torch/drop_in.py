@@ -1,5 +1,5 @@
 """What all classes of ``fastadam.torch`` share: one native call for a step, and torch's own step for what it cannot do."""
-# pyright: reportMissingImports=false
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
 import math
 from collections.abc import Callable
@@ -42,8 +42,8 @@ class DropIn:
         self.max_norm = None if max_norm is None else positive("max_norm", max_norm)
 
     def __getstate__(self) -> dict[str, Any]:
-        own: dict[str, Any] = super().__getstate__()  # type: ignore[misc]
-        return own | {"strict": self.strict, "max_norm": self.max_norm}
+        own: Any = super().__getstate__()
+        return {**own, "strict": self.strict, "max_norm": self.max_norm}
 
     def _patch_step_function(self) -> None:
         cls = type(self)
@@ -87,15 +87,16 @@ class DropIn:
         own = self.__dict__
         if max_norm is None:
             max_norm = self.max_norm
-        options: StepOptions | None = AS_GIVEN
+        options = AS_GIVEN
         if max_norm is not None or "found_inf" in own or "grad_scale" in own:
-            options = _options(max_norm, own.get("grad_scale"), own.get("found_inf"))
-            if options is None:
+            found_inf = own.get("found_inf")
+            if found_inf is not None and found_inf.item():
                 return loss
+            options = _options(max_norm, own.get("grad_scale"))
         tensors = own.get("_tensors")
         if tensors is None:
             tensors = own["_tensors"] = native_tensors(self._rule_name)
-        norm = tensors.step(self.param_groups, self.state, options, _threads())
+        norm: Any = tensors.step(self.param_groups, self.state, options, _threads())
         if type(norm) is list:
             norm = finish(self, tensors, norm, options, _threads())
         if norm is None:
@@ -103,17 +104,15 @@ class DropIn:
         self.last_norm = norm
         return norm if closure is None else loss
 
-    step = hooked(step)  # type: ignore[assignment]
+    step = hooked(step)
 
     def _step_by_torch(self) -> None:
         """Torch's own step, of `param_groups`."""
         unhooked(self._torchs.step)(self)  # type: ignore[attr-defined]
 
 
-def _options(max_norm: float | None, grad_scale: Any, found_inf: Any) -> StepOptions | None:
-    """The options of a step, with what GradScaler has set; None if there is to be no step."""
-    if found_inf is not None and found_inf.item():
-        return None
+def _options(max_norm: float | None, grad_scale: Any) -> StepOptions:
+    """The options of a step; `grad_scale` is what GradScaler has multiplied the gradients by."""
     return StepOptions(
         1.0 if grad_scale is None else 1.0 / grad_scale.item(),
         math.inf,

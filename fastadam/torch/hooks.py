@@ -1,5 +1,5 @@
 """Step hooks and the profiler's ranges, without torch's wrapper around each step while neither is in use."""
-# pyright: reportMissingImports=false
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
 import functools
 from collections.abc import Callable
@@ -44,4 +44,4 @@ def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
 
 def unhooked(step: Callable[..., Any]) -> Callable[..., Any]:
     """The function that torch, or :func:`hooked`, has wrapped."""
-    return step.__wrapped__ if getattr(step, "hooked", False) else step  # type: ignore[attr-defined, no-any-return]
+    return step.__wrapped__ if getattr(step, "hooked", False) else step  # type: ignore[attr-defined]

@@ -1,5 +1,5 @@
-"""What a native step found that it cannot do as it is: parameters without state yet, gradients to copy, and what torch steps."""
-# pyright: reportMissingImports=false
+"""What a native step cannot do as it is: parameters without state yet, gradients to copy, and what torch has to step."""
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -24,8 +24,8 @@ def finish(optimizer: "DropIn", tensors: TorchTensors, left: _Left, options: Ste
     new, instead, rest = NewState(optimizer.state), dict[int, Any](), dict[int, tuple[int, int, str]]()
 
     def step(only_checks: bool) -> Any:
-        given = {"without": rest or None, "instead": instead or None, "first": new.numbers or None}
-        return tensors.step(groups, optimizer.state, options, threads, **given, only_checks=only_checks)
+        given = rest or None, instead or None, new.numbers or None
+        return tensors.step(groups, optimizer.state, options, threads, *given, only_checks)
 
     try:
         while True:
@@ -107,7 +107,9 @@ def _step_by_torch(optimizer: "DropIn", rest: dict[int, tuple[int, int, str]], s
                 for param in params:
                     torchs._device_dtype_check_for_fused(param)
     grads = {param: param.grad for group in picked for param in group["params"]}
-    hidden = {name: vars(optimizer).pop(name) for name in ("grad_scale", "found_inf") if name in vars(optimizer)}
+    hidden: dict[str, Any] = {
+        name: vars(optimizer).pop(name) for name in ("grad_scale", "found_inf") if name in vars(optimizer)
+    }
     try:
         if scale != 1.0:
             for param, grad in grads.items():

@@ -1,5 +1,5 @@
 """The state of parameters that have not been stepped: as torch would make it, and gone again if there is no step."""
-# pyright: reportMissingImports=false
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
 from typing import Any
 

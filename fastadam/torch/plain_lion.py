@@ -1,5 +1,5 @@
 """Lion as an optimizer of torch, whose step is for what the native one cannot do."""
-# pyright: reportMissingImports=false
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
 from typing import Any
 

@@ -1,5 +1,5 @@
 """What the native step asks of torch: where a tensor's memory is and whether it is lazy."""
-# pyright: reportMissingImports=false
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
 from typing import Any
 

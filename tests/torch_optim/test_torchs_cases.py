@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("expecttest", reason="expecttest, which torch's list needs, is not installed")
 
+from torch.optim import lr_scheduler as schedulers  # noqa: E402
 from torch.testing._internal.common_optimizers import OptimizerErrorEnum, optim_db  # noqa: E402
 
 import fastadam.torch  # noqa: E402
@@ -217,26 +218,31 @@ def test_sparse_gradients_are_torchs(info, checked_sparse_tensors):
         assert torch.equal(param, torch.ones(5, 2))
 
 
+def one_cycle(optimizer):
+    # The momenta that NAdam multiplies are those of the present beta1, as for fastadam.NAdam: docs/pytorch.md says so.
+    cycles = bool({"betas", "momentum"} & {*optimizer.defaults}) and "NAdam" not in repr(optimizer)
+    return schedulers.OneCycleLR(optimizer, 0.1, total_steps=20, cycle_momentum=cycles)
+
+
+SCHEDULERS = {
+    "OneCycleLR": one_cycle,
+    "StepLR": lambda optimizer: schedulers.StepLR(optimizer, 2),
+    "LambdaLR": lambda optimizer: schedulers.LambdaLR(optimizer, lambda step: 1 / (1 + step)),
+    "ReduceLROnPlateau": lambda optimizer: schedulers.ReduceLROnPlateau(optimizer, patience=1),
+}
+
+
 @infos
-@pytest.mark.parametrize("scheduler", ["OneCycleLR", "StepLR", "LambdaLR", "ReduceLROnPlateau"])
-def test_schedulers(info, scheduler):
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_schedulers(info, name):
     both = []
     for cls in (ours(info), info.optim_cls):
         params = new_params()
         optimizer = cls(params, **({"momentum": 0.9} if cls.__name__ == "SGD" else {}))
-        lr_scheduler = torch.optim.lr_scheduler
-        made = {
-            "OneCycleLR": lambda o: lr_scheduler.OneCycleLR(
-                # The momenta that NAdam multiplies are those of the present beta1, as for fastadam.NAdam: see the docs.
-                o, 0.1, total_steps=20, cycle_momentum=bool({"betas", "momentum"} & {*o.defaults}) and "NAdam" not in repr(o)
-            ),
-            "StepLR": lambda o: lr_scheduler.StepLR(o, 2),
-            "LambdaLR": lambda o: lr_scheduler.LambdaLR(o, lambda step: 1 / (1 + step)),
-            "ReduceLROnPlateau": lambda o: lr_scheduler.ReduceLROnPlateau(o, patience=1),
-        }[scheduler](optimizer)
+        scheduler = SCHEDULERS[name](optimizer)
         for step in range(6):
             run(optimizer, params, [step])
-            made.step(*([1.0] if scheduler == "ReduceLROnPlateau" else []))
+            scheduler.step(*([1.0] if name == "ReduceLROnPlateau" else []))
         both.append((params, optimizer.param_groups[0]["lr"]))
     expect_close(both[0][0], both[1][0])
     assert both[0][1] == both[1][1]
