@@ -10,7 +10,7 @@ from fastadam import _native
 # Classes whose instances are nothing but tensors. Others may keep their numbers elsewhere.
 PLAIN = (torch.nn.Parameter, torch.Tensor)
 
-# The C table by which DLPack says it, which torch has since 2.10.
+# The C table by which DLPack says it, which newer versions of torch have.
 TABLE = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
 
 # DLPack's numbers for dtypes: what the elements are, and their bits.
