@@ -80,6 +80,7 @@ build/gallery/ready: .venv/docs/ready $(wildcard examples/*.py examples/lab/*.py
 bench: .venv/bench/ready  ## measure fastadam, every rule, the memory wall and every peer; writes bench/results/
 	.venv/bench/bin/python bench
 	.venv/bench/bin/python bench --rules
+	.venv/bench/bin/python bench/torch_steps.py --large
 
 bench-short: .venv/bench/ready  ## the same in a minute: checks all results, without meaningful times
 	.venv/bench/bin/python bench --short

@@ -42,6 +42,19 @@ bool is_masked(py::handle array) {
   return PyType_Check(type.ptr()) && PyObject_TypeCheck(array.ptr(), reinterpret_cast<PyTypeObject*>(type.ptr()));
 }
 
+// Whether an array of another library stands for the negatives of the numbers in its memory, as PyTorch's may, which DLPack
+// does not say. Tensors say so by a method.
+bool is_lazy(py::handle object) {
+  PyObject* const method =
+      call_python([&] { return PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(object.ptr())), "is_neg"); });
+  if (!method) {
+    PyErr_Clear();
+    return false;
+  }
+  const auto is_neg = py::reinterpret_steal<py::object>(method);
+  return result_of([&] { return PyObject_CallOneArg(is_neg.ptr(), object.ptr()); }).ptr() == Py_True;
+}
+
 // A NumPy array over the memory of `object`, an array of any library; throws Refusal for anything else.
 py::array as_array(py::handle object, Place place) {
   if (py::isinstance<py::array>(object)) {
@@ -56,6 +69,11 @@ py::array as_array(py::handle object, Place place) {
   Py_XDECREF(method);
   try {
     if (!method) throw py::error_already_set();
+    if (is_lazy(object)) {
+      if (place.role != grad_role) throw Refusal("lazy", place);
+      const py::object resolved = object.attr("resolve_neg")();
+      if (!is_lazy(resolved)) return as_array(resolved, place);
+    }
     const py::object from_dlpack = py::module_::import("numpy").attr("from_dlpack");
     return result_of([&] { return PyObject_CallOneArg(from_dlpack.ptr(), object.ptr()); });
   } catch (const py::error_already_set& error) {
@@ -204,11 +222,17 @@ std::optional<double> ArrayTensors::step(const py::sequence& grads, const StepOp
     expect_shape(*exported[i], param(i), place);
     memory[i] = memory_of(*exported[i]);
   }
+  py::list versioned;  // parameters that are tensors of PyTorch
+  for (size_t i = 0; i < memory.size(); ++i) {
+    const py::object& exporter = owned_[params_[i]].exporter;
+    if (memory[i] && exporter && versions_.has(exporter)) versioned.append(exporter);
+  }
   std::optional<double> norm;
   {
     const WithoutGil released;
     norm = tensors_.step(memory, options, threads, asked ? &std::get<1>(*asked) : nullptr);
   }
+  versions_.increment(versioned);
   if (asked) std::get<2> (*asked)();
   return norm;
 }

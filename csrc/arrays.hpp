@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cpu/tensors.hpp"
+#include "torch/versions.hpp"
 
 namespace fastadam {
 
@@ -69,6 +70,7 @@ class ArrayTensors {
   const pybind11::array& param(size_t tensor) const { return owned_[params_[tensor]].array; }
 
   Tensors tensors_;
+  TensorVersions versions_;
   std::vector<Owned> owned_;
   std::vector<size_t> params_;  // their indices in owned_
 };

@@ -26,6 +26,7 @@
 #include "memory.hpp"
 #include "origins.hpp"
 #include "rule.hpp"
+#include "torch/tensors.hpp"
 
 namespace py = pybind11;
 using namespace fastadam;
@@ -39,6 +40,8 @@ template <>
 class type_caster<OwnedMemory> : public InitializedCaster<OwnedMemory> {};
 template <>
 class type_caster<ArrayTensors> : public InitializedCaster<ArrayTensors> {};
+template <>
+class type_caster<TorchTensors> : public InitializedCaster<TorchTensors> {};
 }  // namespace pybind11::detail
 
 namespace {
@@ -193,6 +196,20 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
       .def_property("step_count", &ArrayTensors::step_count, &ArrayTensors::set_step_count)
       .def("step", &ArrayTensors::step, py::arg("grads"), py::arg("options"), py::arg("threads"),
            py::arg("asked") = py::none());
+
+  py::class_<TorchTensors>(m, "TorchTensors")
+      .def(py::init([](const std::string& rule_name, const py::object& table, py::object describe, py::tuple types,
+                       py::object is_neg, py::object is_conj) {
+             Exchange exchange(table, std::move(describe), std::move(types), std::move(is_neg), std::move(is_conj));
+             return std::make_unique<TorchTensors>(rule_name, std::move(exchange));
+           }),
+           py::arg("rule_name"), py::arg("table"), py::arg("describe"), py::arg("types"), py::arg("is_neg"), py::arg("is_conj"))
+      .def("step", &TorchTensors::step, py::arg("groups"), py::arg("state"), py::arg("options"), py::arg("threads"),
+           py::arg("without") = py::none(), py::arg("instead") = py::none(), py::arg("first") = py::none(),
+           py::arg("only_checks") = false)
+      .def("states", &TorchTensors::states, py::arg("group"))
+      .def_property_readonly("scalars", &TorchTensors::scalars)
+      .def_property_readonly("step_count", &TorchTensors::step_count);
 
   m.def("global_norm", &norm_of_arrays, py::arg("grads"), py::arg("threads"));
   m.def("first_replaced", &first_replaced, py::arg("origins"), py::arg("arrays"));

@@ -71,6 +71,10 @@ struct Rule {
   // The coefficients of the average; requires `ema_decay`.
   Coefficients average_at_step(int64_t step) const;
 
+  // Changes the options, which are in the order of its Option enum, without an allocation. Throws std::invalid_argument and
+  // changes nothing if they are invalid.
+  void set_options(const std::vector<double>& values);
+
   // Whether it keeps the same states as another rule, with the same initial values.
   bool keeps_states_of(const Rule& other) const;
 

@@ -76,14 +76,25 @@ void expect_in_range(const OptionInfo& option, double value) {
   if (expected) throw std::invalid_argument(std::string(option.name) + " is " + text_of(value) + "; expected " + expected);
 }
 
-}  // namespace
-
-Rule checked_rule(const RuleInfo& info, std::vector<double> options, bool maximize, std::optional<double> ema_decay) {
+// As they are kept: without -0, by which the sign of a zero would differ from Python's.
+std::vector<double> valid(const RuleInfo& info, std::vector<double> options) {
   for (size_t i = 0; i < info.options.size(); ++i) {
     expect_in_range(info.options[i], options[i]);
-    if (options[i] == 0) options[i] = 0;  // -0 too, by which the sign of a zero would differ from Python's
+    if (options[i] == 0) options[i] = 0;
   }
   if (const char* problem = info.conflict(options.data())) throw std::invalid_argument(problem);
+  return options;
+}
+
+}  // namespace
+
+void Rule::set_options(const std::vector<double>& values) {
+  options = valid(*info, values);
+  flags = info->flags_of(options.data());
+}
+
+Rule checked_rule(const RuleInfo& info, std::vector<double> options, bool maximize, std::optional<double> ema_decay) {
+  options = valid(info, std::move(options));
   const unsigned flags = info.flags_of(options.data());
   return {&info, std::move(options), flags, maximize, ema_decay};
 }

@@ -1,6 +1,6 @@
 """The compiled module: pybind11 bindings of csrc/. Private; the package's public functions check its arguments."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -101,6 +101,35 @@ class Tensors:
         threads: int,
         asked: tuple[int, Sequence[Rule], Callable[[], None]] | None = None,
     ) -> float | None: ...
+
+class TorchTensors:
+    """The parameters and the state of an optimizer of torch.optim; csrc/torch/tensors.hpp documents it."""
+
+    def __init__(
+        self,
+        rule_name: str,
+        table: object | None,  # torch.Tensor.__dlpack_c_exchange_api__
+        describe: Callable[[Any], tuple[int, tuple[int, ...], tuple[int, ...], int, int] | None],
+        types: tuple[type, ...],
+        is_neg: Callable[[Any], bool],
+        is_conj: Callable[[Any], bool],
+    ) -> None: ...
+    def step(
+        self,
+        groups: list[dict[str, Any]],
+        state: dict[Any, Any],
+        options: StepOptions,
+        threads: int,
+        without: Container[int] | None = None,
+        instead: dict[int, Any] | None = None,
+        first: Container[int] | None = None,
+        only_checks: bool = False,
+    ) -> list[tuple[int, int, int, str]] | float | None: ...
+    def states(self, group: dict[str, Any]) -> list[tuple[str, float]]: ...
+    @property
+    def scalars(self) -> list[tuple[str, float]]: ...
+    @property
+    def step_count(self) -> int: ...
 
 def global_norm(grads: Sequence[Any], threads: int) -> float: ...
 def first_replaced(origins: list[tuple[Any, Any] | None], arrays: list[Any]) -> int | None: ...

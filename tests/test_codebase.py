@@ -21,7 +21,9 @@ from fastadam import _native
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), *ROOT.glob("README.md")]
 PAGES_WITH_EXAMPLES = [page for page in PAGES if ">>> " in page.read_text()]
+WITHOUT_TORCH = importlib.util.find_spec("torch") is None
 MODULES = ["fastadam", *(m.name for m in pkgutil.walk_packages(fastadam.__path__, "fastadam.") if "__main__" not in m.name)]
+MODULES = [name for name in MODULES if not (WITHOUT_TORCH and name.startswith("fastadam.torch"))]
 
 
 def test_no_two_modules_have_names_that_one_could_mistake():

@@ -16,40 +16,6 @@
 
 namespace fastadam {
 
-Tensors::Turn::Turn(Tensors& tensors) : tensors_(tensors), within_change_(tensors.take_turn()) {}
-
-bool Tensors::take_turn() {
-  const std::thread::id here = std::this_thread::get_id();
-  std::thread::id holder{};
-  if (holder_.compare_exchange_strong(holder, here, std::memory_order_acquire)) {
-    if (!retired_) return false;
-    give_back();
-    throw std::runtime_error(
-        "another thread has added a group to the optimizer meanwhile; let one thread at a time use it, for example with a "
-        "threading.Lock");
-  }
-  if (holder != here) {
-    throw std::runtime_error(
-        "the optimizer is being stepped by another thread, or its groups changed; let one thread at a time use it, for example "
-        "with a threading.Lock");
-  }
-  if (changing_) return true;
-  throw std::runtime_error(
-      "the optimizer is in the middle of a step, and what the step calls (an array's export, a gradient's __getitem__) uses "
-      "the optimizer again; use it before or after the step");
-}
-
-void Tensors::begin_change() {
-  if (take_turn())
-    throw std::runtime_error("the optimizer's groups are in the middle of a change; use it before or after that");
-  changing_ = true;
-}
-
-void Tensors::end_change() {
-  changing_ = false;
-  give_back();
-}
-
 void Tensors::add(float* param, const std::vector<float*>& states, int64_t size, int64_t steps) {
   const size_t tensor = tensors_.size();
   Tensor added{param, {}, static_cast<int>(states.size()), size};
@@ -74,6 +40,13 @@ void Tensors::set_rules(std::vector<Rule> rules) {
   rules_ = std::move(rules);
 }
 
+void Tensors::set_options(size_t group, const Rule& rule) {
+  if (group_sizes_[group] > 0 && rules_[group].array_count() != rule.array_count()) {
+    throw std::invalid_argument("the rule of a group needs other states");
+  }
+  rules_[group] = rule;
+}
+
 void Tensors::expect_fit(const std::vector<Rule>& rules) const {
   if (rules.size() != group_sizes_.size()) throw std::invalid_argument("expected a rule for each group");
   size_t i = 0;
@@ -82,6 +55,12 @@ void Tensors::expect_fit(const std::vector<Rule>& rules) const {
     for (const size_t end = i + group_sizes_[group]; i < end; ++i) {
       if (tensors_[i].state_count != expected) throw std::invalid_argument("a tensor has the wrong states for its rule");
     }
+  }
+}
+
+void Tensors::expect_apart(const std::vector<std::optional<const float*>>& grads) const {
+  for (size_t i = 0; i < grads.size(); ++i) {
+    if (grads[i]) owned_.expect_apart(*grads[i], tensors_[i].size, {grad_role, i});
   }
 }
 

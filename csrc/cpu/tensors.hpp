@@ -4,12 +4,12 @@
 #include <atomic>
 #include <limits>
 #include <optional>
-#include <thread>
 #include <vector>
 
 #include "../memory.hpp"
 #include "../rule.hpp"
 #include "../step_options.hpp"
+#include "../turn.hpp"
 #include "kernels.hpp"
 
 namespace fastadam {
@@ -18,31 +18,8 @@ namespace fastadam {
 constexpr StepOptions as_given{
     1, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity(), false, false, false};
 
-class Tensors {
+class Tensors : public Turns {
  public:
-  // Held by a call from its first look at the tensors to its last write: two calls at once would tear the values apart, and
-  // lose counts. Throws std::runtime_error if another call holds it, of this thread or of another one.
-  class Turn {
-   public:
-    explicit Turn(Tensors& tensors);
-    ~Turn() {
-      if (!within_change_) tensors_.give_back();
-    }
-    Turn(const Turn&) = delete;
-    Turn& operator=(const Turn&) = delete;
-
-   private:
-    Tensors& tensors_;
-    const bool within_change_;
-  };
-
-  // A change takes the turn too, until it ends; within it the thread that makes it has turns of its own.
-  void begin_change();
-  void end_change();
-
-  // There are other tensors in their place: no call gets a turn any more. Within a change.
-  void retire() { retired_ = true; }
-
   // The number of tensors in each group. Tensors are added group by group.
   explicit Tensors(const std::vector<size_t>& group_sizes) : group_sizes_(group_sizes) {}
 
@@ -55,7 +32,14 @@ class Tensors {
 
   // Sets the rule of each group for the following steps.
   void set_rules(std::vector<Rule> rules);
+
+  // The same for one group, by a rule with the same states, without an allocation.
+  void set_options(size_t group, const Rule& rule);
+
   void expect_fit(const std::vector<Rule>& rules) const;
+
+  // Throws Refusal if a gradient overlaps a parameter or state.
+  void expect_apart(const std::vector<std::optional<const float*>>& grads) const;
 
   size_t count() const { return tensors_.size(); }
 
@@ -76,10 +60,6 @@ class Tensors {
                              std::vector<Rule>* rules = nullptr);
 
  private:
-  // Returns whether this thread has the turn because it makes a change.
-  bool take_turn();
-  void give_back() { holder_.store({}, std::memory_order_release); }
-
   // The step is not to be taken because a gradient is not finite: throws Refusal with the place of the first one.
   void throw_nonfinite(const std::vector<std::optional<const float*>>& grads) const;
 
@@ -95,10 +75,7 @@ class Tensors {
   std::vector<Tensor> tensors_;
   std::vector<int64_t> steps_;
   int64_t skips_ = 0;
-  std::atomic<int64_t> step_count_{0};     // which other threads may read during a step
-  std::atomic<std::thread::id> holder_{};  // of the turn
-  bool changing_ = false;                  // whether the holder makes a change; written and read by it alone
-  std::atomic<bool> retired_{false};
+  std::atomic<int64_t> step_count_{0};  // which other threads may read during a step
   OwnedMemory owned_;
 };
 

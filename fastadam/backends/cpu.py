@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fastadam import _native
 from fastadam._native import Refused
-from fastadam.backends.devices import has, is_masked
+from fastadam.backends.devices import has, is_lazy, is_masked
 from fastadam.backends.roles import PARAM, Place
 
 CACHE_LINE = 64 // 4  # floats
@@ -56,8 +56,10 @@ def exported(array: Any, place: Place) -> NDArray[Any]:
     if not has(array, "__dlpack__"):
         raise Refused("type", place, place, "")
     try:
+        if is_lazy(array):
+            raise Refused("lazy", place, place, "")
         return np.from_dlpack(array)
-    except MemoryError:  # no fault of the array
+    except (MemoryError, Refused):  # no fault of its export
         raise
     except Exception as error:
         raise Refused("export", place, place, str(error)) from error

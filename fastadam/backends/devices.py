@@ -58,3 +58,11 @@ def place_of(array: Any) -> str:
 def is_masked(array: Any) -> bool:
     """Whether an array has a mask, which nothing here would heed."""
     return type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray)
+
+
+def is_lazy(array: Any) -> bool:
+    """Whether an array stands for the negatives of the numbers in its memory, which its export does not say.
+
+    PyTorch's tensors may: the imaginary part of a conjugate is one. They say so by a method.
+    """
+    return not isinstance(array, np.ndarray) and hasattr(type(array), "is_neg") and array.is_neg() is True

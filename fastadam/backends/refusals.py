@@ -57,6 +57,11 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
                 f"{name} is a masked array, whose mask would be ignored; expected an array without a mask; pass its values "
                 "(its attribute data), or for a gradient those of filled(0)"
             )
+        case "lazy":
+            return ValueError(
+                f"{name} is a lazy negative of the numbers in its memory, as the imaginary part of a conjugate is; expected an "
+                f"array whose memory has its numbers; {advice}"
+            )
         case "layout":
             return ValueError(
                 f"{name} is not C-contiguous (shape {trait(array, 'shape')}, strides {trait(array, 'strides')}); expected a "

@@ -56,6 +56,8 @@ def _copy(reason: str, array: Any, library: str, name: str) -> str | None:
                 single = name if size == 8 else f"{name}.astype(numpy.complex64)"
                 return f"torch.view_as_real({name})" if is_torch else f"{single}.view(numpy.float32)"
             return f"{name}.float()" if is_torch else f"{name}.astype(numpy.float32)"
+        case "lazy":
+            return f"{name}.resolve_neg()"
         case "layout":
             return f"{name}.contiguous()" if is_torch else f"{library}.ascontiguousarray({name})"
         case "alignment" | "read-only" | "overlap":

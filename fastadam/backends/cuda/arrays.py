@@ -6,7 +6,7 @@ import numpy as np
 
 from fastadam._native import Refused
 from fastadam.backends.cuda.cupy_runtime import gpu
-from fastadam.backends.devices import is_on_gpu
+from fastadam.backends.devices import is_lazy, is_on_gpu
 from fastadam.backends.roles import PARAM, Place
 
 _FLOAT32 = np.dtype(np.float32)
@@ -27,6 +27,10 @@ def view(array: Any, place: Place, writeable: bool) -> Any:
         # CuPy ignores DLPack's read-only flag.
         if writeable and getattr(array, "__cuda_array_interface__", {"data": (0, False)})["data"][1]:
             raise Refused("read-only", place, place, "")
+        if is_lazy(array):
+            if writeable:
+                raise Refused("lazy", place, place, "")
+            array = array.resolve_neg()
         if hasattr(array, "__dlpack__"):
             return gpu().from_dlpack(array)
         interface = array.__cuda_array_interface__

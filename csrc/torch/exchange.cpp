@@ -1,0 +1,164 @@
+#include "exchange.hpp"
+
+#include <pybind11/stl.h>
+
+#include <stdexcept>
+#include <tuple>
+#include <utility>
+
+#include "../interpreter.hpp"
+
+namespace py = pybind11;
+
+namespace fastadam {
+namespace {
+
+constexpr int dlpack_cpu = 1;
+
+// DLPack's structs, of major version 1.
+struct DLTensor {
+  void* data;
+  struct {
+    int32_t type, id;
+  } device;
+  int32_t ndim;
+  struct {
+    uint8_t code, bits;
+    uint16_t lanes;
+  } dtype;
+  int64_t *shape, *strides;
+  uint64_t byte_offset;
+};
+
+struct DLPackExchangeAPI {
+  struct {
+    uint32_t major, minor;
+  } version;
+  void* older;
+  int (*allocate)(void*, void**, void*, void (*)(void*, const char*, const char*));
+  int (*managed_from_object)(void*, void**);
+  int (*managed_to_object)(void*, void**);
+  int (*tensor_from_object)(void*, void*);  // fills a DLTensor that borrows all; null if not supported
+  int (*current_stream)(int32_t, int32_t, void**);
+};
+
+bool is_true(const py::object& function, PyObject* argument) {
+  PyObject* const result = call_python([&] { return PyObject_CallOneArg(function.ptr(), argument); });
+  if (!result) throw py::error_already_set();
+  Py_DECREF(result);
+  return result == Py_True;
+}
+
+}  // namespace
+
+bool TensorView::is_floats() const {
+  const bool fits = (code == real && bits == 32) || (code == complex && bits == 64);
+  return on_cpu && fits && reinterpret_cast<uintptr_t>(memory) % sizeof(float) == 0;
+}
+
+int64_t TensorView::size() const {
+  int64_t count = is_complex() ? 2 : 1;
+  for (int d = 0; d < ndim; ++d) count *= shape[d];
+  return count;
+}
+
+bool TensorView::is_dense() const {
+  int64_t block = 1;  // what the dimensions found so far fill
+  int left = 0;
+  for (int d = ndim; d-- > 0;) {
+    if (shape[d] == 0) return true;
+    if (shape[d] == 1) continue;
+    if (left == 0 && strides[d] == block) {  // in the usual order
+      block *= shape[d];
+    } else {
+      ++left;
+    }
+  }
+  if (left == 0) return true;
+  block = 1;
+  for (int found = 0; found < ndim;) {
+    const int before = found;
+    for (int d = 0; d < ndim; ++d) {
+      // Each has the stride that the block before it asks for, so none is found twice.
+      if (shape[d] != 1 && strides[d] == block) {
+        block *= shape[d];
+        ++found;
+      }
+    }
+    if (found == before) break;
+  }
+  int64_t count = 1;
+  for (int d = 0; d < ndim; ++d) count *= shape[d];
+  return block == count;
+}
+
+bool TensorView::matches(const TensorView& other) const {
+  if (!on_cpu || code != other.code || bits != other.bits || ndim != other.ndim) return false;
+  for (int d = 0; d < ndim; ++d) {
+    if (shape[d] != other.shape[d] || (shape[d] > 1 && strides[d] != other.strides[d])) return false;
+  }
+  return reinterpret_cast<uintptr_t>(memory) % sizeof(float) == 0;
+}
+
+bool TensorView::is_scalar() const {
+  if (!on_cpu || code != real || (bits != 32 && bits != 64) || reinterpret_cast<uintptr_t>(memory) % (bits / 8) != 0)
+    return false;
+  for (int d = 0; d < ndim; ++d) {
+    if (shape[d] != 1) return false;
+  }
+  return true;
+}
+
+Exchange::Exchange(const py::object& table, py::object describe, py::tuple types, py::object is_neg, py::object is_conj)
+    : describe_(std::move(describe)), is_neg_(std::move(is_neg)), is_conj_(std::move(is_conj)), types_(std::move(types)) {
+  if (table.is_none()) return;
+  const auto* api = static_cast<const DLPackExchangeAPI*>(PyCapsule_GetPointer(table.ptr(), "dlpack_exchange_api"));
+  if (!api) throw py::error_already_set();
+  while (api && api->version.major > 1) api = static_cast<const DLPackExchangeAPI*>(api->older);
+  if (api && api->version.major == 1) fill_ = api->tensor_from_object;
+}
+
+bool Exchange::view(PyObject* tensor, TensorView& out) const {
+  bool known = false;
+  for (const py::handle type : types_) known |= reinterpret_cast<PyObject*>(Py_TYPE(tensor)) == type.ptr();
+  if (!known) return false;
+  if (!fill_) return view_by_python(tensor, out);
+  DLTensor source;
+  if (fill_(tensor, &source) != 0) {
+    if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)) throw py::error_already_set();
+    PyErr_Clear();
+    return false;
+  }
+  out.memory = static_cast<char*>(source.data) + source.byte_offset;
+  out.on_cpu = source.device.type == dlpack_cpu;
+  out.code = source.dtype.lanes == 1 ? source.dtype.code : 0;
+  out.bits = source.dtype.bits;
+  out.ndim = source.ndim;
+  out.shape = source.shape;
+  out.strides = source.strides;
+  return true;
+}
+
+bool Exchange::view_by_python(PyObject* tensor, TensorView& out) const {
+  const py::object described = describe_(py::handle(tensor));
+  if (described.is_none()) return false;
+  const auto [address, shape, strides, code, bits] =
+      described.cast<std::tuple<uintptr_t, std::vector<int64_t>, std::vector<int64_t>, int, int>>();
+  if (shape.size() != strides.size()) throw std::invalid_argument("expected a stride for each dimension");
+  out.memory = reinterpret_cast<void*>(address);
+  out.on_cpu = true;
+  out.code = code;
+  out.bits = bits;
+  out.ndim = static_cast<int>(shape.size());
+  out.described = shape;
+  out.described.insert(out.described.end(), strides.begin(), strides.end());
+  out.shape = out.described.data();
+  out.strides = out.shape + out.ndim;
+  return true;
+}
+
+bool Exchange::is_lazy(PyObject* tensor, bool complex) const {
+  return is_true(is_neg_, tensor) || (complex && is_true(is_conj_, tensor));
+}
+
+}  // namespace fastadam

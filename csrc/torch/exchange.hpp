@@ -1,0 +1,57 @@
+// Where the memory of a tensor of PyTorch is: by the C table that torch offers for this (DLPack 1.2's exchange API), which
+// needs no header of torch and binds to no version of it, or by a function of Python for a torch without that table.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace fastadam {
+
+// What a tensor says of its memory. It owns nothing, and is good until the tensor is changed.
+struct TensorView {
+  enum Code { real = 2, complex = 5 };  // DLPack's numbers
+
+  void* memory = nullptr;
+  bool on_cpu = false;
+  int code = 0, bits = 0;  // of an element
+  int ndim = 0;
+  const int64_t *shape = nullptr, *strides = nullptr;
+  std::vector<int64_t> described;  // what the two point to, if Python told them
+
+  // Whether it is in the CPU's memory, aligned, with elements that are one float32 number or two.
+  bool is_floats() const;
+  bool is_complex() const { return code == complex; }
+  // How many float32 numbers it has.
+  int64_t size() const;
+  // Whether its elements fill a block of memory, in whatever order of the dimensions, without overlap.
+  bool is_dense() const;
+  // Whether elements of the same index are at the same place of the block in both, and are of one type.
+  bool matches(const TensorView& other) const;
+  // Whether it is a single float32 or float64 number on the CPU.
+  bool is_scalar() const;
+};
+
+class Exchange {
+ public:
+  // `table` is a capsule or None; then `describe` takes a tensor and returns None or (address, shape, strides, code, bits).
+  // `types` are the classes whose instances are nothing but tensors; `is_neg` and `is_conj` are functions of a tensor.
+  Exchange(const pybind11::object& table, pybind11::object describe, pybind11::tuple types, pybind11::object is_neg,
+           pybind11::object is_conj);
+
+  // False if it is no plain tensor, or one without memory of its own.
+  bool view(PyObject* tensor, TensorView& out) const;
+
+  // Whether the tensor stands for other numbers than those in its memory: their negatives or conjugates.
+  bool is_lazy(PyObject* tensor, bool complex) const;
+
+ private:
+  bool view_by_python(PyObject* tensor, TensorView& out) const;
+
+  int (*fill_)(void*, void*) = nullptr;  // of the table
+  pybind11::object describe_, is_neg_, is_conj_;
+  pybind11::tuple types_;
+};
+
+}  // namespace fastadam

@@ -1,0 +1,59 @@
+// The options of torch's parameter groups, read anew in each step, as rules.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <string>
+#include <vector>
+
+#include "../rule.hpp"
+
+namespace fastadam {
+
+// The rule of one group, whose options are those that the group had when it was last read.
+struct GroupRule {
+  Rule rule;
+  std::vector<PyObject*> states;  // the names of its states, which GroupReader owns
+};
+
+// Knows under which keys of a group each option of a rule is. The names are those of torch.optim, but for beta1 and beta2,
+// which are in "betas".
+class GroupReader {
+ public:
+  explicit GroupReader(const std::string& rule_name);
+
+  // Reads a group into `out`, which is empty or of an earlier call. An option that has not changed costs nothing; one that has
+  // is changed in place. Throws std::invalid_argument, which names the group by `index`, and changes nothing if one is invalid.
+  void read(PyObject* group, size_t index, std::vector<GroupRule>& out) const;
+
+  const RuleInfo& info() const { return info_; }
+
+  // Whether a group asks for what only torch's own step does.
+  bool is_torchs(PyObject* group) const;
+  // Whether it asks for torch's fused step, which is for fewer tensors.
+  bool is_fused(PyObject* group) const;
+
+ private:
+  struct Source {
+    pybind11::str key;
+    int member;  // of a pair; -1: the value itself
+    bool may_be_missing;
+  };
+
+  double value(PyObject* group, const Source& source) const;
+
+  const RuleInfo& info_;
+  std::vector<Source> sources_;  // of each option, in order
+  Source maximize_;
+  std::vector<pybind11::str> states_;  // names, in the order of the rule's states
+  pybind11::str differentiable_, capturable_, fused_;
+  mutable std::vector<double> values_;  // of the group that is being read
+};
+
+// A string that Python has only once, so that it is found by its address.
+pybind11::str interned(const char* text);
+
+// The value under a key of a dict, borrowed, or null.
+PyObject* find(PyObject* dict, PyObject* key);
+
+}  // namespace fastadam

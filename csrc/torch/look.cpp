@@ -1,0 +1,71 @@
+// How a parameter is looked at before a step: whether the kernels can step it, and where its arrays are.
+#include <utility>
+
+#include "tensors.hpp"
+
+namespace py = pybind11;
+
+namespace fastadam {
+namespace {
+
+constexpr double last_step = 9007199254740992.0;  // 2**53: a float64 counts no further
+
+}  // namespace
+
+void TorchTensors::Scalar::change(double factor, double term) const {
+  if (is_double) {
+    double& number = *static_cast<double*>(memory);
+    number = number * factor + term;
+  } else {
+    float& number = *static_cast<float*>(memory);
+    number = number * static_cast<float>(factor) + static_cast<float>(term);
+  }
+}
+
+const char* TorchTensors::look_at_scalars(PyObject* state, Member& member) const {
+  for (const auto& [name, scalar] : {std::pair{&step_name_, &member.step}, {&product_name_, &member.product}}) {
+    if (!(name == &step_name_ ? counts_ : has_product_)) continue;
+    PyObject* const found = find(state, name->ptr());
+    TensorView view;
+    if (!found || !exchange_.view(found, view) || !view.is_scalar()) return "state";
+    *scalar = {view.memory, view.bits == 64};
+  }
+  if (!counts_) return nullptr;
+  const double steps = member.step.get();
+  if (!(steps >= 0 && steps < last_step)) return "state";
+  member.steps = static_cast<int64_t>(steps);
+  return nullptr;
+}
+
+const char* TorchTensors::look(PyObject* grad, PyObject* state, const GroupRule& rule, bool is_fused, bool is_first,
+                               Member& member) {
+  TensorView param, view;
+  if (!exchange_.view(member.param, param)) return "type";
+  if (!param.is_floats()) return "memory";
+  if (!param.is_dense()) return "layout";
+  Arrays arrays{static_cast<float*>(param.memory), {}, 0, param.size()};
+  // One that was not in the last step may be lazy, and so may a single number or complex ones, whatever their strides.
+  if (param.is_complex() && is_fused) return "fused";  // torch refuses it
+  const bool suspicious = param.is_complex() || arrays.size == 1 || arrays_.size() >= last_arrays_.size() ||
+                          last_arrays_[arrays_.size()].param != arrays.param;
+  if (suspicious && is_lazy(member.param, param)) return "lazy";
+  if (!exchange_.view(grad, view) || !view.matches(param) || is_lazy(grad, view)) return "grad";
+  member.grad = static_cast<const float*>(view.memory);
+  member.steps = is_first ? 0 : 1;
+  if (counts_ || !rule.states.empty()) {
+    if (!state || !PyDict_Check(state) || PyDict_GET_SIZE(state) == 0) return "missing";
+    for (PyObject* const name : rule.states) {
+      PyObject* const found = find(state, name);
+      if (!counts_ && (!found || found == Py_None)) return "missing";  // SGD's buffer
+      if (!found || !exchange_.view(found, view) || !view.matches(param) || (suspicious && is_lazy(found, view)))
+        return "state";
+      touched_.push_back(Py_NewRef(found));
+      arrays.states[arrays.state_count++] = static_cast<float*>(view.memory);
+    }
+    if (const char* const reason = look_at_scalars(state, member)) return reason;
+  }
+  arrays_.push_back(arrays);
+  return nullptr;
+}
+
+}  // namespace fastadam

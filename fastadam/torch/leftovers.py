@@ -1,0 +1,125 @@
+"""What a native step cannot do as it is: parameters without state yet, gradients to copy, and what torch has to step."""
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.optim import optimizer as torchs
+
+from fastadam._native import StepOptions, TorchTensors
+from fastadam.torch.new_state import NewState
+from fastadam.torch.tensor_access import PLAIN
+
+if TYPE_CHECKING:
+    from fastadam.torch.drop_in import DropIn
+
+_Left = list[tuple[int, int, int, str]]
+
+
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+def finish(optimizer: "DropIn", tensors: TorchTensors, left: _Left, options: StepOptions, threads: int) -> float | None:
+    """Take the step that `tensors` has refused because of `left`. Raises and changes nothing if that cannot be."""
+    groups, before = optimizer.param_groups, tensors.step_count
+    new, instead, rest = NewState(optimizer.state), dict[int, Any](), dict[int, tuple[int, int, str]]()
+
+    def step(only_checks: bool) -> Any:
+        given = rest or None, instead or None, new.numbers or None
+        return tensors.step(groups, optimizer.state, options, threads, *given, only_checks)
+
+    try:
+        while True:
+            for number, g, i, reason in left:
+                param = groups[g]["params"][i]
+                if reason == "missing" and number not in new.numbers:
+                    new.make(number, param, groups[g], tensors)
+                elif reason in ("grad", "aliased") and number not in instead and _can_copy(param.grad, param):
+                    instead[number] = torch.empty_like(param, requires_grad=False).copy_(param.grad)
+                else:
+                    rest[number] = g, i, reason
+            result = step(only_checks=bool(rest))
+            if type(result) is not list:
+                break
+            left = result
+        if rest:
+            _expect_allowed(optimizer, rest, options)
+            _step_by_torch(optimizer, rest, options.grad_scale)
+            result = step(only_checks=False)
+    except BaseException:
+        if tensors.step_count == before:
+            new.undo()
+        raise
+    return result  # type: ignore[no-any-return]
+
+
+def _can_copy(grad: Any, param: Any) -> bool:
+    """Whether a copy of a gradient can have the layout of its parameter."""
+    like = ("layout", "dtype", "device", "shape")
+    return type(grad) in PLAIN and all(getattr(grad, name) == getattr(param, name) for name in like)
+
+
+def _expect_allowed(optimizer: "DropIn", rest: dict[int, tuple[int, int, str]], options: StepOptions) -> None:
+    """Say once that torch steps these parameters, or raise."""
+    g, i, reason = next(iter(rest.values()))
+    param, name = optimizer.param_groups[g]["params"][i], f"param_groups[{g}]['params'][{i}]"
+    found = f"{name} {_words(reason, param)}"
+    if options.finds_norm:
+        raise TypeError(f"{found}; expected tensors that fastadam can step, for max_norm; use torch.nn.utils.clip_grad_norm_")
+    if optimizer.strict:
+        raise TypeError(f"{found}; expected tensors that fastadam can step, for strict=True")
+    if not vars(optimizer).get("_warned"):
+        vars(optimizer)["_warned"] = True
+        more = f", and {len(rest) - 1} more" if len(rest) > 1 else ""
+        warnings.warn(f"{found}: torch's own step is used for it{more}. This is said once", stacklevel=5)
+
+
+def _words(reason: str, param: Any) -> str:
+    grad = param.grad
+    match reason:
+        case "type" if type(param) not in PLAIN:
+            return f"is a {type(param).__name__}, not a plain tensor"
+        case "memory" | "type":
+            return f"is {param.dtype} on {param.device}, not torch.float32 or torch.complex64 on the CPU"
+        case "layout":
+            return f"does not fill its memory (shape {tuple(param.shape)}, strides {param.stride()}); .contiguous() would"
+        case "lazy":
+            return "is a lazy negative or conjugate; .resolve_neg().resolve_conj() is none"
+        case "overlap":
+            return "shares memory with another parameter or state, or is listed twice"
+        case "torch":
+            return "is in a group with capturable=True or differentiable=True"
+        case "grad" | "aliased":
+            return f"has a gradient of class {type(grad).__name__}, {grad.layout}, {grad.dtype} on {grad.device}"
+        case "fused":
+            return f"is {param.dtype}, in a group with fused=True"
+    return "has state of another layout, dtype or device, or a step that is no count"
+
+
+def _step_by_torch(optimizer: "DropIn", rest: dict[int, tuple[int, int, str]], scale: float) -> None:
+    """Let torch step some parameters, as if they were all."""
+    groups, picked = optimizer.param_groups, []
+    chosen = {(g, i) for g, i, _ in rest.values()}
+    for g, group in enumerate(groups):
+        if params := [param for i, param in enumerate(group["params"]) if (g, i) in chosen]:
+            # Not its fused kernel, which in torch 2.13 writes beside parameters that do not fill their memory.
+            picked.append({**group, "params": params} | ({"fused": None} if "fused" in group else {}))
+            if group.get("fused"):
+                for param in params:
+                    torchs._device_dtype_check_for_fused(param)
+    grads = {param: param.grad for group in picked for param in group["params"]}
+    hidden: dict[str, Any] = {
+        name: vars(optimizer).pop(name) for name in ("grad_scale", "found_inf") if name in vars(optimizer)
+    }
+    try:
+        if scale != 1.0:
+            for param, grad in grads.items():
+                param.grad = grad * scale
+        optimizer.param_groups = picked
+        optimizer._step_by_torch()
+        optimizer.fallbacks += len(rest)
+    finally:
+        optimizer.param_groups = groups
+        vars(optimizer).update(hidden)
+        if scale != 1.0:
+            for param, grad in grads.items():
+                param.grad = grad

@@ -1,0 +1,40 @@
+"""The state of parameters that have not been stepped: as torch would make it, and gone again if there is no step."""
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+
+from typing import Any
+
+import torch
+
+from fastadam._native import TorchTensors
+
+
+class NewState:
+    """What was made for a step."""
+
+    def __init__(self, state: Any) -> None:
+        self._state = state
+        self._made: list[tuple[Any, dict[str, Any]]] = []  # parameters, with what they had before
+        self.numbers: set[int] = set()
+
+    def make(self, number: int, param: Any, group: dict[str, Any], tensors: TorchTensors) -> None:
+        """Give a parameter the state that its first step starts with."""
+        old = self._state.get(param, {})
+        new = dict(old)
+        if tensors.scalars:
+            wide = torch.get_default_dtype() == torch.float64 and not group.get("fused")
+            dtype = torch.float64 if wide else torch.float32
+            new |= {name: torch.tensor(value, dtype=dtype) for name, value in tensors.scalars}
+        for name, value in tensors.states(group):
+            start = complex(value, value) if param.is_complex() else value
+            new[name] = torch.full_like(param, start, memory_format=torch.preserve_format, requires_grad=False)
+        self._made.append((param, old))
+        self.numbers.add(number)
+        self._state[param] = new
+
+    def undo(self) -> None:
+        """Put back what was there."""
+        for param, old in self._made:
+            if old:
+                self._state[param] = old
+            else:
+                self._state.pop(param, None)

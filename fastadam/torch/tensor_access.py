@@ -1,0 +1,32 @@
+"""What the native step asks of torch: where a tensor's memory is and whether it is lazy."""
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+
+from typing import Any
+
+import torch
+
+from fastadam import _native
+
+# Classes whose instances are nothing but tensors. Others may keep their numbers elsewhere.
+PLAIN = (torch.nn.Parameter, torch.Tensor)
+
+# The C table by which DLPack says it, which newer versions of torch have.
+TABLE = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
+
+# DLPack's numbers for dtypes: what the elements are, and their bits.
+_CODES = {torch.float32: (2, 32), torch.float64: (2, 64), torch.complex64: (5, 64)}
+
+_Described = tuple[int, tuple[int, ...], tuple[int, ...], int, int]
+
+
+def described(tensor: Any) -> _Described | None:
+    """Address, shape, strides, kind and bits of a tensor in the CPU's memory: for a torch without DLPack's table."""
+    if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.dtype not in _CODES:
+        return None
+    return tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), *_CODES[tensor.dtype]
+
+
+def native_tensors(rule_name: str) -> _native.TorchTensors:
+    """The native side of an optimizer."""
+    lazy = torch.Tensor.is_neg, torch.Tensor.is_conj
+    return _native.TorchTensors(rule_name, TABLE, described, PLAIN, *lazy)

@@ -1,0 +1,144 @@
+"""What PyTorch's tensors become has the bits that the same arrays of NumPy have, in every layout, by every rule and option."""
+
+import numpy as np
+import pytest
+from variants import VARIANTS
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+import fastadam.torch  # noqa: E402
+from fastadam.torch import tensor_access  # noqa: E402
+
+STEPS = 4
+
+# How each layout is made from a tensor of its shape. All fill their memory.
+LAYOUTS = {
+    "vector": ((37,), lambda t: t),
+    "matrix": ((5, 7), lambda t: t),
+    "transposed": ((7, 5), lambda t: t.t().contiguous().t()),
+    "channels last": ((2, 3, 4, 5), lambda t: t.contiguous(memory_format=torch.channels_last)),
+    "permuted": ((3, 4, 5), lambda t: t.permute(1, 2, 0).contiguous().permute(2, 0, 1)),
+    "with a dimension of one": ((4, 1, 3), lambda t: t.as_strided((4, 1, 3), (3, 99, 1))),
+    "one number": ((), lambda t: t),
+    "empty": ((0, 3), lambda t: t),
+    "in the middle": ((11,), lambda t: torch.cat([torch.zeros(3), t, torch.zeros(2)])[3:14]),
+    "large": ((70_001,), lambda t: t),
+}
+
+
+def in_memory_order(tensor):
+    """A NumPy vector over the memory of a tensor that fills it."""
+    tensor = tensor.detach()
+    if tensor.is_complex():
+        tensor = torch.view_as_real(tensor)
+    return np.lib.stride_tricks.as_strided(tensor.numpy(), (tensor.numel(),), (4,))
+
+
+def optimizers(variant, params, **options):
+    """Ours over tensors, and the package's over vectors with the same numbers."""
+    given = {"weight_decay": 0.0} | dict(variant.given)
+    ours = getattr(fastadam.torch, variant.kind.cls.__name__)(params, **given, **options)
+    return ours, variant.make([in_memory_order(param).copy() for param in params])
+
+
+def expect_same(ours, numpys, params):
+    for param, array, state in zip(params, numpys._members.params, numpys.state, strict=True):
+        np.testing.assert_array_equal(in_memory_order(param), array)
+        for name, values in state.items():
+            if name == "step":
+                assert ours.state[param].get("step", values) == values
+            else:
+                np.testing.assert_array_equal(in_memory_order(ours.state[param][name]), values)
+    assert ours.fallbacks == 0
+
+
+@pytest.fixture(params=["table", "described"])
+def access(request, monkeypatch):
+    """With DLPack's table, and as for a torch without it."""
+    if request.param == "table":
+        assert hasattr(torch.Tensor, "__dlpack_c_exchange_api__")
+    else:
+        monkeypatch.setattr(tensor_access, "TABLE", None)
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_every_rule_and_option_in_every_layout(variant, access):
+    rng = torch.Generator().manual_seed(1)
+    params = [torch.nn.Parameter(make(torch.randn(shape, generator=rng))) for shape, make in LAYOUTS.values()]
+    params.append(torch.nn.Parameter(torch.randn(3, 2, dtype=torch.complex64, generator=rng).t()))
+    assert not params[2].is_contiguous()
+    ours, numpys = optimizers(variant, params)
+    for step in range(STEPS):
+        for i, param in enumerate(params):
+            param.grad = None if step == 1 and i % 3 == 0 else torch.randn(param.shape, dtype=param.dtype, generator=rng)
+            if param.grad is not None and step != 2:  # in step 2 some have other strides than their parameters
+                param.grad = torch.empty_like(param, requires_grad=False).copy_(param.grad)
+        grads = [None if p.grad is None else in_memory_order(torch.empty_like(p).copy_(p.grad)).copy() for p in params]
+        before = [None if p.grad is None else p.grad.clone() for p in params]
+        ours.step()
+        numpys.step(grads)
+        assert all(p.grad is None or torch.equal(p.grad, old) for p, old in zip(params, before, strict=True))
+        expect_same(ours, numpys, params)
+
+
+@pytest.mark.parametrize("variant", [VARIANTS[0]], ids=str)
+@pytest.mark.parametrize("options", [{"max_norm": 0.5}, {"max_norm": 1e9}, {"max_norm": float("inf")}], ids=str)
+def test_clipping_by_norm(variant, options, access):
+    rng = torch.Generator().manual_seed(1)
+    params = [torch.nn.Parameter(make(torch.randn(shape, generator=rng))) for shape, make in LAYOUTS.values()]
+    ours, numpys = optimizers(variant, params)
+    for use_attribute in (False, True):
+        for param in params:
+            param.grad = torch.empty_like(param, requires_grad=False).normal_(generator=rng)
+        if use_attribute:
+            ours.max_norm = options["max_norm"]
+        norm = ours.step() if use_attribute else ours.step(**options)
+        assert norm == ours.last_norm == numpys.step([in_memory_order(param.grad).copy() for param in params], **options)
+        expect_same(ours, numpys, params)
+        assert ours.step(lambda: "loss") == "loss"  # with a closure, the norm is in the attribute alone
+        numpys.step([in_memory_order(param.grad).copy() for param in params], **(options if use_attribute else {}))
+    with pytest.raises(ValueError, match="max_norm is 0"):
+        ours.step(max_norm=0)
+
+
+@pytest.mark.parametrize("threads", [(1, 8), (8, 1), (2, 2)])
+def test_threads_are_the_smaller_of_both_numbers_and_change_nothing(threads, restore_threads):
+    torchs, ours = threads
+    torch.set_num_threads(torchs)
+    fastadam.set_num_threads(ours)
+    params = [torch.nn.Parameter(torch.arange(200_000.0))]
+    optimizer, numpys = optimizers(VARIANTS[0], params)
+    params[0].grad = torch.ones(200_000)
+    optimizer.step()
+    numpys.step([np.ones(200_000, np.float32)])
+    expect_same(optimizer, numpys, params)
+
+
+@pytest.fixture
+def restore_threads():
+    before = torch.get_num_threads(), fastadam.get_num_threads()
+    yield
+    torch.set_num_threads(before[0])
+    fastadam.set_num_threads(before[1])
+
+
+def test_options_that_change_in_every_step():
+    """By schedulers or by hand, as numbers or as tensors: the bits are those of a NumPy optimizer set to the same values."""
+    params = [torch.nn.Parameter(torch.arange(5.0)), torch.nn.Parameter(torch.arange(3.0))]
+    ours = fastadam.torch.AdamW([{"params": [params[0]]}, {"params": [params[1]], "lr": torch.tensor(0.5)}])
+    arrays = [param.detach().numpy().copy() for param in params]
+    numpys = fastadam.AdamW([{"params": [arrays[0]]}, {"params": [arrays[1]], "lr": 0.5}])
+    cycle = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(ours, 3)
+    for step in range(7):
+        ours.param_groups[0]["weight_decay"] = 0.1 * step
+        ours.param_groups[1]["betas"] = (torch.tensor(0.5), torch.tensor(0.25 * (step % 3)))
+        ours.param_groups[1]["amsgrad"] = False
+        for group, theirs in zip(ours.param_groups, numpys.param_groups, strict=True):
+            theirs["lr"], theirs["weight_decay"] = float(group["lr"]), group["weight_decay"]
+            theirs["betas"] = tuple(map(float, group["betas"]))
+        for param in params:
+            param.grad = torch.full_like(param, 1.0 + step)
+        ours.step()
+        numpys.step([param.grad.numpy() for param in params])
+        cycle.step()
+        expect_same(ours, numpys, params)
