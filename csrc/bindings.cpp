@@ -109,6 +109,12 @@ void memory_wall_of(Floats& param, const Floats& grad, Floats& exp_avg, Floats& 
   memory_wall(buffers, param.size(), threads);
 }
 
+std::unique_ptr<TorchTensors> torch_tensors(const std::string& rule_name, const py::object& table, py::object describe,
+                                            py::tuple types, py::object is_neg, py::object is_conj) {
+  Exchange exchange(table, std::move(describe), std::move(types), std::move(is_neg), std::move(is_conj));
+  return std::make_unique<TorchTensors>(rule_name, std::move(exchange));
+}
+
 py::dict build_info() {
   py::dict info;
   info["version"] = FASTADAM_VERSION;
@@ -197,13 +203,8 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
       .def("step", &ArrayTensors::step, py::arg("grads"), py::arg("options"), py::arg("threads"),
            py::arg("asked") = py::none());
 
-  py::class_<TorchTensors>(m, "TorchTensors")
-      .def(py::init([](const std::string& rule_name, const py::object& table, py::object describe, py::tuple types,
-                       py::object is_neg, py::object is_conj) {
-             Exchange exchange(table, std::move(describe), std::move(types), std::move(is_neg), std::move(is_conj));
-             return std::make_unique<TorchTensors>(rule_name, std::move(exchange));
-           }),
-           py::arg("rule_name"), py::arg("table"), py::arg("describe"), py::arg("types"), py::arg("is_neg"), py::arg("is_conj"))
+  with_init(class_of<TorchTensors>(m, "TorchTensors"), &torch_tensors, py::arg("rule_name"), py::arg("table"),
+            py::arg("describe"), py::arg("types"), py::arg("is_neg"), py::arg("is_conj"))
       .def("step", &TorchTensors::step, py::arg("groups"), py::arg("state"), py::arg("options"), py::arg("threads"),
            py::arg("without") = py::none(), py::arg("instead") = py::none(), py::arg("first") = py::none(),
            py::arg("only_checks") = false)

@@ -145,6 +145,7 @@ ARGUMENTS = {
     "StepOptions": {"__bytes__": (), "__repr__": ()},
     "Rule": {"keeps_states_of": (RULE,)},
     "OwnedMemory": {"expect_apart": ([], [])},
+    "TorchTensors": {"step": ([], {}, _native.StepOptions(), 0), "states": ({},)},
     "Tensors": {"set_rules": ([],), "step": ([], _native.StepOptions(), 0)},
 }
 CLASSES = [value for value in vars(_native).values() if inspect.isclass(value) and not issubclass(value, Exception)]
@@ -160,7 +161,7 @@ def bare(cls):
     """Instances that no __init__ has made, of the class and of one derived from it, and one whose __init__ failed."""
     failed = cls.__new__(cls)
     with pytest.raises(TypeError):
-        failed.__init__(None, None, None, None, None, None)
+        failed.__init__(*[None] * 7)
     derived = type("Derived", (cls,), {})
     return [cls.__new__(cls), derived.__new__(derived), failed, None]
 
