@@ -3,7 +3,6 @@
 
 #include "tensors.hpp"
 
-namespace py = pybind11;
 
 namespace fastadam {
 namespace {

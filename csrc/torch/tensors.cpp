@@ -75,6 +75,7 @@ void TorchTensors::settle() {
     fresh->add(arrays.param, {arrays.states, arrays.states + arrays.state_count}, arrays.size);
   }
   std::vector<Rule> rules;
+  rules.reserve(rules_.size());
   for (const GroupRule& group : rules_) rules.push_back(group.rule);
   fresh->seal(std::move(rules));
   last_arrays_ = arrays_;
