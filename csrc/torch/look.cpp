@@ -3,7 +3,6 @@
 
 #include "tensors.hpp"
 
-
 namespace fastadam {
 namespace {
 
