@@ -75,6 +75,28 @@ class ArrayTensors {
   std::vector<size_t> params_;  // their indices in owned_
 };
 
+// A change of tensors, which keeps other calls out while it lives: no more than that, so that an exception that comes between
+// two of Python's instructions, or for lack of memory, ends it too.
+class Change {
+ public:
+  explicit Change(pybind11::object tensors) : owner_(std::move(tensors)), tensors_(owner_.cast<ArrayTensors&>()) {
+    tensors_.begin_change();
+  }
+  ~Change() { end(); }
+  Change(const Change&) = delete;
+  Change& operator=(const Change&) = delete;
+
+  void end() {
+    if (!ended_) tensors_.end_change();
+    ended_ = true;
+  }
+
+ private:
+  pybind11::object owner_;
+  ArrayTensors& tensors_;
+  bool ended_ = false;
+};
+
 // The Euclidean norm of all elements of the arrays that are not None. Releases the GIL.
 double norm_of_arrays(const pybind11::sequence& grads, int threads);
 

@@ -146,6 +146,7 @@ ARGUMENTS = {
     "Rule": {"keeps_states_of": (RULE,)},
     "OwnedMemory": {"expect_apart": ([], [])},
     "TorchTensors": {"step": ([], {}, _native.StepOptions(), 0), "states": ({},)},
+    "Change": {"__enter__": (), "__exit__": (None, None, None)},
     "Tensors": {"set_rules": ([],), "step": ([], _native.StepOptions(), 0)},
 }
 CLASSES = [value for value in vars(_native).values() if inspect.isclass(value) and not issubclass(value, Exception)]

@@ -140,6 +140,40 @@ def test_an_interrupt_comes_before_a_step_or_after_it(variant):
     assert seen == {0, 1}, "no interrupt before the step, or none after it"
 
 
+CHANGES = {
+    "set for all": lambda optimizer: setattr(optimizer, "eps", 0.25),
+    "set in a group": lambda optimizer: optimizer.param_groups[1].update(weight_decay=0.5),
+    "added": lambda optimizer: optimizer.add_param_group({"params": [np.ones(4, F32)], "lr": 0.125}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("variant", ["groups", "added before", "set before"])
+def test_an_interrupt_comes_before_a_change_or_after_it(variant, change):
+    """And the change can be made again."""
+
+    def run(number):
+        optimizer, params, _ = made(variant)
+        if variant != "set before":
+            optimizer.step([np.ones_like(param) for param in params])
+        else:
+            optimizer.add_param_group({"params": [np.ones(2, F32)]})
+        before = repr(optimizer)
+        was = number is not None and interrupted(lambda: CHANGES[change](optimizer), number, *POINTS)
+        if number is None or repr(optimizer) == before:
+            CHANGES[change](optimizer)
+        params = [param for group in optimizer.param_groups for param in group["params"]]
+        optimizer.step([np.ones_like(param) for param in params])
+        return everything(optimizer, params), was
+
+    wanted, _ = run(None)
+    for number in itertools.count():
+        found, was = run(number)
+        assert found == wanted, f"after an interrupt at point {number}"
+        if not was:
+            break
+
+
 @pytest.mark.parametrize("variant", ["scheduled", "added before"])
 def test_an_interrupt_leaves_no_lock_taken(variant):
     """Whatever was interrupted, another thread can step."""

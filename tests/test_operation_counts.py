@@ -39,11 +39,8 @@ class CountingTensors:
         lambda self: self._tensors.step_count, lambda self, count: setattr(self._tensors, "step_count", count)
     )
 
-    def __enter__(self):
-        return self._tensors.__enter__()
-
-    def __exit__(self, *error):
-        self._tensors.__exit__(*error)
+    def change(self):
+        return self._tensors.change()
 
     def set_rules(self, rules):
         self._counts.given += len(rules)

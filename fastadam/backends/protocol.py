@@ -1,6 +1,7 @@
 """The interface of a backend, which cpu.py and cuda/functions.py implement."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias
 
 from fastadam._native import Rule, StepOptions
@@ -44,10 +45,9 @@ class Tensors(Protocol):
     def set_rules(self, rules: Sequence[Rule]) -> None:
         """Set the rule of each group for the following steps, or raise an error and change nothing."""
 
-    def __enter__(self) -> None:
-        """Keep other threads out until the context is left, or raise RuntimeError if one is stepping or changing them."""
-
-    def __exit__(self, *error: object) -> None: ...
+    def change(self) -> AbstractContextManager[Any]:
+        """A context that keeps other threads out. Raises RuntimeError if one is stepping or changing the tensors."""
+        ...
 
     def retire(self) -> None:
         """Refuse further steps and changes, since other tensors take their place. Within the context."""

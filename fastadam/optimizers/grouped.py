@@ -29,7 +29,7 @@ class Grouped(Persistent):
 
         So any number of changes costs what one does, and a step without changes costs nothing more.
         """
-        with (base := self._base()).tensors:
+        with (base := self._base()).tensors.change():
             growth = self._growth
             if growth is None:  # another thread was faster
                 return base
@@ -70,14 +70,14 @@ class Grouped(Persistent):
 
     def _change(self, which: Iterable[int], changes: Given) -> list[Group]:
         """Change hyperparameters of some groups."""
-        with self._base().tensors:
+        with self._base().tensors.change():
             changed = {i: self._groups[i].changed(changes) for i in which}
             if self._capturable:  # replays of a graph take them too
                 return self._use([changed.get(i, group) for i, group in enumerate(self._groups)])
             self._later()
             vars(self).pop("_members", None)
-            for i, group in changed.items():
-                self._groups[i] = group
+            first, last = min(changed), max(changed)  # one or all
+            self._groups[first : last + 1] = [changed[i] for i in range(first, last + 1)]  # at once, whatever interrupts this
             return self._groups
 
     def _use(self, groups: list[Group]) -> list[Group]:
@@ -107,8 +107,8 @@ class Grouped(Persistent):
         """
         kind = type(self)
         structure, arrays, given = parse_group(param_group, kind, "param_group")
-        with self._base().tensors:
+        with self._base().tensors.change():
             group = Group.make(kind, len(arrays), self._defaults | given)
-            self._later().add(structure, arrays, self._groups, group)
+            growth = self._later()
             vars(self).pop("_members", None)
-            self._groups.append(group)
+            growth.add(structure, arrays, self._groups, group)

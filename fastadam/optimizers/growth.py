@@ -12,6 +12,7 @@ from fastadam.optimizers.param_groups import Group
 from fastadam.structure import Structure
 
 _Span = tuple[int, int]  # where memory begins and ends
+_Added = tuple[Structure, Sequence[Any], Sequence[Mapping[str, Any]]]  # parameters of a group, with their states
 
 
 class Growth:
@@ -24,20 +25,20 @@ class Growth:
                 "there are others; add all groups before the capture, or make a new optimizer and capture again"
             )
         self.members = members
-        self._added: list[tuple[Structure, Sequence[Any], list[dict[str, Any]]]] = []
-        self._keys: set[Any] | None = None  # with those of added parameters
+        self._added: list[_Added] = []  # as many are valid as there are more groups than the members have
+        self._keys: set[Any] | None = None  # of all parameters; None: to be found again
         self._spans: list[_Span] = []  # in order
 
     def add(self, structure: Structure, params: Sequence[Any], groups: list[Group], group: Group) -> None:
-        """Add the parameters of `group`, which will follow `groups`, or raise an error and change nothing.
+        """Append `group`, with its parameters, to `groups`, or raise an error and change nothing.
 
         Only what is added is looked at; all parameters together are checked if they may not fit together.
         """
         base = self.members
+        del self._added[self._valid(groups) :]  # of a call that failed
         if self._keys is None:
-            owned = [array for param, state in zip(base.params, base.states, strict=True) for array in (param, *state.values())]
-            spans = [span for span in map(_span, owned) if span]
-            self._spans, self._keys = sorted(spans), set(base.structure.keys)
+            self._find_memory()
+        assert self._keys is not None
         base.structure.expect_room_for(structure, self._keys)
         states = new_states(params, [group])
         alone = Members(structure.as_sequence(), params, states, [group], base.capturable)
@@ -45,21 +46,33 @@ class Growth:
         spans = [span for array in arrays if (span := _span(array))]
         if len(spans) < len(arrays) or alone.tensors.device != base.tensors.device or not all(map(self._is_free, spans)):
             self._together([*groups, group], [*self._added, (structure, params, states)])
+        keys, self._keys = self._keys, None  # until all is in its place, whatever interrupts this
         for span in spans:
             bisect.insort(self._spans, span)
-        self._keys.update(structure.keys)
+        keys.update(structure.keys)
         self._added.append((structure, params, states))
+        groups.append(group)
+        self._keys = keys
 
     def settled(self, groups: Sequence[Group]) -> Members:
         """The members with all changes."""
-        if self._added:
-            return self._together(groups, self._added)
+        if added := self._added[: self._valid(groups)]:
+            return self._together(groups, added)
         self.members.use(groups)
         return self.members
 
-    def _together(
-        self, groups: Sequence[Group], added: Sequence[tuple[Structure, Sequence[Any], list[dict[str, Any]]]]
-    ) -> Members:
+    def _valid(self, groups: Sequence[Group]) -> int:
+        """How many of what was added have a group."""
+        return len(groups) - self.members.group_count
+
+    def _find_memory(self) -> None:
+        parts = [(self.members.structure, self.members.params, self.members.states), *self._added]
+        pairs = [pair for _, params, states in parts for pair in zip(params, states, strict=True)]
+        owned = [array for param, state in pairs for array in (param, *state.values())]
+        self._spans = sorted(span for span in map(_span, owned) if span)
+        self._keys = {key for structure, *_ in parts for key in structure.keys}
+
+    def _together(self, groups: Sequence[Group], added: Sequence[_Added]) -> Members:
         base = self.members
         params = [param for _, some, _ in added for param in some]
         states: list[Mapping[str, Any]] = [state for _, _, some in added for state in some]

@@ -78,6 +78,10 @@ class Members:
         usable = [np.asarray(grad) if isinstance(grad, np.generic) and param.shape == () else grad for grad, param in pairs]
         return usable if any(map(operator.is_not, usable, grads)) else grads
 
+    @property
+    def group_count(self) -> int:
+        return len(self._ends) - 1
+
     def params_of(self, group: int) -> list[Any]:
         """The parameters of a group."""
         return self.params[self._ends[group] : self._ends[group + 1]]

@@ -1,5 +1,6 @@
 """Lists of tensors on one GPU: checks, step counts, rules, and steps group by group."""
 
+import contextlib
 import operator
 import weakref
 from collections.abc import Sequence
@@ -89,11 +90,8 @@ class Tensors:
 
     # A GPU's tensors do not keep threads apart.
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *error: object) -> None:
-        pass
+    def change(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
     def retire(self) -> None:
         pass
