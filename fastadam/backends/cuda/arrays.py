@@ -72,7 +72,7 @@ def _by_methods(exporter: Any) -> Any:
 def _by_interface(exporter: Any) -> Any:
     """The same of arrays that have ``__cuda_array_interface__``."""
     interface = getattr(exporter, "__cuda_array_interface__", None)
-    return interface and (interface["data"], interface["shape"], interface["typestr"])
+    return interface and (interface["data"], interface["shape"], interface.get("strides"), interface["typestr"])
 
 
 def expect_usable(array: Any, place: Place, shape: tuple[int, ...], device: int) -> None:

@@ -52,9 +52,10 @@ class Norm:
             counts = _chunks(extents["size"])
             extents["first_chunk"] = np.cumsum(counts) - counts
             write(compiled.write, self._extents, extents.view(np.int64))
-            self._chunk_count, self._present = int(counts.sum()), present
+            self._chunk_count = int(counts.sum())
             self._argument.set("count", len(present))
             self._argument.set("chunk_count", self._chunk_count)
+            self._present = present
         self._grads.set([addresses[i] for i in present], compiled.write)
         self._argument.set("options", bytes(options))
         self._argument.set("verdict", verdict.data.ptr)
