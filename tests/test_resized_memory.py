@@ -8,6 +8,9 @@ from refusals import F32
 
 import fastadam
 
+# NumPy 2.5 advises against setting them, and does it.
+pytestmark = pytest.mark.filterwarnings("ignore:Setting the (dtype|shape):DeprecationWarning")
+
 SIZE = 4096
 MOVED = "no longer has the memory it had"
 
