@@ -223,5 +223,7 @@ def test_a_storm_of_signals():
         twin.step(grad)
     assert optimizer.param_groups[0].current["lr"] == twin.param_groups[0].current["lr"]
     assert_same_bits(params, copies)
+    for name in ("exp_avg", "exp_avg_sq", "ema"):
+        assert_same_bits(optimizer.state[name], twin.state[name], name)
     for name, array in optimizer.state.items():
         assert array.tobytes() == twin.state[name].tobytes(), name
