@@ -39,6 +39,10 @@ class Methods(Exporter):
         self.asked += 1
         return self._array.data.ptr
 
+    def __dlpack__(self, **options):
+        self.exports += 1
+        return super().__dlpack__(**options)
+
     def exported(self):
         self.exports += 1
         return super().exported()
