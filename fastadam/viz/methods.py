@@ -99,7 +99,7 @@ class Method:
             "corrected v": corrected_v,
             "step": "How far the parameter moves: against corrected m"
             + (", and a little towards 0, by weight decay." if "weight_decay" in self.options else "."),
-            "effective lr": "The learning rate over the usual size of gradients: short steps where it is steep, long where flat."
+            "effective lr": "The learning rate over the usual size of gradients: short where it is steep, long where flat."
             if self.v.state
             else "The learning rate, the same for both parameters.",
         }

@@ -27,7 +27,7 @@ from fastadam.viz.surface import Point
 from fastadam.viz.trajectory import QUANTITIES, Trajectory, noise_of
 
 PIXELS = 1000  # about the width and height of the drawn surface
-PARTS = ("page.css", "surfaces.js", "rules.js", "tools.js", "charts.js", "start.js", "page.js")
+PARTS = ("page.css", "surfaces.js", "rules.js", "tools.js", "charts.js", "start.js", "keys.js", "page.js")
 FACTORS = (0.3, 1.0, 3.0)  # of the learning rates, to choose from on the page
 
 

@@ -4,7 +4,6 @@
 const GLYPHS = {
   circle: "●", square: "■", diamond: "◆", "triangle-up": "▲", "triangle-down": "▼", star: "★", x: "✖", cross: "✚",
 };
-const LEAP = 10;  // steps, with Shift
 const DECAYS = [0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9995, 0.9999];  // to choose beta from
 const USUAL = [0.9, 0.999];
 const BETAS = ["beta1", "beta2"];
@@ -80,23 +79,16 @@ function run(data) {
     });
     at("usual").onclick = () => { [chosen.start, chosen.betas] = [chosen.race.start, USUAL]; change(); };
     at("surface").onchange = () => { choose(data.races[Number(at("surface").value)]); begin(); };
-    for (const select of document.querySelectorAll("select")) handBack(select);
     at("bias").onchange = () => { chosen.bias = at("bias").checked; drawAll(); };
     at("step").oninput = () => { pause(); go(Number(at("step").value)); };
     at("play").onclick = () => (playing ? pause() : play());
     at("speed").onchange = () => { if (playing) play(); };
-    document.addEventListener("keydown", press);
+    listenToKeys({
+      here: () => chosen.step, last: () => chosen.race.steps, go: (step) => { pause(); go(step); }, toggle: () => at("play").click(),
+    });
     for (const query of ["(prefers-color-scheme: dark)", "(max-width: 34rem)"]) {
       matchMedia(query).addEventListener("change", drawAll);
     }
-  }
-
-  // After a choice by mouse or finger, and after that of a surface, keys move the race again.
-  function handBack(select) {
-    let byPointer = false;
-    select.addEventListener("pointerdown", () => { byPointer = true; });
-    select.addEventListener("keydown", () => { byPointer = false; });
-    select.addEventListener("change", () => { if (byPointer || select === at("surface")) at("step").focus(); });
   }
 
   function choose(race) {
@@ -201,21 +193,6 @@ function run(data) {
     if (step !== chosen.step) go(step);
     if (chosen.step >= chosen.race.steps) pause();
     else requestAnimationFrame(tick);
-  }
-
-  // Keys that the focused control uses itself are left to it.
-  function press(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const { tagName, type } = event.target;
-    const isStep = event.target === at("step");
-    const ownsSpace = type !== "range" && ["BUTTON", "SELECT", "INPUT"].includes(tagName);
-    const ownsArrows = tagName === "SELECT" || ["range", "radio", "number"].includes(type);
-    const leap = event.shiftKey ? LEAP : 1;
-    const targets = { ArrowLeft: chosen.step - leap, ArrowRight: chosen.step + leap, Home: 0, End: chosen.race.steps };
-    if (event.key === " " && !ownsSpace) at("play").click();
-    else if (event.key in targets && (!ownsArrows || (isStep && event.shiftKey))) { pause(); go(targets[event.key]); }
-    else return;
-    event.preventDefault();
   }
 
   makeControls();
