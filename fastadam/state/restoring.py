@@ -9,6 +9,7 @@ import numpy as np
 
 from fastadam.optimizers.members import rules_of
 from fastadam.optimizers.param_groups import Group
+from fastadam.scalars import to_int
 from fastadam.state import state_dicts
 from fastadam.state.matching import Match, misfits_of, replaces
 from fastadam.state.reading import Stored
@@ -47,10 +48,10 @@ def restore(
     copies: list[tuple[Any, ...]] = []
     for i, their in enumerate(match.states):
         if their is not None:
-            steps[i] = operator.index(their["step"])
+            steps[i] = to_int(their["step"])
             for name, array in optimizer._members.states[i].items():
                 copies += _copies(array, their[name], optimizer._members.backend.assign, file)
-    counts = steps, operator.index(state_dict["skipped_steps"]), operator.index(state_dict["step_count"])
+    counts = steps, to_int(state_dict["skipped_steps"]), to_int(state_dict["step_count"])
     loaded = Loaded(match.missing, match.unexpected)  # before, since it may fail
     _commit(optimizer, groups, copies, counts)
     return loaded
