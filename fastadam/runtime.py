@@ -12,7 +12,7 @@ from typing import Any, SupportsIndex
 
 from fastadam import _native
 from fastadam.cpu_count import AT_IMPORT
-from fastadam.scalars import to_int
+from fastadam.plain_numbers import to_int
 
 
 def thread_count(name: str, value: SupportsIndex) -> int:

@@ -16,8 +16,8 @@ from fastadam.optimizers.members import Members, new_states, rules_of
 from fastadam.optimizers.param_groups import Group, parse
 from fastadam.optimizers.schedules import Values
 from fastadam.optimizers.unknown_names import Missing
+from fastadam.plain_numbers import to_int
 from fastadam.runtime import thread_count
-from fastadam.scalars import to_int
 from fastadam.typing import Array, Branch, Norm, Params_co, StepArguments
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ class Optimizer(Grouped, Generic[Params_co]):
             raise TypeError(f"step_count is {count!r}; expected an integer, the number of steps so far") from None
         if not 0 <= number < 2**63 - 1:
             raise ValueError(f"step_count is {number}; expected 0 to 2**63 - 2")
-        self._members.tensors.step_count = number
+        with (tensors := self._members.tensors).change():
+            tensors.step_count = number
 
     @property
     def skipped_steps(self) -> int:

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from fastadam.scalars import to_float, to_int
+from fastadam.plain_numbers import to_float, to_int
 
 # The smallest number that rounds to infinity: halfway between the largest float32 and the power of two above it.
 INFINITE_IN_FLOAT32 = 2.0**128 - 2.0**103

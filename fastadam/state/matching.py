@@ -7,7 +7,7 @@ import numpy as np
 
 from fastadam.backends.devices import is_array, is_masked
 from fastadam.backends.dispatch import backend_of
-from fastadam.scalars import to_int
+from fastadam.plain_numbers import to_int
 from fastadam.state.reading import Stored
 from fastadam.state.state_dicts import SCHEDULE, Stateful
 
