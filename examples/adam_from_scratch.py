@@ -116,34 +116,39 @@ def table():
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         return {
             "no slip": fitted(rule),
-            "no slip, loss / 1,000": fitted(rule, unit=1e-3),
+            "no slip, loss/1000": fitted(rule, unit=1e-3),
             "t begins with 0": fitted(rule, first=0),
-            "keeps the corrected averages": fitted(keeps_the_corrected_averages),
-            "gradients not set to zero": fitted(rule, reset=False),
+            "averages corrected": fitted(keeps_the_corrected_averages),
+            "gradients kept": fitted(rule, reset=False),
             "eps under the root": fitted(eps_under_the_root),
-            "eps under the root, loss / 1,000": fitted(eps_under_the_root, unit=1e-3),
+            "same, loss/1000": fitted(eps_under_the_root, unit=1e-3),
         }
+
+
+def row(name, w, b):
+    return f"{name:<18}{w:9.6f}{b:10.6f}{loss(w, b):8.1e}"
 
 
 def main():
     scalar, array, package = scalar_adam(), array_adam(), package_adam()
+    print(f"{'':<18}{'w':>9}{'b':>10}{'loss':>8}")
     for name, (w, b) in {"two numbers": scalar, "arrays": array, "fastadam": package}.items():
-        print(f"{name:<33}w {w:.6f}  b {b:.6f}  loss {loss(float(w), float(b)):.1e}")
+        print(row(name, float(w), float(b)))
     assert tuple(array) == scalar, "arrays change no bit"
     assert [f"{value:.6f}" for value in package] == [f"{value:.6f}" for value in scalar], "seven digits are the same"
 
     print()
     results = table()
     for name, (w, b) in results.items():
-        print(f"{name:<33}w {w:.6f}  b {b:.6f}  loss {loss(w, b):.1e}")
+        print(row(name, w, b))
     losses = {name: loss(*params) for name, params in results.items()}
     right = losses["no slip"]
     assert tuple(results["no slip"]) == scalar
-    assert abs(losses["no slip, loss / 1,000"] / right - 1) < 0.1, "the unit of the loss hardly matters"
-    assert losses["keeps the corrected averages"] > 0.8 * loss(1, 1), "it stops near its start"
-    assert losses["gradients not set to zero"] > 1_000 * right, "it runs past the minimum"
+    assert abs(losses["no slip, loss/1000"] / right - 1) < 0.1, "the unit of the loss hardly matters"
+    assert losses["averages corrected"] > 0.8 * loss(1, 1), "it stops near its start"
+    assert losses["gradients kept"] > 1_000 * right, "it runs past the minimum"
     assert abs(losses["eps under the root"] / right - 1) < 0.1, "it goes unnoticed"
-    assert losses["eps under the root, loss / 1,000"] > 100 * right, "the unit of the loss matters"
+    assert losses["same, loss/1000"] > 100 * right, "the unit of the loss matters"
     assert math.isnan(losses["t begins with 0"]), "it divides by zero"
 
 

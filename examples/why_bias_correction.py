@@ -30,13 +30,13 @@ def steps(**hyperparameters):
 
 
 def run(settings):
-    return {"without correction": steps(uncorrected=True), "with": steps()}
+    return {"without correction": steps(uncorrected=True), "with correction": steps()}
 
 
 def figure(sizes):
     drawing = Figure(figsize=(5.2, 3.2), layout="constrained")
     axes = drawing.subplots()
-    for (name, values), method in zip(sizes.items(), ("RMSProp", "Adam"), strict=True):
+    for (name, values), method in zip(sizes.items(), ("AMSGrad", "Adam"), strict=True):
         axes.semilogx(np.arange(1, STEPS + 1), values, color=STYLES[method].color, linewidth=2, label=name)
     axes.set(xlabel="step", ylabel="step size, in learning rates", ylim=(0, 7), title="Every gradient is 1")
     axes.legend(frameon=False)

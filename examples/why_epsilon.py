@@ -1,6 +1,6 @@
 """Why Adam adds eps: it says below which size a gradient counts as zero.
 
-The first step for a gradient g is lr * g / (|g| + eps): one learning rate if g is well above eps, and nothing if it is well below.
+The first step for a gradient g is lr * g / (|g| + eps): one learning rate if g is well above eps, nothing if it is well below.
 Without eps, rounding errors of gradients that should be zero become whole steps, and a gradient of exactly zero becomes NaN.
 """
 
