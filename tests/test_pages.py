@@ -40,3 +40,33 @@ def test_tests_that_a_page_names_exist(name):
     for file, test in re.findall(r"`(tests/\w+\.py)(?:::(\w+))?`", PAGES[name]):
         assert (ROOT / file).exists(), file
         assert f"\ndef {test}(" in (ROOT / file).read_text() or not test, f"{file}::{test}"
+
+
+# Questions, the words that a reader would look for, and where README's table leads, which begins the site too.
+ANSWERS = {
+    "clip": "training.md#clipping-gradient-accumulation-and-loss-scaling",
+    "schedule": "training.md#learning-rate-schedules",
+    "resume": "checkpoints.md",
+    "PyTorch": "coming-from.md",
+    "threads": "threads.md",
+    "GPU": "cuda.md",
+    "C++": "c-interface.md",
+    "bits": "reproducibility.md",
+    "fast": "benchmarks.md",
+    "learning rate": "settings.md",
+}
+
+
+@pytest.mark.skipif(not PAGES, reason="needs the source tree")
+@pytest.mark.parametrize("question", ANSWERS)
+def test_the_first_page_answers_in_one_click(question):
+    rows = re.findall(r"^\| (.*) \| (\[.*\)) \|$", PAGES["README"], re.MULTILINE)
+    assert [links for asked, links in rows if question in asked and f"](docs/{ANSWERS[question]})" in links]
+
+
+@pytest.mark.skipif(not PAGES, reason="needs the source tree")
+@pytest.mark.parametrize("word", ["resume", "checkpoint", "deterministic", "reproducible", "threads", "learning rate", "clip"])
+def test_what_readers_search_for_is_in_a_heading(word):
+    """Where the search of the site looks first."""
+    headings = [line for text in PAGES.values() for line in text.splitlines() if line.startswith("#")]
+    assert any(word in heading.lower() for heading in headings)
