@@ -12,13 +12,25 @@ WHEELS ?= 3.11,3.12,3.13
 	.venv/$*/bin/python -m pip install --quiet --group $*
 	@touch $@
 
-# The same with this package, rebuilt when a source file is newer.
 SOURCES := pyproject.toml CMakeLists.txt bench/walls.hpp $(shell find csrc fastadam cmake -type f -not -path '*/__pycache__/*')
-.venv/%/ready: .venv/%/tools $(SOURCES)
-	.venv/$*/bin/python -m pip install --quiet $(INSTALL_FLAGS) .
+
+# This package, built once for all environments, again when a source file is newer.
+build/package/ready: $(SOURCES)
+	@test -x build/package/venv/bin/python || $(PYTHON) -m venv build/package/venv
+	rm -rf build/package/wheel
+	build/package/venv/bin/python -m pip wheel --quiet --no-deps --wheel-dir build/package/wheel -C build-dir=build/package/cmake .
 	@touch $@
 
-.venv/bench/ready: INSTALL_FLAGS = -C cmake.define.FASTADAM_EXTRA_RULES=$(CURDIR)/bench/walls.hpp -C build-dir=build/bench
+# The same with this package.
+.venv/%/ready: .venv/%/tools build/package/ready
+	.venv/$*/bin/python -m pip uninstall --quiet --quiet --yes fastadam
+	.venv/$*/bin/python -m pip install --quiet build/package/wheel/*.whl
+	@touch $@
+
+# With the walls, which are kernels.
+.venv/bench/ready: .venv/bench/tools $(SOURCES)
+	.venv/bench/bin/python -m pip install --quiet -C cmake.define.FASTADAM_EXTRA_RULES=$(CURDIR)/bench/walls.hpp -C build-dir=build/bench .
+	@touch $@
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -123,5 +135,5 @@ tidy: .venv/tidy/tools  ## look for faults in the native code
 clean:  ## remove virtual environments and builds
 	rm -rf .venv build docs/optimizers dist
 
-.PRECIOUS: .venv/%/tools
+.PRECIOUS: .venv/%/tools build/package/ready
 .PHONY: help test test-oldest test-gpu gpu test-browser mutants faults sanitize fuzz wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint tidy clean
