@@ -18,7 +18,7 @@ XLA_FFI_Error* refuse(const XLA_FFI_CallFrame& call, const std::string& message)
   return call.api->XLA_FFI_Error_Create(&args);
 }
 
-// Of float64 scalars. NaN, which every option refuses, if there is none of this name.
+// Of float64 scalars. NaN, which no option may be, if there is none of this name.
 double attribute(const XLA_FFI_Attrs& attrs, const std::string& name) {
   for (int64_t i = 0; i < attrs.size; ++i) {
     if (name != std::string(attrs.names[i]->ptr, attrs.names[i]->len) || attrs.types[i] != XLA_FFI_AttrType_SCALAR) continue;
@@ -60,6 +60,7 @@ XLA_FFI_Error* step(const XLA_FFI_CallFrame& call) {
     return refuse(call, "the learning rate is not float32");
 
   const double decoupled = attribute(call.attrs, "decoupled_weight_decay"), threads = attribute(call.attrs, "threads");
+  if (std::isnan(decoupled + threads)) return refuse(call, "an option is missing");
   fastadam_adam_options options{attribute(call.attrs, "lr"),
                                 attribute(call.attrs, "b1"),
                                 attribute(call.attrs, "b2"),
