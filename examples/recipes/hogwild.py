@@ -22,7 +22,7 @@ def train(params, seed, start):
     optimizer = fastadam.Adam(params, lr=lambda step: 0.02 * (1 - step / STEPS))
     start.wait()  # so that they train at the same time
     for _ in range(STEPS):
-        # Each example has a few features. Adam's moments still move all elements, so a worker may undo what another did meanwhile.
+        # Each example has a few features. Adam's moments still move all elements: a worker may undo what another just did.
         columns = rng.integers(SIZE, size=8)
         gradient = np.zeros(SIZE, np.float32)
         gradient[columns] = params[columns] - TRUTH[columns] + 0.1 * rng.standard_normal(8, dtype=np.float32)
