@@ -41,6 +41,9 @@ test-oldest: .venv/oldest/ready  ## run the tests with the oldest NumPy, build a
 test-gpu: .venv/test-gpu/ready  ## run every test that runs on a GPU
 	PATH="$(CURDIR)/.venv/test-gpu/bin:$$PATH" pytest -m gpu $(PYTEST_FLAGS)
 
+gpu:  ## the same, the sanitizer and a short benchmark in ten minutes, with what is installed: for a machine without a network
+	$(PYTHON) tools/gpu.py
+
 test-browser: .venv/browser/ready  ## run the tests of the race's page in a browser (needs Chromium or Chrome)
 	PATH="$(CURDIR)/.venv/browser/bin:$$PATH" pytest tests/test_race_browser.py $(PYTEST_FLAGS)
 
@@ -124,4 +127,4 @@ clean:  ## remove virtual environments and builds
 	rm -rf .venv build docs/optimizers dist
 
 .PRECIOUS: .venv/%/tools
-.PHONY: help test test-oldest test-gpu test-browser test-recipes mutants faults sanitize fuzz wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint tidy clean
+.PHONY: help test test-oldest test-gpu gpu test-browser test-recipes mutants faults sanitize fuzz wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint tidy clean
