@@ -12,13 +12,25 @@ WHEELS ?= 3.11,3.12,3.13
 	.venv/$*/bin/python -m pip install --quiet --group $*
 	@touch $@
 
-# The same with this package, rebuilt when a source file is newer.
 SOURCES := pyproject.toml CMakeLists.txt bench/walls.hpp $(shell find csrc fastadam cmake -type f -not -path '*/__pycache__/*')
-.venv/%/ready: .venv/%/tools $(SOURCES)
-	.venv/$*/bin/python -m pip install --quiet $(INSTALL_FLAGS) .
+
+# This package, built once for all environments, again when a source file is newer.
+build/package/ready: $(SOURCES)
+	@test -x build/package/venv/bin/python || $(PYTHON) -m venv build/package/venv
+	rm -rf build/package/wheel
+	build/package/venv/bin/python -m pip wheel --quiet --no-deps --wheel-dir build/package/wheel -C build-dir=build/package/cmake .
 	@touch $@
 
-.venv/bench/ready: INSTALL_FLAGS = -C cmake.define.FASTADAM_EXTRA_RULES=$(CURDIR)/bench/walls.hpp -C build-dir=build/bench
+# The same with this package.
+.venv/%/ready: .venv/%/tools build/package/ready
+	.venv/$*/bin/python -m pip uninstall --quiet --quiet --yes fastadam
+	.venv/$*/bin/python -m pip install --quiet build/package/wheel/*.whl
+	@touch $@
+
+# With the walls, which are kernels.
+.venv/bench/ready: .venv/bench/tools $(SOURCES)
+	.venv/bench/bin/python -m pip install --quiet -C cmake.define.FASTADAM_EXTRA_RULES=$(CURDIR)/bench/walls.hpp -C build-dir=build/bench .
+	@touch $@
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -41,8 +53,14 @@ test-oldest: .venv/oldest/ready  ## run the tests with the oldest NumPy, build a
 test-gpu: .venv/test-gpu/ready  ## run every test that runs on a GPU
 	PATH="$(CURDIR)/.venv/test-gpu/bin:$$PATH" pytest -m gpu $(PYTEST_FLAGS)
 
+gpu:  ## the same, the sanitizer and a short benchmark in ten minutes, with what is installed: for a machine without a network
+	$(PYTHON) tools/gpu.py
+
 test-browser: .venv/browser/ready  ## run the tests of the race's page in a browser (needs Chromium or Chrome)
 	PATH="$(CURDIR)/.venv/browser/bin:$$PATH" pytest tests/test_race_browser.py $(PYTEST_FLAGS)
+
+test-recipes: .venv/recipes/ready  ## run the recipes, also those that need thinc and the oldest JAX
+	PATH="$(CURDIR)/.venv/recipes/bin:$$PATH" pytest --strict-skips tests/test_recipes.py tests/test_jax.py $(PYTEST_FLAGS)
 
 mutants: .venv/test/ready  ## break the code by one small change at a time, and see whether the tests notice (half an hour)
 	.venv/test/bin/python tools/mutate.py $(MUTANTS)
@@ -120,5 +138,5 @@ tidy: .venv/tidy/tools  ## look for faults in the native code
 clean:  ## remove virtual environments and builds
 	rm -rf .venv build docs/optimizers dist
 
-.PRECIOUS: .venv/%/tools
-.PHONY: help test test-oldest test-gpu test-browser mutants faults sanitize fuzz wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint tidy clean
+.PRECIOUS: .venv/%/tools build/package/ready
+.PHONY: help test test-oldest test-gpu gpu test-browser test-recipes mutants faults sanitize fuzz wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint tidy clean

@@ -21,7 +21,7 @@ TILE = 1000
 _LINE = 16  # floats in a cache line
 
 
-def _uniform(seed: int, **bounds: tuple[float, float]) -> Data:
+def _uniform(seed: int, **bounds: tuple[float, float]) -> dict[str, Array]:
     random = np.random.default_rng(seed)
     return {role: random.uniform(*bounds[role], TILE).astype(np.float32) for role in ROLES}
 
@@ -33,6 +33,7 @@ def roles(states: int = ADAM_STATES) -> tuple[str, ...]:
 
 # The walls exchange values between the arrays. Values from [0.5, 1) always remain positive normal numbers.
 TIMED = _uniform(1, **dict.fromkeys(ROLES, (0.5, 1.0)))
+ZERO = TIMED | {role: np.zeros(TILE, np.float32) for role in ROLES[1:]}
 CHECKED = _uniform(2, param=(-2, 2), grad=(-1, 1), exp_avg=(-1, 1), exp_avg_sq=(0.1, 1), max_exp_avg_sq=(0.1, 1))
 
 

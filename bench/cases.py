@@ -20,6 +20,7 @@ class Case:
     name: str
     shapes: tuple[Shape, ...]
     product: int = 0  # the size of square matrices that are multiplied before each step, outside its time
+    is_zero: bool = False  # whether gradients and moments are zero, as those of weights that nothing has used
 
     @property
     def elements(self) -> int:
@@ -44,6 +45,7 @@ MANY_TENSORS = Case("20,000 x 64", ((64,),) * 20_000)
 GPT2_SMALL = Case("GPT-2 small", gpt2(blocks=12))
 # As in a training loop: BLAS has the caches, and its threads are still awake.
 AFTER_PRODUCT = Case("512 x 512 after a product", ((512, 512),), product=512)
+ZEROS = Case("6.7e7, zero gradients", ((2**26,),), is_zero=True)
 GPT2_SUBSET = Case("GPT-2 subset", gpt2(blocks=1, vocabulary=1000))
 
 

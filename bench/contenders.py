@@ -31,6 +31,7 @@ class Contender:
 
     step: Callable[[], Any]  # takes one step of all tensors, in place
     before: Callable[[], Any] | None = None  # called before each step, outside its time
+    timed: Data = TIMED  # what its time is taken with
 
     def __init__(self, buffers: Buffers, threads: int | None) -> None:
         self._buffers = buffers
@@ -41,7 +42,7 @@ class Contender:
 
     def refill(self) -> None:
         """Called before every sample: resets the arrays to values whose arithmetic has normal speed."""
-        self.load(TIMED)
+        self.load(self.timed)
 
     def product(self, size: int) -> Callable[[], Any]:
         """A product of square matrices by the library that this contender is used with."""

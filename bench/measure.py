@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from answers import expect
-from buffers import TIMED, Buffers
+from buffers import TIMED, ZERO, Buffers
 from cases import Case
 from contenders import Contender
 from interleave import interleave
@@ -33,7 +33,8 @@ def set_up(
         for _ in range(STEPS_CHECKED):
             contender.step()
         expect(f"{kind.name}, {case.name}, {setting(threads)}", contender.arrays, contender.answer(kind.checked, STEPS_CHECKED))
-        contender.load(TIMED)
+        contender.timed = ZERO if case.is_zero else TIMED
+        contender.load(contender.timed)
         contender.before = contender.product(case.product) if case.product else None
         yield contender
 

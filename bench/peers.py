@@ -24,7 +24,7 @@ class Torch(Contender):
         if threads is not None:
             torch.set_num_threads(threads)
         views = {role: [self._view(array) for array in arrays] for role, arrays in buffers.tensors.items()}
-        params = [torch.nn.Parameter(view) for view in views["param"]]
+        self._params = params = [torch.nn.Parameter(view) for view in views["param"]]
         optimizer = self._optimizer(params)
         for param, grad, m, v in zip(params, views["grad"], views["exp_avg"], views["exp_avg_sq"], strict=True):
             param.grad = grad

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cpu/tensors.hpp"
+#include "instances.hpp"
 #include "torch/versions.hpp"
 
 namespace fastadam {
@@ -37,9 +38,7 @@ class ArrayTensors {
     tensors_.set_step_count(count);
   }
 
-  void begin_change() { tensors_.begin_change(); }
-  void end_change() { tensors_.end_change(); }
-  void retire() { tensors_.retire(); }
+  Turns& turns() { return tensors_; }
 
   // Views, which keep `self`, the Python object that owns this one, alive.
   pybind11::array steps(const pybind11::object& self);
@@ -75,29 +74,10 @@ class ArrayTensors {
   std::vector<size_t> params_;  // their indices in owned_
 };
 
-// A change of tensors, which keeps other calls out while it lives: no more than that, so that an exception that comes between
-// two of Python's instructions, or for lack of memory, ends it too.
-class Change {
- public:
-  explicit Change(pybind11::object tensors) : owner_(std::move(tensors)), tensors_(owner_.cast<ArrayTensors&>()) {
-    tensors_.begin_change();
-  }
-  ~Change() { end(); }
-  Change(const Change&) = delete;
-  Change& operator=(const Change&) = delete;
-
-  void end() {
-    if (!ended_) tensors_.end_change();
-    ended_ = true;
-  }
-
- private:
-  pybind11::object owner_;
-  ArrayTensors& tensors_;
-  bool ended_ = false;
-};
-
 // The Euclidean norm of all elements of the arrays that are not None. Releases the GIL.
 double norm_of_arrays(const pybind11::sequence& grads, int threads);
 
 }  // namespace fastadam
+
+template <>
+class pybind11::detail::type_caster<fastadam::ArrayTensors> : public fastadam::InitializedCaster<fastadam::ArrayTensors> {};

@@ -20,6 +20,8 @@
 #include "cpu/prefetch.hpp"
 #include "cpu/threads.hpp"
 #include "cuda_structs.hpp"
+#include "gpu_arrays.hpp"
+#include "held_turn.hpp"
 #include "include/fastadam.h"
 #include "instances.hpp"
 #include "interpreter.hpp"
@@ -38,10 +40,6 @@ template <>
 class type_caster<Rule> : public InitializedCaster<Rule> {};
 template <>
 class type_caster<OwnedMemory> : public InitializedCaster<OwnedMemory> {};
-template <>
-class type_caster<Change> : public InitializedCaster<Change> {};
-template <>
-class type_caster<ArrayTensors> : public InitializedCaster<ArrayTensors> {};
 template <>
 class type_caster<TorchTensors> : public InitializedCaster<TorchTensors> {};
 }  // namespace pybind11::detail
@@ -93,8 +91,6 @@ std::unique_ptr<ArrayTensors> tensors_of(const py::sequence& params, const py::s
                                          const std::vector<int64_t>& steps) {
   return std::make_unique<ArrayTensors>(params, states, group_sizes, std::move(rules), steps);
 }
-
-std::unique_ptr<Change> change_of(const py::object& tensors) { return std::make_unique<Change>(tensors); }
 
 // The names of the states and their initial values; None for a copy of the parameter.
 std::vector<std::pair<std::string, std::optional<double>>> states_of(const Rule& rule) {
@@ -193,16 +189,12 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
   with_init(class_of<OwnedMemory>(m, "OwnedMemory"), &own_addresses, py::arg("addresses"), py::arg("sizes"))
       .def("expect_apart", &expect_apart, py::arg("grads"), py::arg("sizes"));
 
-  with_init(class_of<Change>(m, "Change"), &change_of, py::arg("tensors"))
-      .def(
-          "__enter__", [](Change& change) -> Change& { return change; }, py::return_value_policy::reference)
-      .def("__exit__", [](Change& change, const py::args&) { change.end(); });
-
+  bind_turns(m);
   with_init(class_of<ArrayTensors>(m, "Tensors"), &tensors_of, py::arg("params"), py::arg("states"), py::arg("group_sizes"),
             py::arg("rules"), py::arg("steps"))
       .def("set_rules", &ArrayTensors::set_rules, py::arg("rules"))
-      .def("change", [](ArrayTensors& tensors) { return py::type::of<Change>()(py::cast(&tensors)); })
-      .def("retire", &ArrayTensors::retire)
+      .def("change", [](ArrayTensors& tensors) { return change_of(py::cast(&tensors)); })
+      .def("retire", [](ArrayTensors& tensors) { tensors.turns().retire(); })
       .def_property_readonly("device", [](const ArrayTensors&) { return py::none(); })
       .def_property_readonly("is_captured", [](const ArrayTensors&) { return false; })
       .def_property_readonly("steps", [](ArrayTensors& tensors) { return tensors.steps(py::cast(&tensors)); })
@@ -230,6 +222,9 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
   m.def("cuda_constants", &cuda_constants);
   m.def("cuda_gradients", &cuda_gradients, py::arg("options"), py::arg("maximize"), py::arg("verdict"));
   m.def("cuda_coefficients", &cuda_coefficients, py::arg("rule"), py::arg("step"));
+  m.def("gpu_addresses", &gpu_addresses, py::arg("arrays"), py::arg("layouts"), py::arg("array_type"));
+  m.def("references_to", &references_to, py::arg("objects"));
+  m.def("are_references_to", &are_references_to, py::arg("references"), py::arg("objects"));
   m.def("available_isas", &available_isas);
   m.def("active_isa", &active_isa);
   m.def("set_isa", &set_isa, py::arg("name"));

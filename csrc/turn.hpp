@@ -24,14 +24,24 @@ class Turns {
     const bool within_change_;
   };
 
-  // A change takes the turn too, until it ends; within it the thread that makes it has turns of its own.
-  void begin_change();
-  void end_change();
+  // A change takes the turn too, until it ends; within it the thread that makes it has turns of its own. Throws as a turn does.
+  class Change {
+   public:
+    explicit Change(Turns& turns) : turns_(turns) { turns_.begin_change(); }
+    ~Change() { turns_.end_change(); }
+    Change(const Change&) = delete;
+    Change& operator=(const Change&) = delete;
+
+   private:
+    Turns& turns_;
+  };
 
   // Something else is in its place: no call gets a turn any more. Within a change.
   void retire() { retired_ = true; }
 
  private:
+  void begin_change();
+  void end_change();
   // Returns whether this thread has the turn because it makes a change.
   bool take_turn();
   void give_back() { holder_.store({}, std::memory_order_release); }

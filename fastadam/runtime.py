@@ -5,7 +5,6 @@ The environment is read once, at import: ``FASTADAM_ISA`` forces an instruction 
 ahead large steps prefetch, instead of what suits this CPU.
 """
 
-import operator
 import os
 import sys
 from itertools import pairwise
@@ -13,12 +12,13 @@ from typing import Any, SupportsIndex
 
 from fastadam import _native
 from fastadam.cpu_count import AT_IMPORT
+from fastadam.plain_numbers import to_int
 
 
 def thread_count(name: str, value: SupportsIndex) -> int:
     """`value` as a number of threads; errors name it `name`."""
     try:
-        count = operator.index(value)
+        count = to_int(value)
     except TypeError:
         raise TypeError(f"{name} is {value!r}; expected an integer of at least 1") from None
     if not 1 <= count < 2**16:

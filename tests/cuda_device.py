@@ -7,6 +7,8 @@ import numpy as np
 from buffers import GUARD, GUARD_SIZE
 from gpu import arrays
 
+from fastadam.at_once import at_once
+
 ALIGNMENT = 16 // 4  # floats that the kernels move at once
 
 
@@ -31,7 +33,7 @@ class Host:
 
     def write(self, array, values):
         """Overwrite a contiguous array on a device with values of its shape and dtype."""
-        self._gpu.assign(array, values)
+        at_once([self._gpu.assignment(array, values)])
 
     def capture(self):
         """What is launched within becomes a graph, and is not done. Gives a function that replays it."""

@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import functools
 import hashlib
+import operator
 import shutil
 import subprocess
 import tempfile
@@ -176,8 +177,8 @@ class HostGpu(Gpu):
     def to_host(self, array):
         return on_cpu(array).copy()
 
-    def assign(self, array, values):
-        on_cpu(array)[...] = values
+    def assignment(self, array, values):
+        return operator.setitem, on_cpu(array), ..., values
 
     def concatenate(self, arrays, out):
         np.concatenate([on_cpu(array) for array in arrays], out=on_cpu(out))
@@ -185,7 +186,7 @@ class HostGpu(Gpu):
     def from_dlpack(self, array):
         return array.exported()
 
-    def _device_of(self, address):
+    def device_of(self, address):
         return self._device
 
     def _wait_for(self, stream):

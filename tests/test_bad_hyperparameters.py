@@ -62,6 +62,47 @@ def test_bad_thread_counts_are_refused(threads, error):
     assert fastadam.get_num_threads() == before
 
 
+MASKED = {
+    "constant": np.ma.masked,
+    "float": np.ma.array(0.5, mask=True),
+    "integer": np.ma.array(1, mask=True),
+    "bool": np.ma.array(True, mask=True),
+    "pair": np.ma.array([0.5, 0.5], mask=[False, True]),
+}
+TAKE_NUMBERS = {
+    "lr": lambda adam, grads, value: setattr(adam, "lr", value),
+    "betas": lambda adam, grads, value: setattr(adam, "betas", (0.5, value)),
+    "all betas": lambda adam, grads, value: setattr(adam, "betas", value),
+    "amsgrad": lambda adam, grads, value: fastadam.Adam(np.ones(3, F32), amsgrad=value),
+    "a constructor": lambda adam, grads, value: fastadam.Adam(np.ones(3, F32), lr=value),
+    "a schedule": lambda adam, grads, value: fastadam.Adam(np.ones(3, F32), lr=lambda t: value).step(np.ones(3, F32)),
+    "a schedule of pairs": lambda adam, grads, value: fastadam.Adam(np.ones(3, F32), betas=(lambda t: (0.5, value), 0.5)).step(
+        np.ones(3, F32)
+    ),
+    "adam_step": lambda adam, grads, value: fastadam.adam_step(**step_arguments(), step=value),
+    "lr of adam_step": lambda adam, grads, value: fastadam.adam_step(**step_arguments(), step=1, lr=value),
+    "grad_scale": lambda adam, grads, value: adam.step(grads, grad_scale=value),
+    "clip_value": lambda adam, grads, value: adam.step(grads, clip_value=value),
+    "max_norm": lambda adam, grads, value: adam.step(grads, max_norm=value),
+    "skip_nonfinite": lambda adam, grads, value: adam.step(grads, skip_nonfinite=value),
+    "num_threads": lambda adam, grads, value: adam.step(grads, num_threads=value),
+    "set_num_threads": lambda adam, grads, value: fastadam.set_num_threads(value),
+    "step_count": lambda adam, grads, value: setattr(adam, "step_count", value),
+    "a state dict": lambda adam, grads, value: adam.load_state_dict(adam.state_dict() | {"step_count": value}),
+}
+
+
+@pytest.mark.parametrize("taking", TAKE_NUMBERS)
+@pytest.mark.parametrize("number", MASKED)
+def test_masked_numbers_are_refused(taking, number):
+    """NumPy gives nan, or what lies under the mask."""
+    optimizer, params, grads = trained()
+    arrays = everything(optimizer, params)
+    error = ValueError if taking == "a state dict" else TypeError  # which lists what does not fit
+    call = TAKE_NUMBERS[taking]
+    refuses(lambda: call(optimizer, grads, MASKED[number]), error, ("expected",), arrays, optimizer)
+
+
 @pytest.mark.parametrize("count", [-1, -(2**63), 2**63 - 1])
 def test_a_step_count_out_of_range_is_refused(count):
     optimizer, params, grads = trained()

@@ -146,6 +146,8 @@ ARGUMENTS = {
     "Rule": {"keeps_states_of": (RULE,)},
     "OwnedMemory": {"expect_apart": ([], [])},
     "TorchTensors": {"step": ([], {}, _native.StepOptions(), 0), "states": ({},)},
+    "Turns": {},
+    "Turn": {"__enter__": (), "__exit__": (None, None, None)},
     "Change": {"__enter__": (), "__exit__": (None, None, None)},
     "Tensors": {"set_rules": ([],), "step": ([], _native.StepOptions(), 0)},
 }

@@ -77,7 +77,7 @@ def test_a_step_is_a_launch_for_each_count_of_steps(host_gpu):
         state["step"][...] = count
     grads = [on_gpu(np.ones(5, F32)) for _ in counts]
     optimizer.step(grads)
-    assert [launch.kernel for launch in host_gpu.launches] == ["fastadam_write", "fastadam_step_list"] * 3
+    assert [launch.kernel for launch in host_gpu.launches] == ["fastadam_write"] * 3 + ["fastadam_step_list"] * 3
     host_gpu.launches.clear()
     optimizer.step(grads)
     assert [launch.kernel for launch in host_gpu.launches] == ["fastadam_step_list"] * 3, "addresses were written again"

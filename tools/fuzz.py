@@ -73,7 +73,8 @@ def fuzz(names: list[str], seconds: int) -> bool:
     running = {}
     (BUILD / "faults").mkdir(parents=True, exist_ok=True)
     for name in names:
-        options = [f"-max_total_time={seconds}", f"-max_len={FUZZERS[name]}", "-len_control=0", "-timeout=60"]
+        options = [f"-max_total_time={seconds}" if seconds else "-runs=0"]
+        options += [f"-max_len={FUZZERS[name]}", "-len_control=0", "-timeout=60"]
         options += [f"-artifact_prefix={BUILD / 'faults'}/{name}-", "-print_final_stats=1"]
         options += [f"-dict={words}" for words in SOURCE.glob(f"{name}.dict")]
         running[name] = start(name, [*options, unpacked(name)])
@@ -89,7 +90,7 @@ def fuzz(names: list[str], seconds: int) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=[*FUZZERS], help="default: all of " + ", ".join(FUZZERS))
-    parser.add_argument("--seconds", type=int, default=300)
+    parser.add_argument("--seconds", type=int, default=300, help="0: only the inputs that were kept; default 300")
     parser.add_argument("--again", type=Path, help="run one input, of the one fuzzer that is named")
     parser.add_argument("--keep", action="store_true", help="keep the inputs that were found")
     arguments = parser.parse_args()

@@ -27,6 +27,10 @@ class OnGpu(Contender):
         end.synchronize()
         return float(cupy.cuda.get_elapsed_time(start, end)) * 1e6 / max(steps, 1)
 
+    def renew(self) -> None:
+        """Let the next step find its gradients in new arrays, as after a backward pass. Only of those that can."""
+        raise NotImplementedError
+
     def finish(self) -> None:
         """Wait for all queued work."""
         cupy.cuda.runtime.deviceSynchronize()
@@ -35,18 +39,21 @@ class OnGpu(Contender):
 class HostTime(Contender):
     """The host's time for the same steps: until the call returns, while the GPU is idle."""
 
-    def __init__(self, contender: OnGpu) -> None:
-        self.name, self.kind, self.step, self.refill = contender.name, contender.kind, contender.step, contender.refill
-        self._finish = contender.finish
+    def __init__(self, contender: OnGpu, prepare: Callable[[], Any] = lambda: None) -> None:
+        """`prepare` is called before each step, outside its time."""
+        self.name, self.kind, self.refill = contender.name, contender.kind, contender.refill
+        self._contender, self._prepare = contender, prepare
 
     def time(self, steps: int) -> float:
-        step, finish, total = self.step, self._finish, 0
+        contender, total = self._contender, 0
         for _ in itertools.repeat(None, steps):
-            finish()
+            self._prepare()
+            step = contender.step
+            contender.finish()
             start = perf_counter_ns()
             step()
             total += perf_counter_ns() - start
-        finish()
+        contender.finish()
         return total / max(steps, 1)
 
 

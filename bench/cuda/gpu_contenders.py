@@ -10,13 +10,18 @@ import cupy
 from answers import BETAS, LR, WEIGHT_DECAY, cpu_adamw, same
 from buffers import Array, Buffers, Data, fill
 from clock import OnGpu
-from contenders import Fastadam, corrected
+from contenders import Fastadam, as_given, corrected
 from peers import Optax, Thinc, Torch, TorchForeach, TorchFused
 from results import BYTES_PER_ELEMENT
 
 
 class FastadamOnGpu(OnGpu, Fastadam):
     answer = staticmethod(cpu_adamw)
+
+    def renew(self) -> None:
+        """See :meth:`OnGpu.renew`."""
+        step: Any = self.step
+        self.step = functools.partial(step.func, as_given([grad.copy() for grad in self._buffers.tensors["grad"]]))
 
 
 class Copy(OnGpu):
@@ -56,6 +61,11 @@ class TorchOnGpu(OnGpu, Torch):
         import torch
 
         return torch.from_dlpack(array)
+
+    def renew(self) -> None:
+        """See :meth:`OnGpu.renew`."""
+        for param in self._params:
+            param.grad = param.grad.clone()
 
 
 class TorchFusedOnGpu(TorchOnGpu, TorchFused):

@@ -50,9 +50,11 @@ def _host(results: GpuResults) -> str:
     contenders = [name for name in results.unique("contender") if name not in results.of_kind("wall")]
     body = []
     for case in results.unique("case"):
-        rows = [results.find(None, case, name) for name in contenders]
-        times = [duration(row["host_nanoseconds"]) if row and "host_nanoseconds" in row else "" for row in rows]
-        body.append([case, str(results.find(None, case, "fastadam")["launches"]), *times])
+        rows = [results.find(None, case, name) or {} for name in contenders]
+        for of, kind in (("", "host"), (", new gradients each step", "host_new")):
+            times = [duration(row[f"{kind}_nanoseconds"]) if f"{kind}_nanoseconds" in row else "" for row in rows]
+            if any(times) or not of:
+                body.append([case + of, str(results.find(None, case, "fastadam")["launches"]), *times])
     return table(["elements", "launches", *contenders], body)
 
 

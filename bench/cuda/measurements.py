@@ -7,7 +7,7 @@ from typing import Any
 
 import cupy
 from buffers import Buffers
-from cases import GPT2_SMALL, GPT2_SUBSET, GPU_SIZES, SMALL_TENSORS, Case, one_buffer, select
+from cases import GPT2_SMALL, GPT2_SUBSET, GPU_SIZES, SMALL_TENSORS, ZEROS, Case, one_buffer, select
 from clock import HostTime, OnGpu, launches
 from gpu_contenders import (
     Copy,
@@ -41,7 +41,8 @@ class GpuResults(Results):
 def run(sizes: Sequence[int] | None, short: bool, budget: float, progress: Callable[[str], None]) -> Iterator[GpuResults]:
     """Measure everything; without a budget, one sample of each. After each case, all results so far."""
     results = GpuResults(describe(), [], {}, [])
-    for case in select(sizes, short, GPU_SIZES):
+    cases = [case for case in select(sizes, short, GPU_SIZES) if not case.product]  # which is a product on the CPU
+    for case in cases if sizes or short else [*cases, ZEROS]:
         progress(case.name)
         results.rows.extend(rows_of(case, budget, results.missing))
         yield results
@@ -63,6 +64,13 @@ def rows_of(
     if case in HOST_CASES and kinds is CONTENDERS:
         for row, timed in zip(rows, measure([HostTime(c) for c in contenders], case, None, budget), strict=True):
             row |= {"host_nanoseconds": timed["nanoseconds"], "host_quartiles": timed["quartiles"]}
+        renewing = [HostTime(c, c.renew) for c in contenders if type(c).renew is not OnGpu.renew]
+        named = {row["contender"]: row for row in rows}
+        for timed in measure(renewing, case, None, budget):
+            named[timed["contender"]] |= {
+                "host_new_nanoseconds": timed["nanoseconds"],
+                "host_new_quartiles": timed["quartiles"],
+            }
     for row, contender in zip(rows, contenders, strict=True):
         if isinstance(contender, FastadamOnGpu):
             contender.step()  # from then on, all steps are alike

@@ -75,7 +75,7 @@ class Variant(OnGpu):
         else:
             with shaped(self.shape):
                 self._tables = launch.Tables(tensors)
-                self._tables.set_grads([g for _, g, _, _ in members], write)
+                self._tables.grads.set([g for _, g, _, _ in members], write)
             self._kernel, self._blocks = step_list, self._tables.blocks
             self._argument = launch.Argument("StepListArguments", list=self._tables.list, gradients=gradients)
         betas = dict(zip(("beta1", "beta2"), BETAS, strict=True))

@@ -1,5 +1,6 @@
 """The CPU backend: steps NumPy arrays, and others that export their memory by DLPack, with the native module."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from fastadam import _native
 from fastadam._native import Refused
+from fastadam.at_once import Call
 from fastadam.backends.devices import has, is_lazy, is_masked
 from fastadam.backends.roles import PARAM, Place
 
@@ -96,6 +98,11 @@ def to_host(array: Any) -> NDArray[Any]:
     return array if isinstance(array, np.ndarray) else np.from_dlpack(array)
 
 
-def assign(array: Any, values: NDArray[Any]) -> None:
+def assignment(array: Any, values: Any) -> Call:
     """See :class:`fastadam.backends.protocol.Backend`."""
-    to_host(array)[...] = values
+    return operator.setitem, to_host(array), ..., values
+
+
+def rule_calls(tensors: _native.Tensors, rules: Sequence[_native.Rule]) -> list[Call]:
+    """See :class:`fastadam.backends.protocol.Backend`."""
+    return [(tensors.set_rules, rules)]

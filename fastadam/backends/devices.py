@@ -45,14 +45,20 @@ def _dlpack_device(array: Any) -> tuple[int, int]:
     return device
 
 
+def gpu_of(array: Any) -> int | None:
+    """The number of the GPU that `array` is on, if the array says it."""
+    cupy = sys.modules.get("cupy")
+    if cupy is not None and isinstance(array, cupy.ndarray):
+        return int(array.data.device_id)
+    return _dlpack_device(array)[1] if hasattr(array, "__dlpack_device__") else None
+
+
 def place_of(array: Any) -> str:
     """Where `array` is, in words."""
     if not is_on_gpu(array):
         return "in the CPU's memory"
-    cupy = sys.modules.get("cupy")
-    if cupy is not None and isinstance(array, cupy.ndarray):
-        return f"on GPU {array.data.device_id}"
-    return f"on GPU {_dlpack_device(array)[1]}" if hasattr(array, "__dlpack_device__") else "on a GPU"
+    number = gpu_of(array)
+    return "on a GPU" if number is None else f"on GPU {number}"
 
 
 def is_masked(array: Any) -> bool:

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias
 
 from fastadam._native import Rule, StepOptions
+from fastadam.at_once import Call
 
 # What the schedules of a step said: the step_count that they were asked with, the rules by their values, and what takes note of
 # the values. It is called when the step is done, and is written in C: a signal could interrupt a function of Python.
@@ -92,5 +93,10 @@ class Backend(Protocol):
     def to_host(self, array: Any) -> Any:
         """A NumPy array with the values of `array`, possibly sharing its memory."""
 
-    def assign(self, array: Any, values: Any) -> None:
-        """Copy the values of a NumPy array of the same shape and dtype into `array`."""
+    def assignment(self, array: Any, values: Any) -> Call:
+        """The call that copies the values of a NumPy array of the same shape and dtype into `array`."""
+        ...
+
+    def rule_calls(self, tensors: Any, rules: Sequence[Rule]) -> list[Call]:
+        """The calls of :meth:`Tensors.set_rules`, to make at once with others within a change."""
+        ...

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import operator
 from collections.abc import Iterator, Mapping, Sequence, ValuesView
 from typing import TYPE_CHECKING, Any, Generic, Literal, SupportsIndex, TypeVar, overload
 
@@ -17,6 +16,7 @@ from fastadam.optimizers.members import Members, new_states, rules_of
 from fastadam.optimizers.param_groups import Group, parse
 from fastadam.optimizers.schedules import Values
 from fastadam.optimizers.unknown_names import Missing
+from fastadam.plain_numbers import to_int
 from fastadam.runtime import thread_count
 from fastadam.typing import Array, Branch, Norm, Params_co, StepArguments
 
@@ -82,12 +82,13 @@ class Optimizer(Grouped, Generic[Params_co]):
     @step_count.setter
     def step_count(self, count: SupportsIndex) -> None:
         try:
-            number = operator.index(count)
+            number = to_int(count)
         except TypeError:
             raise TypeError(f"step_count is {count!r}; expected an integer, the number of steps so far") from None
         if not 0 <= number < 2**63 - 1:
             raise ValueError(f"step_count is {number}; expected 0 to 2**63 - 2")
-        self._members.tensors.step_count = number
+        with (tensors := self._members.tensors).change():
+            tensors.step_count = number
 
     @property
     def skipped_steps(self) -> int:
@@ -174,8 +175,10 @@ class Optimizer(Grouped, Generic[Params_co]):
             cause of a TypeError, but MemoryError, KeyboardInterrupt and what else is not an Exception passes as it is.
         """
         threads = 0 if num_threads is None else thread_count("num_threads", num_threads)
-        options = AS_GIVEN
-        if grad_scale != 1.0 or clip_value is not None or max_norm is not None or skip_nonfinite is not False:
+        is_scaled = type(grad_scale) is not float or grad_scale != 1.0  # an array's comparison says anything
+        if not is_scaled and clip_value is None and max_norm is None and skip_nonfinite is False:
+            options = AS_GIVEN
+        else:
             options = StepOptions(
                 single("grad_scale", grad_scale),
                 math.inf if clip_value is None else positive("clip_value", clip_value),

@@ -1,11 +1,12 @@
 """Checks of hyperparameters. Each returns the value as the rules use it, or raises an error that names the argument."""
 
 import math
-import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
+
+from fastadam.plain_numbers import to_float, to_int
 
 # The smallest number that rounds to infinity: halfway between the largest float32 and the power of two above it.
 INFINITE_IN_FLOAT32 = 2.0**128 - 2.0**103
@@ -46,7 +47,11 @@ def single(name: str, value: Any) -> float:
 
 def beta_pair(name: str, value: Any) -> tuple[float, float]:
     """Two decay rates in [0, 1)."""
-    if not isinstance(value, Iterable) or isinstance(value, str) or len(pair := tuple(value)) != 2:
+    try:
+        pair = () if isinstance(value, str) else tuple(value)
+    except TypeError:
+        pair = ()
+    if len(pair) != 2:
         raise TypeError(f"{name} is {value!r}; expected a pair of numbers in [0, 1), such as (0.9, 0.999)")
     return decay_rate(f"{name}[0]", pair[0]), decay_rate(f"{name}[1]", pair[1])
 
@@ -85,7 +90,7 @@ def flag_or_raise(name: str, value: Any) -> tuple[bool, bool]:
 def step_number(name: str, value: Any) -> int:
     """A step number: an integer >= 1."""
     try:
-        number = operator.index(value)
+        number = to_int(value)
     except TypeError:
         raise TypeError(f"{name} is {value!r}; expected an integer of at least 1") from None
     if not 1 <= number < 2**63:
@@ -101,9 +106,7 @@ def _finite_in_float32(name: str, value: Any, number: float) -> float:
 
 def _real(name: str, value: Any) -> float:
     try:
-        if isinstance(value, str | bytes | bytearray):  # float() would parse them
-            raise TypeError
-        return float(value)
+        return to_float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} is {value!r}; expected a real number") from None
     except OverflowError:

@@ -1,10 +1,9 @@
 """The groups of an optimizer: what users see of them, change in them and add to them."""
 
-import itertools
-import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from fastadam.at_once import Call, at_once
 from fastadam.lazy import if_missing
 from fastadam.optimizers.growth import Growth
 from fastadam.optimizers.members import Members
@@ -34,10 +33,10 @@ class Grouped(Persistent):
             if growth is None:  # another thread was faster
                 return base
             members = growth.settled(self._groups)
-            calls: list[tuple[Any, ...]] = [(vars(self).update, {"_members": members, "_growth": None})]
+            calls: list[Call] = [(vars(self).update, {"_members": members, "_growth": None})]
             if members is not base:
                 calls.append((base.tensors.retire,))
-            list(itertools.starmap(operator.call, calls))  # all or none, whatever interrupts this
+            at_once(calls)
             return members
 
     def _base(self) -> Members:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastadam import _native
+from fastadam.at_once import at_once
 from fastadam.backends.dispatch import backend_of
 from fastadam.backends.protocol import Asked, Tensors
 from fastadam.backends.refusals import explain, of_replaced
@@ -51,7 +52,7 @@ class Members:
         self.scheduled = bool([group for group in groups if group.schedules])
         self.tensors.step_count = step_count
         if skipped:
-            self.backend.assign(self.tensors.skips, [skipped])
+            at_once([self.backend.assignment(self.tensors.skips, [skipped])])
 
     def use(self, groups: Sequence[Group]) -> None:
         """Step by the hyperparameters that `groups` have at present."""
@@ -100,12 +101,6 @@ class Members:
         """How many steps each parameter has taken, how many steps were skipped, and how many were called for."""
         steps, skips = map(self.backend.to_host, (self.tensors.steps, self.tensors.skips))
         return steps.tolist(), int(skips[0]), self.tensors.step_count
-
-    @counts.setter
-    def counts(self, counts: tuple[Sequence[int], int, int]) -> None:
-        steps, skipped, self.tensors.step_count = counts
-        self.backend.assign(self.tensors.steps, steps)
-        self.backend.assign(self.tensors.skips, [skipped])
 
     def _look_up(self, role: int, i: int, grads: Sequence[Any] = ()) -> tuple[str, Any]:
         """A user's name for an array, and the array."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from fastadam.backends.devices import is_masked
 from fastadam.optimizers.hyperparameters import Declaring
 
 # A schedule that ends at zero, such as 0.3 - 0.1 * t, may miss it by a rounding. What is below zero by no more is zero.
@@ -17,7 +18,8 @@ def plain(value: Any) -> Any:
     """A 0-d array or scalar of any library as a number of Python, also in a pair; anything else unchanged."""
     if type(value) in (tuple, list):
         return type(value)(map(plain, value))
-    return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
+    is_number = getattr(value, "shape", None) == () and hasattr(value, "item") and not is_masked(value)
+    return value.item() if is_number else value
 
 
 def _without_rounding(value: Any) -> Any:

@@ -1,6 +1,5 @@
 """Whether a state dict fits an optimizer: its parameters are found by name, or by position if they have none."""
 
-import operator
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from fastadam.backends.devices import is_array, is_masked
 from fastadam.backends.dispatch import backend_of
+from fastadam.plain_numbers import to_int
 from fastadam.state.reading import Stored
 from fastadam.state.state_dicts import SCHEDULE, Stateful
 
@@ -186,7 +186,7 @@ def _state(name: str, here: Mapping[str, Any], there: Mapping[str, Any], misfits
 
 def _expect_count(name: str, value: Any, misfits: list[str]) -> None:
     try:
-        if not 0 <= operator.index(value) < 2**63 - 1:
+        if not 0 <= to_int(value) < 2**63 - 1:
             misfits.append(f"{name} is {shown(value)}; expected 0 to 2**63 - 2")
     except TypeError:
         misfits.append(f"{name} is {shown(value)}; expected an integer")

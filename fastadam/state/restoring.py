@@ -1,14 +1,15 @@
 """Restores a state dict: everything is compared first, and what is copied is copied in one call that nothing interrupts."""
 
-import itertools
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from fastadam.at_once import Call, at_once
+from fastadam.backends.protocol import Backend
 from fastadam.optimizers.members import rules_of
 from fastadam.optimizers.param_groups import Group
+from fastadam.plain_numbers import to_int
 from fastadam.state import state_dicts
 from fastadam.state.matching import Match, misfits_of, replaces
 from fastadam.state.reading import Stored
@@ -44,13 +45,13 @@ def restore(
         raise ValueError(f"{source} does not fit this {here['optimizer']}:" + "".join(f"\n- {misfit}" for misfit in misfits))
     groups = _groups(optimizer._groups, match) if hyperparameters == "load" else optimizer._groups
     steps = [ours["step"] for ours in here["state"].values()]
-    copies: list[tuple[Any, ...]] = []
+    copies: list[Call] = []
     for i, their in enumerate(match.states):
         if their is not None:
-            steps[i] = operator.index(their["step"])
+            steps[i] = to_int(their["step"])
             for name, array in optimizer._members.states[i].items():
-                copies += _copies(array, their[name], optimizer._members.backend.assign, file)
-    counts = steps, operator.index(state_dict["skipped_steps"]), operator.index(state_dict["step_count"])
+                copies += _copies(array, their[name], optimizer._members.backend, file)
+    counts = steps, to_int(state_dict["skipped_steps"]), to_int(state_dict["step_count"])
     loaded = Loaded(match.missing, match.unexpected)  # before, since it may fail
     _commit(optimizer, groups, copies, counts)
     return loaded
@@ -65,53 +66,51 @@ def _groups(groups: list[Group], match: Match) -> list[Group]:
     return changed
 
 
-def _copies(array: Any, values: Any, assign: Callable[..., None], file: BinaryIO | None) -> list[tuple[Any, ...]]:
-    """The calls, and their arguments, that copy values into a state's array. They are C's if the array is in CPU memory."""
+def _copies(array: Any, values: Any, backend: Backend, file: BinaryIO | None) -> list[Call]:
+    """The calls that copy values into a state's array, in memory that has everything by then unless it is a NumPy array."""
     on_cpu = isinstance(array, np.ndarray)
     if on_cpu and not array.flags.writeable:
         raise ValueError("an array of the optimizer's state is read-only; make it writeable: array.flags.writeable = True")
     if not isinstance(values, Stored):
-        return [(operator.setitem, array, ..., values) if on_cpu else (assign, array, values)]
+        return [backend.assignment(array, values)]
     assert file is not None
     place = array if on_cpu else np.empty(values.shape, values.dtype)
     reading = [(file.seek, values.start), (file.readinto, place.reshape(-1).view(np.uint8).data)]  # type: ignore[attr-defined]
     if on_cpu:
         return reading
     _finish(reading)
-    return [(assign, array, place)]
+    return [backend.assignment(array, place)]
 
 
 def _commit(
     optimizer: state_dicts.Stateful,
     groups: list[Group],
-    copies: list[tuple[Any, ...]],
+    copies: list[Call],
     counts: tuple[Sequence[int], int, int],
 ) -> None:
-    """Write everything in one call of C, within which Python runs no handler of a signal.
-
-    A GPU's arrays are written by CuPy, from memory that has everything by then.
-    """
+    """Write everything at once, while no other thread steps the optimizer."""
     members, (steps, skipped, step_count) = optimizer._members, counts
     tensors = members.tensors
-    refusing: list[tuple[Any, ...]] = []
-    calls = list(copies)
-    if groups is not optimizer._groups:
-        refusing.append((tensors.set_rules, rules_of(groups)))
-        calls.append((setattr, members, "scheduled", any(group.schedules for group in groups)))
-        calls.append((vars(optimizer).update, {"_groups": groups}))
-    for array, values in ((tensors.steps, steps), (tensors.skips, [skipped])):
-        calls += _copies(array, np.array(values, np.int64), members.backend.assign, None)
-    calls.append((setattr, tensors, "step_count", step_count))
-    # What else may fail is a disk, someone who cuts off the file since its checksum was computed, or an allocation, after which
-    # everything is written again: some of it may have been.
-    try:
-        _finish(refusing + calls)
-    except MemoryError:
-        _finish(refusing + calls)
+    with tensors.change():
+        refusing: list[Call] = []
+        calls = list(copies)
+        if groups is not optimizer._groups:
+            refusing += members.backend.rule_calls(tensors, rules_of(groups))
+            calls.append((setattr, members, "scheduled", any(group.schedules for group in groups)))
+            calls.append((vars(optimizer).update, {"_groups": groups}))
+        for array, values in ((tensors.steps, steps), (tensors.skips, [skipped])):
+            calls += _copies(array, np.array(values, np.int64), members.backend, None)
+        calls.append((setattr, tensors, "step_count", step_count))
+        # What else may fail is a disk, someone who cuts off the file since its checksum was computed, or an allocation, after
+        # which everything is written again: some of it may have been.
+        try:
+            _finish(refusing + calls)
+        except MemoryError:
+            _finish(refusing + calls)
 
 
-def _finish(calls: list[tuple[Any, ...]]) -> None:
-    results = list(itertools.starmap(operator.call, calls))
+def _finish(calls: list[Call]) -> None:
+    results = at_once(calls)
     for (function, *arguments), result in zip(calls, results, strict=True):
         if getattr(function, "__name__", "") == "readinto" and result != arguments[0].nbytes:
             raise OSError(

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastadam._native import Refused
 from fastadam.backends.cuda.cupy_runtime import gpu
-from fastadam.backends.devices import is_lazy, is_on_gpu
+from fastadam.backends.devices import gpu_of, is_lazy, is_on_gpu
 from fastadam.backends.roles import PARAM, Place
 
 _FLOAT32 = np.dtype(np.float32)
@@ -41,6 +41,27 @@ def view(array: Any, place: Place, writeable: bool) -> Any:
         raise
     except Exception as error:
         raise Refused("export", place, place, str(error)) from error
+
+
+def taken_over(array: Any, place: Place, writeable: bool) -> Any:
+    """Like :func:`view`, for the current stream of the array's own device, which need not be the current one."""
+    if isinstance(array, gpu().ndarray):
+        return array
+    with gpu().on(_device(array)):
+        return view(array, place, writeable)
+
+
+def _device(array: Any) -> int:
+    """The device of an array; the current one if it is on none, or does not say where: :func:`view` will refuse it."""
+    if not is_on_gpu(array):
+        return gpu().current()
+    if (device := gpu_of(array)) is not None:
+        return device
+    try:
+        address = array.__cuda_array_interface__["data"][0]
+        return gpu().device_of(address) if address else gpu().current()
+    except Exception:
+        return gpu().current()
 
 
 class Borrowed:

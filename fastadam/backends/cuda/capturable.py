@@ -7,10 +7,12 @@ import numpy as np
 
 from fastadam import _native
 from fastadam._native import Rule, StepOptions
+from fastadam.at_once import Call
 from fastadam.backends.cuda import kernels
 from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.cuda.device_norm import Norm, new_verdict
 from fastadam.backends.cuda.group_steps import CapturableGroupSteps
+from fastadam.backends.cuda.kernels import Kernels
 from fastadam.backends.cuda.tensors import Tensors, address_of
 
 
@@ -34,45 +36,45 @@ class CapturableTensors(Tensors):
         """See :attr:`Tensors.is_captured`."""
         return any(self._captured)
 
-    def set_rules(self, rules: Sequence[Rule]) -> None:
-        """Like :meth:`Tensors.set_rules`, and write their options to the device, where captured steps read them."""
+    def rule_calls(self, rules: Sequence[Rule]) -> list[Call]:
+        """Like :meth:`Tensors.rule_calls`, and write their options to the device, where captured steps read them."""
         for captured, rule in zip(self._captured, rules, strict=True):
             if captured - {_fixed(rule)}:
                 raise ValueError(
                     "a CUDA graph was captured with other hyperparameters than these, and cannot change which terms a step has "
                     "(maximize, or whether there is weight decay); set them before the capture, or make a new optimizer"
                 )
-        with gpu().on(self.device):
-            compiled = self._compiled(rules)  # which cannot be loaded while a graph is captured
-            changed = [each for each in zip(self._groups, rules, compiled, strict=True) if each[0].differs_from(each[1])]
-            if changed and gpu().is_capturing():
-                raise RuntimeError(
-                    "a hyperparameter changes while a CUDA graph is captured, which would set it again in each replay; set it "
-                    "before the capture or between replays, and not by a schedule"
-                )
-            for group, rule, some in changed:
-                group.set_options(rule, some.write)
-        super().set_rules(rules)
+        compiled = self._compiled(rules)  # which cannot be loaded while a graph is captured
+        changed = [each for each in zip(self._groups, rules, compiled, strict=True) if each[0].differs_from(each[1])]
+        if changed and gpu().is_capturing():
+            raise RuntimeError(
+                "a hyperparameter changes while a CUDA graph is captured, which would set it again in each replay; set it "
+                "before the capture or between replays, and not by a schedule"
+            )
+        writes = [call for group, rule, some in changed for call in group.set_options(rule, some.write)]
+        return [*writes, *super().rule_calls(rules)]
 
-    def _step(self, grads: Sequence[Any], options: StepOptions) -> Any:
+    def _step(
+        self, grads: Sequence[Any], options: StepOptions, rules: Sequence[Rule], compiled: list[Kernels]
+    ) -> tuple[list[Call], Any]:
         """Like :meth:`Tensors._step`, with counts on the device. Its launches can be captured and replayed.
 
         The norm that it returns is overwritten by the next step that computes one.
         """
-        with gpu().on(self.device):
-            present, addresses, missing = self._usable(grads)
-            self._kernels = compiled = self._kernels or self._compiled(self.rules)
-            capturing, verdict = gpu().is_capturing(), None
-            if options.finds_norm:
-                verdict = self._verdict
-                self._norm_of(capturing).find(addresses, options, verdict, self.skips.data.ptr)
-            for i, (group, each, rule) in enumerate(zip(self._groups, self._slices, self.rules, strict=True)):
-                gradients = _native.cuda_gradients(options, rule.maximize, address_of(verdict))
-                group.step(compiled[i], addresses[each], self.steps[each], gradients, address_of(verdict), capturing)
-                if capturing:
-                    self._captured[i].add(_fixed(rule))
-            self._remember(present, addresses, missing)
-        return None if verdict is None else verdict[0]
+        usable = self._gradients.usable(grads)
+        compiled = compiled or self._compiled(rules)
+        capturing, verdict, calls = gpu().is_capturing(), None, []
+        if options.finds_norm:
+            verdict = self._verdict
+            calls += self._norm_of(capturing).find(usable.addresses, options, verdict, self.skips.data.ptr)
+        for i, (group, each, rule) in enumerate(zip(self._groups, self._slices, rules, strict=True)):
+            gradients = _native.cuda_gradients(options, rule.maximize, address_of(verdict))
+            some = usable.addresses[each]
+            calls += group.step(compiled[i], some, self.steps[each], gradients, address_of(verdict), capturing)
+            if capturing:
+                self._captured[i].add(_fixed(rule))
+        calls += [(setattr, self, "_kernels", compiled), *self._gradients.remembers(usable)]
+        return calls, None if verdict is None else verdict[0]
 
     def _norm_of(self, capturing: bool) -> Norm:
         """The Norm to use. A graph that is being captured gets its own, made while memory could be allocated."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from fastadam.at_once import Call
+
 # kernel(grid, block, arguments), as a cupy.RawKernel is called.
 Kernel = Callable[[tuple[int], tuple[int], tuple[Any, ...]], None]
 
@@ -95,9 +97,9 @@ class Gpu:
         """A NumPy array with the values of a device array; waits for the current stream."""
         return self._cupy.asnumpy(array)
 
-    def assign(self, array: Any, values: Any) -> None:
-        """Copy a NumPy array into a device array of the same shape and dtype."""
-        array.set(values)
+    def assignment(self, array: Any, values: Any) -> Call:
+        """The call that copies a NumPy array into a device array of the same shape and dtype."""
+        return array.set, values
 
     def concatenate(self, arrays: Sequence[Any], out: Any) -> None:
         """Concatenate one-dimensional device arrays into `out`."""
@@ -116,14 +118,15 @@ class Gpu:
         address, steps = interface["data"][0], strides or _contiguous_strides(shape, dtype.itemsize)
         size = dtype.itemsize + sum((n - 1) * step for n, step in zip(shape, steps, strict=True)) if all(shape) else 0
         # An empty array may have no address, which would tell its device.
-        device = self._device_of(address) if size else self.current()
+        device = self.device_of(address) if size else self.current()
         memory = self._cupy.cuda.UnownedMemory(address, size, owner, device)
         if interface.get("stream") is not None:
             with self.on(device):  # an event belongs to a device, and its stream must too
                 self._wait_for(interface["stream"])
         return self._cupy.ndarray(shape, dtype, self._cupy.cuda.MemoryPointer(memory, 0), strides)
 
-    def _device_of(self, address: int) -> int:
+    def device_of(self, address: int) -> int:
+        """The device whose memory has this address."""
         return int(self._runtime.pointerGetAttributes(address).device)
 
     def _wait_for(self, stream: int) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from fastadam._native import StepOptions
+from fastadam.at_once import Call, at_once
 from fastadam.backends.cuda import arrays, kernels
 from fastadam.backends.cuda.cupy_runtime import gpu
-from fastadam.backends.cuda.launch import CONSTANTS, STRUCTS, Argument, Table, launch, write
+from fastadam.backends.cuda.launch import CONSTANTS, STRUCTS, Argument, Table, launches, writes
 from fastadam.backends.cuda.source import SHAPE
 from fastadam.backends.roles import GRAD
 
@@ -38,8 +39,8 @@ class Norm:
         self._present: list[int] | None = []  # the gradients in the tables; None: not known
         self._chunk_count = 0
 
-    def find(self, addresses: Sequence[int], options: StepOptions, verdict: Any, skips: int = 0) -> None:
-        """Write the struct NormVerdict to `verdict`, which :func:`new_verdict` made.
+    def find(self, addresses: Sequence[int], options: StepOptions, verdict: Any, skips: int = 0) -> list[Call]:
+        """The launch that writes the struct NormVerdict to `verdict`, which :func:`new_verdict` made.
 
         The address of a missing gradient is 0. If the step is to be skipped, the count at address `skips` is increased.
         """
@@ -51,7 +52,7 @@ class Norm:
             extents["size"] = [self._sizes[i] for i in present]
             counts = _chunks(extents["size"])
             extents["first_chunk"] = np.cumsum(counts) - counts
-            write(compiled.write, self._extents, extents.view(np.int64))
+            at_once(writes(compiled.write, self._extents, extents.view(np.int64)))
             self._chunk_count = int(counts.sum())
             self._argument.set("count", len(present))
             self._argument.set("chunk_count", self._chunk_count)
@@ -60,7 +61,7 @@ class Norm:
         self._argument.set("options", bytes(options))
         self._argument.set("verdict", verdict.data.ptr)
         self._argument.set("skips", skips)
-        launch(compiled.norm, -(-self._chunk_count // TEAMS) or 1, self._argument)
+        return launches(compiled.norm, -(-self._chunk_count // TEAMS) or 1, self._argument)
 
 
 def new_verdict() -> Any:
@@ -70,7 +71,7 @@ def new_verdict() -> Any:
 
 def global_norm(grads: Sequence[Any], threads: int) -> Any:
     """See :class:`fastadam.backends.protocol.Backend`."""
-    views = [arrays.view(grad, (GRAD, i), False) if grad is not None else None for i, grad in enumerate(grads)]
+    views = [arrays.taken_over(grad, (GRAD, i), False) if grad is not None else None for i, grad in enumerate(grads)]
     present = [(i, view) for i, view in enumerate(views) if view is not None]
     device = present[0][1].data.device_id
     for i, view in present:
@@ -78,7 +79,7 @@ def global_norm(grads: Sequence[Any], threads: int) -> Any:
     with gpu().on(device):
         verdict = new_verdict()
         addresses = [view.data.ptr for _, view in present]
-        Norm([view.size for _, view in present]).find(addresses, StepOptions(max_norm=math.inf), verdict)
+        at_once(Norm([view.size for _, view in present]).find(addresses, StepOptions(max_norm=math.inf), verdict))
     return verdict[0]
 
 

@@ -1,19 +1,22 @@
 """The functions of :class:`fastadam.backends.protocol.Backend` for arrays on a GPU."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fastadam._native import Refused, Rule
+from fastadam.at_once import Call
 from fastadam.backends.cuda import arrays
 from fastadam.backends.cuda.capturable import CapturableTensors
 from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.cuda.device_norm import global_norm
 from fastadam.backends.cuda.tensors import Tensors
+from fastadam.backends.refusals import explain
 from fastadam.backends.roles import PARAM
 
-__all__ = ["assign", "compile", "full_like", "global_norm", "pack", "tensors", "to_host"]
+__all__ = ["assignment", "compile", "full_like", "global_norm", "pack", "rule_calls", "tensors", "to_host"]
 
 VECTOR = 16 // 4  # floats that a kernel loads or stores at once
 
@@ -35,6 +38,11 @@ def compile(tensors: Any) -> None:
     tensors.compile()
 
 
+def rule_calls(tensors: Tensors, rules: Sequence[Rule]) -> list[Call]:
+    """See :class:`fastadam.backends.protocol.Backend`."""
+    return tensors.rule_calls(rules)
+
+
 def full_like(param: Any, values: Sequence[float | None]) -> list[Any]:
     """See :class:`fastadam.backends.protocol.Backend`.
 
@@ -42,7 +50,7 @@ def full_like(param: Any, values: Sequence[float | None]) -> list[Any]:
     does so for all.
     """
     try:
-        param = arrays.view(param, (PARAM, 0), True)
+        param = arrays.taken_over(param, (PARAM, 0), True)
     except Refused:
         return []
     with gpu().on(param.data.device_id):
@@ -57,20 +65,24 @@ def full_like(param: Any, values: Sequence[float | None]) -> list[Any]:
 
 def to_host(array: Any) -> Any:
     """See :class:`fastadam.backends.protocol.Backend`."""
-    return array if isinstance(array, np.ndarray) else gpu().to_host(arrays.view(array, (PARAM, 0), False))
+    if isinstance(array, np.ndarray):
+        return array
+    try:
+        return gpu().to_host(arrays.taken_over(array, (PARAM, 0), False))
+    except Refused as refused:
+        raise explain(refused, lambda *_: ("an array of the state", array), only_read=True) from refused.__cause__
 
 
-def assign(array: Any, values: Any) -> None:
+def assignment(array: Any, values: Any) -> Call:
     """See :class:`fastadam.backends.protocol.Backend`."""
     if isinstance(array, np.ndarray):
-        array[...] = values
-    else:
-        gpu().assign(array, np.ascontiguousarray(values, array.dtype))
+        return operator.setitem, array, ..., values
+    return gpu().assignment(array, np.ascontiguousarray(values, array.dtype))
 
 
 def pack(members: Sequence[Any]) -> Any:
     """See :class:`fastadam.backends.protocol.Backend`."""
-    views = [arrays.view(member, (PARAM, i), False) for i, member in enumerate(members)]
+    views = [arrays.taken_over(member, (PARAM, i), False) for i, member in enumerate(members)]
     device = views[0].data.device_id
     for i, view in enumerate(views):
         if view.data.device_id != device:

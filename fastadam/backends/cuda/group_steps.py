@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from fastadam import _native
+from fastadam.at_once import Call
 from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.cuda.kernels import Kernels
-from fastadam.backends.cuda.launch import Argument, Table, Tables, launch
+from fastadam.backends.cuda.launch import Argument, Table, Tables, launches
 from fastadam.backends.cuda.source import SHAPE
 
 
@@ -23,34 +24,36 @@ class GroupSteps:
             self._grad = self._argument.view("tensor", "grad")
             self._blocks = -(-int(tensors["size"][0]) // SHAPE.chunk)
         else:
-            self._argument = Argument("StepListArguments")
-            self._tables = [Tables(tensors)]  # one for each distinct step count, in an order that steps do not change
+            # One for each distinct step count, in an order that steps do not change.
+            self._lists = [(Tables(tensors), Argument("StepListArguments"))]
 
     def step(
         self, kernels: Kernels, rule: _native.Rule, addresses: Sequence[int], counts: Sequence[int], gradients: bytes
-    ) -> None:
-        """Step the tensors whose gradient has an address (not 0); `gradients` is the struct Gradients."""
+    ) -> list[Call]:
+        """The launches that step the tensors whose gradient has an address (not 0); `gradients` is the struct Gradients."""
         if self._is_one:
-            if addresses[0]:
-                self._grad[...] = addresses[0]
-                self._argument.set("gradients", gradients)
-                self._argument.set("coefficients", _native.cuda_coefficients(rule, counts[0] + 1))
-                launch(kernels.step, self._blocks, self._argument)
-            return
+            if not addresses[0]:
+                return []
+            self._grad[...] = addresses[0]
+            self._argument.set("gradients", gradients)
+            self._argument.set("coefficients", _native.cuda_coefficients(rule, counts[0] + 1))
+            return launches(kernels.step, self._blocks, self._argument)
+        calls = []
         distinct = set(counts)
         if len(distinct) > 1 or not all(addresses):
             distinct = {count for address, count in zip(addresses, counts, strict=True) if address}
         for k, count in enumerate(sorted(distinct)):
-            if k == len(self._tables):
-                self._tables.append(self._tables[0].with_own_grads())
-            tables, some = self._tables[k], addresses
+            if k == len(self._lists):
+                self._lists.append((self._lists[0][0].with_own_grads(), Argument("StepListArguments")))
+            (tables, argument), some = self._lists[k], addresses
             if len(distinct) > 1:
                 some = [a if c == count else 0 for a, c in zip(addresses, counts, strict=True)]
             tables.grads.set(some, kernels.write)
-            self._argument.set("list", tables.list)
-            self._argument.set("gradients", gradients)
-            self._argument.set("coefficients", _native.cuda_coefficients(rule, count + 1))
-            launch(kernels.step_list, tables.blocks, self._argument)
+            argument.set("list", tables.list)
+            argument.set("gradients", gradients)
+            argument.set("coefficients", _native.cuda_coefficients(rule, count + 1))
+            calls += launches(kernels.step_list, tables.blocks, argument)
+        return calls
 
 
 class CapturableGroupSteps:
@@ -68,13 +71,13 @@ class CapturableGroupSteps:
         """Whether the options on the device differ from those of `rule`."""
         return not self._options.has(_numbers(rule))
 
-    def set_options(self, rule: _native.Rule, kernel: Any) -> None:
-        """Write the rule's options to the device."""
-        self._options.set(_numbers(rule), kernel)
+    def set_options(self, rule: _native.Rule, kernel: Any) -> list[Call]:
+        """The calls that write the rule's options to the device."""
+        return self._options.sets(_numbers(rule), kernel)
 
     def step(
         self, kernels: Kernels, addresses: Sequence[int], steps: Any, gradients: bytes, verdict: int, capturing: bool
-    ) -> None:
+    ) -> list[Call]:
         """Like :meth:`GroupSteps.step`, with the options set before, and step counts and a verdict on the device."""
         tables = self._all
         if capturing:
@@ -93,9 +96,11 @@ class CapturableGroupSteps:
             coefficients=coefficients,
             count=len(addresses),
         )
-        launch(kernels.advance, -(-len(addresses) // SHAPE.block), advance)
         argument = Argument("StepCapturableArguments", list=tables.list, gradients=gradients, coefficients=coefficients)
-        launch(kernels.step_capturable, tables.blocks, argument)
+        return [
+            *launches(kernels.advance, -(-len(addresses) // SHAPE.block), advance),
+            *launches(kernels.step_capturable, tables.blocks, argument),
+        ]
 
 
 def _numbers(rule: _native.Rule) -> list[float]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastadam import _native
+from fastadam.at_once import Call, at_once
 from fastadam.backends.cuda.cupy_runtime import Kernel, gpu
 from fastadam.backends.cuda.source import SHAPE
 
@@ -56,20 +57,24 @@ def records(tensors: Sequence[tuple[Sequence[int], int]]) -> Any:
     return made
 
 
-def launch(kernel: Kernel, blocks: int, argument: Argument) -> None:
-    """Launch `kernel` on the current stream. Any number of blocks does all of the work; 0 blocks are not launched."""
-    if blocks:
-        kernel((min(blocks, MOST_BLOCKS),), (SHAPE.block,), (argument.bytes,))
+def launches(kernel: Kernel, blocks: int, argument: Argument) -> list[Call]:
+    """The call that launches `kernel` on the current stream, and reads the argument then.
+
+    Any number of blocks does all of the work; 0 blocks are not launched.
+    """
+    return [(kernel, (min(blocks, MOST_BLOCKS),), (SHAPE.block,), (argument.bytes,))] if blocks else []
 
 
-def write(kernel: Kernel, destination: Any, values: Any) -> None:
-    """Write 64-bit numbers to an array on the device, in the order of the current stream."""
+def writes(kernel: Kernel, destination: Any, values: Any) -> list[Call]:
+    """Calls that write 64-bit numbers to an array on the device, in the order of the current stream."""
     words = np.asarray(values, destination.dtype).view(np.int64)
+    calls = []
     for start in range(0, len(words), MOST_WORDS):
         some = words[start : start + MOST_WORDS]
         argument = Argument("WriteArguments", destination=destination.data.ptr + 8 * start, count=len(some))
         argument.view("words")[: len(some)] = some
-        launch(kernel, 1, argument)
+        calls += launches(kernel, 1, argument)
+    return calls
 
 
 class Table:
@@ -84,12 +89,17 @@ class Table:
         """Whether these are in the table."""
         return self._contents == values
 
+    def sets(self, values: Sequence[Any], kernel: Kernel) -> list[Call]:
+        """Calls that write `values`, by the kernel `write`, unless they are there."""
+        if self._contents == values:
+            return []
+        note = vars(self).__setitem__
+        # Not known until all is written: a launch may fail.
+        return [(note, "_contents", None), *writes(kernel, self._array, values), (note, "_contents", values)]
+
     def set(self, values: Sequence[Any], kernel: Kernel) -> None:
-        """Write `values`, by the kernel `write`, unless they are there."""
-        if self._contents != values:
-            self._contents = None  # until all is written: a launch may fail
-            write(kernel, self._array, values)
-            self._contents = values
+        """Write `values` now."""
+        at_once(self.sets(values, kernel))
 
 
 class Tables:

@@ -2,8 +2,7 @@
 
 import contextlib
 import operator
-import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -11,25 +10,29 @@ import numpy as np
 
 from fastadam import _native
 from fastadam._native import Refused, Rule, StepOptions
+from fastadam.at_once import Call, at_once
 from fastadam.backends.cuda import arrays, kernels
 from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.cuda.device_norm import Norm, new_verdict
 from fastadam.backends.cuda.group_steps import GroupSteps
+from fastadam.backends.cuda.known_gradients import KnownGradients
 from fastadam.backends.cuda.launch import records
 from fastadam.backends.protocol import Asked
-from fastadam.backends.roles import GRAD, PARAM, STATE
+from fastadam.backends.roles import PARAM, STATE
 
 MOST_STEPS = 2**63 - 2
-_ADDRESS = operator.attrgetter("data.ptr")
-_layout = operator.attrgetter("dtype", "shape", "strides", "data.device_id")
-NO_ELEMENTS = 1  # stands for the address of an empty array, which may be 0; 0 stands for a missing gradient
 
 
 class Tensors:
-    """Parameters and their states. A group is stepped by one launch for each distinct step count, nearly always one."""
+    """Parameters and their states. A group is stepped by one launch for each distinct step count, nearly always one.
+
+    Python prepares a step, in which an interrupt changes nothing, and then makes all launches and counts at once.
+    """
 
     group_type: Any = GroupSteps
     step_count = 0
+    rules: list[Rule]
+    _kernels: list[kernels.Kernels]  # of these rules; empty until a step has compiled them
 
     def __init__(
         self,
@@ -43,25 +46,21 @@ class Tensors:
         self._borrowed: list[arrays.Borrowed] = []  # those of other libraries
         for i, (param, state) in enumerate(zip(params, states, strict=True)):
             roles = (PARAM, *range(STATE, STATE + len(state)))
-            owned = [arrays.view(array, (role, i), True) for role, array in zip(roles, (param, *state), strict=True)]
+            owned = [arrays.taken_over(array, (role, i), True) for role, array in zip(roles, (param, *state), strict=True)]
             self._owned.append(owned)
             for role, array in zip(roles, owned, strict=True):
                 arrays.expect_usable(array, (role, i), owned[0].shape, self.device)
             for role, array, exporter in zip(roles, owned, (param, *state), strict=True):
                 if array is not exporter and array.size:
                     self._borrowed.append(arrays.Borrowed(exporter, array, (role, i)))
-        params = [owned[0] for owned in self._owned]
-        self._layouts = [_layout(param) for param in params]
-        self._sizes = [param.size for param in params]
-        self._array_type = gpu().ndarray
+        self._turns = _native.Turns()
+        self._sizes = [owned[0].size for owned in self._owned]
         addresses = [[array.data.ptr for array in owned] for owned in self._owned]
-        self._memory = _native.OwnedMemory(addresses, self._sizes)
+        memory = _native.OwnedMemory(addresses, self._sizes)
+        self._gradients = KnownGradients([owned[0] for owned in self._owned], memory, self._expect_unmoved)
         tensors = records(list(zip(addresses, self._sizes, strict=True)))
         ends = list(accumulate(group_sizes))
         self._slices = [slice(end - size, end) for end, size in zip(ends, group_sizes, strict=True)]
-        self._known: list[weakref.ref[Any]] | None = None  # the gradients of the last step, without the missing ones
-        self._missing: list[int] = []
-        self._addresses: list[int] = []
         with gpu().on(self.device):
             self._groups = [self.group_type(tensors[each], rule) for each, rule in zip(self._slices, rules, strict=True)]
             self._prepare(steps)
@@ -85,16 +84,22 @@ class Tensors:
 
     def set_rules(self, rules: Sequence[Rule]) -> None:
         """See :class:`fastadam.backends.protocol.Tensors`."""
-        self.rules = list(rules)
-        self._kernels: list[kernels.Kernels] = []  # of these rules, when a step has compiled them
+        with _native.Turn(self._turns), gpu().on(self.device):
+            at_once(self.rule_calls(rules))
 
-    # A GPU's tensors do not keep threads apart.
+    def rule_calls(self, rules: Sequence[Rule]) -> list[Call]:
+        """See :class:`fastadam.backends.protocol.Backend`. The arrays' device must be current, and when they are made too."""
+        return [(vars(self).update, {"rules": list(rules), "_kernels": []})]
 
-    def change(self) -> contextlib.AbstractContextManager[None]:
-        return contextlib.nullcontext()
+    @contextlib.contextmanager
+    def change(self) -> Iterator[None]:
+        """See :class:`fastadam.backends.protocol.Tensors`. The arrays' device is current."""
+        with _native.Change(self._turns), gpu().on(self.device):
+            yield
 
     def retire(self) -> None:
-        pass
+        """See :class:`fastadam.backends.protocol.Tensors`."""
+        self._turns.retire()
 
     def compile(self) -> None:
         """Compile the kernels that steps need, if they are not compiled yet."""
@@ -113,99 +118,62 @@ class Tensors:
                 "skip_nonfinite is 'raise', which a step on a GPU cannot do without waiting for it; pass True, with "
                 "capturable=True, and look at skipped_steps, or look at the norm that the step returns"
             )
-        if asked is None:
-            norm = self._step(grads, options)
-            self.step_count += 1
+        with _native.Turn(self._turns), gpu().on(self.device):
+            if asked is None:
+                calls, norm = self._step(grads, options, self.rules, self._kernels)
+                at_once([*calls, (setattr, self, "step_count", self.step_count + 1)])
+                return norm
+            count, rules, take_note = asked
+            if count != self.step_count:
+                raise RuntimeError(
+                    "the optimizer was stepped, or its step_count set, while the schedules of this step were asked; do not "
+                    "step it in a schedule, and let one thread at a time use it"
+                )
+            ruling = self.rule_calls(rules)
+            calls, norm = self._step(grads, options, rules, [])
+            at_once([*ruling, *calls, (setattr, self, "step_count", count + 1), (take_note,)])
             return norm
-        count, rules, take_note = asked
-        if count != self.step_count:
-            raise RuntimeError(
-                "the optimizer was stepped, or its step_count set, while the schedules of this step were asked; do not step it "
-                "in a schedule, and let one thread at a time use it"
-            )
-        before = self.rules
-        self.set_rules(rules)
-        try:
-            norm = self._step(grads, options)
-        except BaseException:
-            self.set_rules(before)
-            raise
-        self.step_count += 1
-        take_note()
-        return norm
 
-    def _step(self, grads: Sequence[Any], options: StepOptions) -> Any:
-        """A step by the present rules, which is not in `step_count` yet."""
+    def _step(
+        self, grads: Sequence[Any], options: StepOptions, rules: Sequence[Rule], compiled: list[kernels.Kernels]
+    ) -> tuple[list[Call], Any]:
+        """The calls of a step by these rules but for `step_count`, and the norm, if it is asked for. On the current device."""
         if options.skip_nonfinite:
             raise ValueError(
                 "skip_nonfinite is True, but only the GPU would know whether the step was skipped, and the step counts are in "
                 "the CPU's memory; make the optimizer with capturable=True, which keeps them on the GPU"
             )
-        with gpu().on(self.device):
-            if gpu().is_capturing():
-                raise RuntimeError(
-                    "the step is being captured into a CUDA graph, in which its step count would never advance; make the "
-                    "optimizer with capturable=True"
-                )
-            present, addresses, missing = self._usable(grads)
-            counts = self.steps.tolist()
-            if min(counts) < 0 or max(counts) > MOST_STEPS:
-                for i, count in enumerate(counts):
-                    if not 0 <= count <= MOST_STEPS and i not in missing:
-                        raise Refused("step", (PARAM, i), (PARAM, i), "")
-            self._kernels = compiled = self._kernels or self._compiled(self.rules)
-            verdict = None
-            if options.finds_norm:
-                verdict = new_verdict()
-                self._norm = self._norm or Norm(self._sizes)
-                self._norm.find(addresses, options, verdict)
-            for group, each, some, rule in zip(self._groups, self._slices, compiled, self.rules, strict=True):
-                gradients = _native.cuda_gradients(options, rule.maximize, address_of(verdict))
-                group.step(some, rule, addresses[each], counts[each], gradients)
-            self._remember(present, addresses, missing)
-            if missing:
-                self.steps[np.setdiff1d(np.arange(len(counts)), missing)] += 1
-            else:
-                self.steps += 1
-        return None if verdict is None else verdict[0]
-
-    def _usable(self, grads: Sequence[Any]) -> tuple[Sequence[Any], list[int], list[int]]:
-        """The present gradients as arrays, the addresses of all, and the indices of missing ones.
-
-        They are checked unless they are the same objects as in the last step.
-        """
-        missing = [i for i, grad in enumerate(grads) if grad is None]
-        present = [grad for grad in grads if grad is not None] if missing else grads
-        known = None if self._known is None or missing != self._missing else [reference() for reference in self._known]
-        if known is not None and all(map(operator.is_, known, present)) and len(known) == len(present):
-            self._expect_unmoved()
-            return present, self._addresses, missing
-        where = [i for i, grad in enumerate(grads) if grad is not None] if missing else range(len(grads))
-        if set(map(type, present)) - {self._array_type}:
-            present = [arrays.view(grad, (GRAD, i), False) for i, grad in zip(where, present, strict=True)]
-        self._expect_unmoved()  # after all exports, which may run any code
-        found = [*map(_ADDRESS, present)]
-        layouts = [self._layouts[i] for i in where] if missing else self._layouts
-        # For speed: gradients laid out like their parameters need no further check.
-        if [*map(_layout, present)] != layouts or any(map((3).__and__, found)):
-            for i, grad in zip(where, present, strict=True):
-                arrays.expect_usable(grad, (GRAD, i), self._layouts[i][1], self.device)
-        addresses = [0] * len(grads)
-        for i, address in zip(where, found, strict=True):
-            addresses[i] = address or NO_ELEMENTS
-        if addresses != self._addresses:
-            self._memory.expect_apart(addresses, self._sizes)
-        return present, addresses, missing
+        if gpu().is_capturing():
+            raise RuntimeError(
+                "the step is being captured into a CUDA graph, in which its step count would never advance; make the "
+                "optimizer with capturable=True"
+            )
+        usable = self._gradients.usable(grads)
+        missing, counts = usable.missing, self.steps.tolist()
+        if min(counts) < 0 or max(counts) > MOST_STEPS:
+            for i, count in enumerate(counts):
+                if not 0 <= count <= MOST_STEPS and i not in missing:
+                    raise Refused("step", (PARAM, i), (PARAM, i), "")
+        compiled = compiled or self._compiled(rules)
+        verdict, calls = None, []
+        if options.finds_norm:
+            verdict = new_verdict()
+            self._norm = self._norm or Norm(self._sizes)
+            calls += self._norm.find(usable.addresses, options, verdict)
+        for group, each, some, rule in zip(self._groups, self._slices, compiled, rules, strict=True):
+            gradients = _native.cuda_gradients(options, rule.maximize, address_of(verdict))
+            calls += group.step(some, rule, usable.addresses[each], counts[each], gradients)
+        increments: Any = 1
+        if missing:
+            increments = np.ones_like(self.steps)
+            increments[missing] = 0
+        calls += [(operator.iadd, self.steps, increments), (setattr, self, "_kernels", compiled)]
+        return [*calls, *self._gradients.remembers(usable)], None if verdict is None else verdict[0]
 
     def _expect_unmoved(self) -> None:
         """Raise Refused if an array of another library has other memory than when it was taken over."""
         for borrowed in self._borrowed:
             borrowed.expect_unmoved()
-
-    def _remember(self, present: Sequence[Any], addresses: list[int], missing: list[int]) -> None:
-        if addresses is not self._addresses:
-            self._addresses, self._missing = addresses, missing
-            self._known = [weakref.ref(grad) for grad in present]
 
 
 def address_of(verdict: Any) -> int:
