@@ -89,11 +89,10 @@ test-emulated:  ## the same for one wheel, on an emulated CPU without AVX (needs
 demo: .venv/demo/ready  ## train a network on handwritten digits
 	.venv/demo/bin/python examples/digits.py
 
-gallery: .venv/gallery/ready  ## the race, the paper's experiments and where Adam fails: figures in build/gallery/
+gallery: .venv/gallery/ready  ## the race, the paper's experiments and where Adam fails: figures in docs/figures/
 	.venv/gallery/bin/python examples/gallery.py
-	@touch build/gallery/ready
 
-# The site needs only the small versions, which take seconds.
+# Beside the figures in docs/figures/ the site needs the page of the race.
 build/gallery/ready: .venv/docs/ready $(wildcard examples/*.py examples/lab/*.py)
 	.venv/docs/bin/python examples/gallery.py --small
 	@touch $@
@@ -136,7 +135,7 @@ tidy: .venv/tidy/tools  ## look for faults in the native code
 	  --extra-arg=-idirafter$$(dirname $$(c++ -print-file-name=include/omp.h))
 
 clean:  ## remove virtual environments and builds
-	rm -rf .venv build docs/optimizers dist
+	rm -rf .venv build docs/figures/dark docs/optimizers dist
 
 .PRECIOUS: .venv/%/tools build/package/ready
 .PHONY: help test test-oldest test-gpu gpu test-browser test-recipes mutants faults sanitize fuzz wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint tidy clean

@@ -3,6 +3,7 @@
 import argparse
 import re
 import sys
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,12 @@ from typing import Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
 
 from lab.figures import CAPTION
+
+PHONE_WIDTH, PANEL_HEIGHT = 4.6, 3.3  # of a figure whose panels are stacked, inches
+LETTERS = 48  # in a line of it
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def main(experiment: Experiment, path: str, description: str) -> None:
     result = experiment.run(Settings(options.small, options.seed, options.data, _array_module(options.gpu)))
     figure = experiment.figure(result)
     if options.small and experiment.has_small:
-        figure.text(1, 0, "small version ", ha="right", va="bottom", **CAPTION)
+        figure.supxlabel("\n".join(filter(None, [figure.get_supxlabel(), "small version"])), **CAPTION)
     save(figure, options.output)
     print(experiment.summary(result))
     print(f"figure: {options.output}")
@@ -69,14 +74,31 @@ def main(experiment: Experiment, path: str, description: str) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Save a figure. An SVG has no background, and always has the same bytes."""
+    """Save a figure. An SVG has no background, always has the same bytes, and comes with one for phones."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with rc_context({"svg.hashsalt": path.name, "svg.fonttype": "path"}):
         if path.suffix == ".svg":
-            figure.savefig(path, transparent=True, metadata={"Date": None})
-            path.write_text(re.sub(r"^ +|<!--.*?-->", "", path.read_text(), flags=re.MULTILINE))  # saves a sixth
+            _save_svg(figure, path)
+            _stack(figure)
+            _save_svg(figure, path.with_stem(f"{path.stem}-phone"))
         else:
             figure.savefig(path, dpi=150)
+
+
+def _save_svg(figure: Figure, path: Path) -> None:
+    figure.savefig(path, transparent=True, metadata={"Date": None})
+    path.write_text(re.sub(r"^ +|<!--.*?-->", "", path.read_text(), flags=re.MULTILINE))  # saves a sixth
+
+
+def _stack(figure: Figure) -> None:
+    """Put the panels of a figure below one another, and break lines that are too long for a phone."""
+    panels = [axes for axes in figure.axes if axes.get_subplotspec() is not None]
+    for axes, place in zip(panels, GridSpec(len(panels), 1, figure=figure), strict=True):
+        axes.set_subplotspec(place)
+    figure.set_size_inches(PHONE_WIDTH, PANEL_HEIGHT * len(panels) + 0.6)
+    for words in [*figure.texts, *(axes.title for axes in panels)]:
+        lines = words.get_text().split("\n")
+        words.set_text("\n".join(part for line in lines for part in textwrap.wrap(line, LETTERS) or [""]))
 
 
 def _array_module(gpu: bool) -> ModuleType:
