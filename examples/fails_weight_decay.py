@@ -103,13 +103,13 @@ def figure(result):
         axes.imshow(table, origin="lower", aspect="auto", cmap="cividis", vmin=low, vmax=high)
         for i, j in np.ndindex(table.shape):
             best = j == table[i].argmin()
-            color = "white" if table[i, j] < (low + high) / 2 else "black"
+            color = "#fefefe" if table[i, j] < (low + high) / 2 else "#010101"  # on pages of either kind
             axes.text(j, i, f"{table[i, j]:.2f}", ha="center", va="center", color=color, weight="bold" if best else None)
         axes.set_xticks(range(table.shape[1]), [f"{decay:g}" for decay in DECAYS[method]])
         axes.set_yticks(range(len(result.rates)), [f"{lr:g}" for lr in result.rates])
         axes.set(title=f"{method}: test error", xlabel="weight_decay", ylabel="lr")
     drawing.supxlabel(
-        "right: a synthetic regression on features in different units; bold: the best of each learning rate; 1 is the error of "
+        "test errors: of a synthetic regression on features in different units; bold: the best of each learning rate; 1 is the error of "
         "predicting 0",
         fontsize="small",
         color="#555555",

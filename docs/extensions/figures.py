@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # its tests need no Sphinx
     from sphinx.application import Sphinx
 
-DARK = {"#000000": "#e8ebef", "#ffffff": "#131416", "#555555": "#a3adb8", "#b0b0b0": "#5d6671", "#cccccc": "#3a434e"}
+# What is black, white, grey or too dark for a dark page, there. Programs use #010101 and #fefefe for what is the same on both.
+DARK = {
+    **{"#000000": "#e8ebef", "#ffffff": "#131416", "#333333": "#c3cad2", "#555555": "#a3adb8"},
+    **{"#b0b0b0": "#5d6671", "#cccccc": "#3a434e", "#8a3d00": "#f2a36b"},
+}
 INK = DARK["#000000"]
 FIGURE = re.compile(r"^!\[([^]]*)\]\((figures|\.\./build/gallery)/(\w+)\.svg\)$", re.MULTILINE)
 
 
 def dark(svg: str) -> str:
-    """The same drawing for a dark page: black, white and greys are others, colours stay."""
+    """The same drawing for a dark page: black, white and greys are others, methods' colours stay."""
     svg = re.sub(r"#[0-9a-f]{6}\b", lambda match: DARK.get(match[0], match[0]), svg)
     return svg.replace("<svg ", f'<svg fill="{INK}" ', 1)  # what has no colour is black otherwise, such as letters
 
