@@ -109,8 +109,8 @@ def figure(result):
         axes.set_yticks(range(len(result.rates)), [f"{lr:g}" for lr in result.rates])
         axes.set(title=f"{method}: test error", xlabel="weight_decay", ylabel="lr")
     drawing.supxlabel(
-        "test errors: of a synthetic regression on features in different units; bold: the best of each learning rate; 1 is the error of "
-        "predicting 0",
+        "test errors: of a synthetic regression on features in different units; bold: the best of each learning rate; "
+        "1 is the error of predicting 0",
         fontsize="small",
         color="#555555",
     )

@@ -18,7 +18,7 @@ from matplotlib.gridspec import GridSpec
 from lab.figures import CAPTION
 
 PHONE_WIDTH, PANEL_HEIGHT = 4.6, 3.3  # of a figure whose panels are stacked, inches
-LETTERS = 48  # in a line of it
+LETTERS = 38  # in a line of it
 
 
 @dataclass(frozen=True)
