@@ -95,6 +95,7 @@ def _stack(figure: Figure) -> None:
     panels = [axes for axes in figure.axes if axes.get_subplotspec() is not None]
     for axes, place in zip(panels, GridSpec(len(panels), 1, figure=figure), strict=True):
         axes.set_subplotspec(place)
+        axes.tick_params(labelbottom=True, labelleft=bool(axes.get_yticks().size))  # panels that share axes had them at an edge
     figure.set_size_inches(PHONE_WIDTH, PANEL_HEIGHT * len(panels) + 0.6)
     for words in [*figure.texts, *(axes.title for axes in panels)]:
         lines = words.get_text().split("\n")
