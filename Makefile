@@ -89,13 +89,11 @@ test-emulated:  ## the same for one wheel, on an emulated CPU without AVX (needs
 demo: .venv/demo/ready  ## train a network on handwritten digits
 	.venv/demo/bin/python examples/digits.py
 
-gallery: .venv/gallery/ready  ## the race, the paper's experiments and where Adam fails: figures in build/gallery/
+gallery: .venv/gallery/ready  ## run the paper's experiments and where Adam fails: figures and numbers in docs/figures/ (ten minutes)
 	.venv/gallery/bin/python examples/gallery.py
-	@touch build/gallery/ready
 
-# The site needs only the small versions, which take seconds.
-build/gallery/ready: .venv/docs/ready $(wildcard examples/*.py examples/lab/*.py)
-	.venv/docs/bin/python examples/gallery.py --small
+build/gallery/race: .venv/docs/ready  # which the site shows
+	.venv/docs/bin/python examples/gallery.py race "race page"
 	@touch $@
 
 bench: .venv/bench/ready  ## measure fastadam, every rule, the memory wall and every peer; writes bench/results/
@@ -117,7 +115,7 @@ bench-deepspeed: .venv/bench/ready  ## the same with DeepSpeed's CPUAdam, which 
 bench-cuda: .venv/bench-cuda/ready  ## measure fastadam and every peer on a GPU, and its memory; writes bench/results/
 	.venv/bench-cuda/bin/python bench/cuda
 
-docs: .venv/docs/ready build/gallery/ready  ## build the site, build/docs/html
+docs: .venv/docs/ready build/gallery/race  ## build the site, build/docs/html
 	PATH="$(CURDIR)/.venv/docs/bin:$$PATH" sphinx-build -W -n --keep-going -d build/docs/doctrees docs build/docs/html
 
 lint: .venv/lint/ready  ## check style and types
