@@ -10,7 +10,7 @@ import numpy as np
 from fastadam.viz.contours import LEVELS, contours
 from fastadam.viz.extra import needed
 from fastadam.viz.result import Race
-from fastadam.viz.style import STYLES
+from fastadam.viz.style import STYLES, drawn_in_order
 from fastadam.viz.svg import save_svg
 
 SIZE = 9.0, 5.6  # inches
@@ -45,7 +45,7 @@ class Paths:
     def __init__(self, axes: Any, race: Race) -> None:
         self._axes, self._race = axes, race
         self._drawn: dict[str, tuple[Any, Any]] = {}
-        for name in race.trajectories:
+        for name in drawn_in_order(race.trajectories):
             style = STYLES[name]
             (line,) = axes.plot([], [], style.linestyle, color=style.color, linewidth=style.width, zorder=3)
             (head,) = axes.plot([], [], style.marker, color=style.color, markersize=9, markeredgecolor="white", zorder=4)
