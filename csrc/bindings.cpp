@@ -209,7 +209,7 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
            py::arg("without") = py::none(), py::arg("instead") = py::none(), py::arg("first") = py::none(),
            py::arg("only_checks") = false)
       .def("states", &TorchTensors::states, py::arg("group"))
-      .def_property_readonly("scalars", &TorchTensors::scalars)
+      .def("scalars", &TorchTensors::scalars, py::arg("group"))
       .def_property_readonly("step_count", &TorchTensors::step_count);
 
   m.def("global_norm", &norm_of_arrays, py::arg("grads"), py::arg("threads"));

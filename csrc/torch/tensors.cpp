@@ -162,7 +162,7 @@ py::object TorchTensors::step(const py::list& groups, const py::dict& state, con
       norm = tensors_->step(grads, options, std::min(threads, effective_threads(0)));
     }
     for (const Member& member : members) {
-      if (counts_) member.step.change(1, 1);
+      if (member.step) member.step.change(1, 1);
       if (has_product_) member.product.change(nadam_momentum(rules_[member.where.group].rule, member.steps + 1), 0);
     }
     ++step_count_;
@@ -179,9 +179,11 @@ py::object TorchTensors::step(const py::list& groups, const py::dict& state, con
   return norm ? py::object(py::float_(*norm)) : py::object(py::none());
 }
 
-std::vector<std::pair<std::string, double>> TorchTensors::scalars() const {
+std::vector<std::pair<std::string, double>> TorchTensors::scalars(const py::dict& group) const {
+  std::vector<GroupRule> rules;
+  reader_.read(group.ptr(), 0, rules);
   std::vector<std::pair<std::string, double>> scalars;
-  if (counts_) scalars.emplace_back(step_name_, 0);
+  if (counts(rules[0])) scalars.emplace_back(step_name_, 0);
   if (has_product_) scalars.emplace_back(product_name_, 1);
   return scalars;
 }
@@ -192,6 +194,7 @@ std::vector<std::pair<std::string, double>> TorchTensors::states(const py::dict&
   std::vector<std::pair<std::string, double>> states;
   for (const StateInfo& state : rules[0].rule.states())
     states.emplace_back(state.name, rules[0].rule.start_of(state).value_or(0));
+  if (rules[0].rule.ema_decay) states.emplace_back(reader_.ema_name(), 0);
   return states;
 }
 
