@@ -130,6 +130,7 @@ class TorchTensors:
         table: object | None,  # torch.Tensor.__dlpack_c_exchange_api__
         describe: Callable[[Any], tuple[int, tuple[int, ...], tuple[int, ...], int, int] | None],
         types: tuple[type, ...],
+        local: Callable[[Any], tuple[Any, Any] | None],
         is_neg: Callable[[Any], bool],
         is_conj: Callable[[Any], bool],
     ) -> None: ...

@@ -128,9 +128,9 @@ py::object TorchTensors::step(const py::list& groups, const py::dict& state, con
       if (!instead.is_none()) {
         if (PyObject* const other = find(instead.ptr(), py::int_(number).ptr())) grad = other;
       }
-      Member member{where, param, nullptr, 0, {}, {}};
-      const char* const reason =
-          is_torchs ? "torch" : look(grad, own_state, rules_[g], is_fused, contains(first, number), member);
+      Member member{where, param, nullptr, nullptr, 0, {}, {}};
+      const char* reason = is_torchs ? "torch" : look(grad, own_state, rules_[g], is_fused, contains(first, number), member);
+      if (!reason && member.local && options.finds_norm) reason = "shard";
       if (reason) {
         left.append(where.with(reason));
       } else {
@@ -151,6 +151,9 @@ py::object TorchTensors::step(const py::list& groups, const py::dict& state, con
       grads.emplace_back(members[i].grad);
       tensors_->steps()[i] = members[i].steps;
       PyList_SET_ITEM(stepped.ptr(), i, Py_NewRef(members[i].param));
+    }
+    for (const Member& member : members) {
+      if (member.local) stepped.append(py::handle(member.local));
     }
     for (size_t g = 0; g < rules_.size(); ++g) tensors_->set_options(g, rules_[g].rule);
     if (only_checks) {

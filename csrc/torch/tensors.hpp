@@ -75,6 +75,7 @@ class TorchTensors {
   struct Member {
     Where where;
     PyObject* param;
+    PyObject* local;  // of this process, of a parameter that is spread over several; else null
     const float* grad;
     int64_t steps;
     Scalar step, product;
@@ -82,13 +83,17 @@ class TorchTensors {
 
   // Nothing if the parameter can be stepped, and then adds it to the arrays; else the reason.
   const char* look(PyObject* grad, PyObject* state, const GroupRule& rule, bool is_fused, bool is_first, Member& member);
+  // Keeps the memory of a tensor that is spread over processes until the end of the step.
+  void hold_local(const TensorView& view) {
+    if (view.local) touched_.push_back(Py_NewRef(view.local.ptr()));
+  }
   const char* look_at_scalars(PyObject* state, bool counts, Member& member) const;
   // Whether the steps of a group's parameters are counted in their state.
   bool counts(const GroupRule& rule) const { return counts_ || rule.rule.ema_decay; }
   // Makes tensors_ anew if the arrays of the step are not those of the last one. Throws Refusal.
   void settle();
   // Whether a tensor that matches the parameter has other numbers than its memory says. Costs a call of Python.
-  bool is_lazy(PyObject* tensor, const TensorView& view) const { return exchange_.is_lazy(tensor, view.is_complex()); }
+  bool is_lazy(PyObject* tensor, const TensorView& view) const { return exchange_.is_lazy(tensor, view); }
 
   Exchange exchange_;
   TensorVersions versions_;

@@ -9,7 +9,7 @@ from torch.optim import optimizer as torchs
 
 from fastadam._native import StepOptions, TorchTensors
 from fastadam.torch.new_state import NewState
-from fastadam.torch.tensor_access import PLAIN
+from fastadam.torch.tensor_access import PLAIN, local_of
 
 if TYPE_CHECKING:
     from fastadam.torch.drop_in import DropIn
@@ -67,7 +67,9 @@ def finish(
 def _can_copy(grad: Any, param: Any) -> bool:
     """Whether a copy of a gradient can have the layout of its parameter."""
     like = ("layout", "dtype", "device", "shape")
-    return type(grad) in PLAIN and all(getattr(grad, name) == getattr(param, name) for name in like)
+    spread = [part and part[1] for part in map(local_of, (grad, param))]  # over which processes, if it is
+    is_known = type(grad) in PLAIN or spread[0] is not None
+    return is_known and spread[0] == spread[1] and all(getattr(grad, name) == getattr(param, name) for name in like)
 
 
 def _expect_allowed(
@@ -93,6 +95,10 @@ def _expect_allowed(
 def _words(reason: str, param: Any) -> str:
     grad = param.grad
     match reason:
+        case "shard":
+            return "is spread over processes, which would each find a norm of their own"
+        case "type" if type(param).__name__ == "DTensor":
+            return f"is a DTensor whose processes have terms of a sum, or other classes of tensors ({param.placements})"
         case "type" if type(param) not in PLAIN:
             return f"is a {type(param).__name__}, not a plain tensor"
         case "memory" | "type":
