@@ -62,6 +62,9 @@ test-frameworks: .venv/frameworks/ready  ## train small models with accelerate, 
 test-browser: .venv/browser/ready  ## run the tests of the race's page in a browser (needs Chromium or Chrome)
 	PATH="$(CURDIR)/.venv/browser/bin:$$PATH" pytest tests/test_race_browser.py $(PYTEST_FLAGS)
 
+test-recipes: .venv/recipes/ready  ## run the recipes, also those that need thinc and the oldest JAX
+	PATH="$(CURDIR)/.venv/recipes/bin:$$PATH" pytest --strict-skips tests/test_recipes.py tests/test_jax.py $(PYTEST_FLAGS)
+
 mutants: .venv/test/ready  ## break the code by one small change at a time, and see whether the tests notice (half an hour)
 	.venv/test/bin/python tools/mutate.py $(MUTANTS)
 
@@ -140,4 +143,4 @@ clean:  ## remove virtual environments and builds
 	rm -rf .venv build docs/optimizers dist
 
 .PRECIOUS: .venv/%/tools build/package/ready
-.PHONY: help test test-oldest test-gpu gpu test-frameworks test-browser mutants faults sanitize fuzz wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint tidy clean
+.PHONY: help test test-oldest test-gpu gpu test-frameworks test-browser test-recipes mutants faults sanitize fuzz wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint tidy clean

@@ -20,6 +20,7 @@
 #include "cpu/prefetch.hpp"
 #include "cpu/threads.hpp"
 #include "cuda_structs.hpp"
+#include "gpu_arrays.hpp"
 #include "held_turn.hpp"
 #include "include/fastadam.h"
 #include "instances.hpp"
@@ -221,6 +222,9 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
   m.def("cuda_constants", &cuda_constants);
   m.def("cuda_gradients", &cuda_gradients, py::arg("options"), py::arg("maximize"), py::arg("verdict"));
   m.def("cuda_coefficients", &cuda_coefficients, py::arg("rule"), py::arg("step"));
+  m.def("gpu_addresses", &gpu_addresses, py::arg("arrays"), py::arg("layouts"), py::arg("array_type"));
+  m.def("references_to", &references_to, py::arg("objects"));
+  m.def("are_references_to", &are_references_to, py::arg("references"), py::arg("objects"));
   m.def("available_isas", &available_isas);
   m.def("active_isa", &active_isa);
   m.def("set_isa", &set_isa, py::arg("name"));

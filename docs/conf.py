@@ -39,6 +39,7 @@ html_title = f"fastadam {release}"
 html_static_path = ["static", str(files("ziamath.fonts") / "STIXTwoMath-Regular.ttf")]
 templates_path = ["templates"]
 html_css_files = ["site.css"]
+html_search_scorer = str(HERE / "search_scorer.js")
 html_extra_path = ["../build/gallery/pages"]
 html_copy_source = html_show_sourcelink = False
 html_theme_options = {"navigation_with_keys": True}

@@ -11,7 +11,7 @@ from pathlib import Path
 from fastadam.cpu_count import usable_cpus
 
 HERE = Path(__file__).parent
-PROGRAMS = sorted([*HERE.glob("paper_*.py"), *HERE.glob("fails_*.py"), HERE / "claims.py"])
+PROGRAMS = sorted([*(path for kind in ("paper", "fails", "why") for path in HERE.glob(f"{kind}_*.py")), HERE / "claims.py"])
 FOLDER = Path("build/gallery")
 RACE = ["-P", "-m", "fastadam", "race", "--output"]
 # Each program has its own CPU.

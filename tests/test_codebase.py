@@ -163,22 +163,3 @@ def test_examples_in_pages(page):
     runnable = [text for text in sessions if all(map(importlib.util.find_spec, re.findall(r"^>>> import (\w+)", text, re.M)))]
     test = doctest.DocTestParser().get_doctest("\n".join(runnable), {}, page.name, str(page), 0)
     assert doctest.DocTestRunner().run(test).failed == 0
-
-
-def test_quickstart_of_the_readme_prints_what_it_says(run_python):
-    readme = Path(__file__).parents[1] / "README.md"
-    if not readme.exists():
-        pytest.skip("needs the source tree")
-    program = re.search(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)[1]
-    assert run_python(program).splitlines() == re.findall(r"^print\(.*\)  # (.*)$", program, re.MULTILINE)
-
-
-def test_programs_of_the_guide_run(run_python, tmp_path):
-    pytest.importorskip("torch")
-    pytest.importorskip("optax")
-    guide = Path(__file__).parents[1] / "docs" / "training.md"
-    if not guide.exists():
-        pytest.skip("needs the source tree")
-    programs = re.findall(r"```python\n(.*?)```", guide.read_text(), re.DOTALL)
-    assert len(programs) == 6
-    assert run_python("\n".join([f"import os; os.chdir({str(tmp_path)!r})", *programs])).endswith(" 0")  # steps skipped

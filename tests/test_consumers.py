@@ -1,48 +1,21 @@
 """What others build with the installed package: a module in C++ (CMake), one in Cython, and a program without Python."""
 
-import importlib.util
 import os
 import re
 import shutil
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from buffers import assert_same_bits, random_inputs
+from consumer_builds import CONSUMERS, build, load, python_path
 
 import fastadam
 from fastadam import reference
 
 pytestmark = pytest.mark.xdist_group("consumers")  # of which each is built once
-
-CONSUMERS = Path(__file__).parent / "consumers"
-BUILT_WITH = {"cpp": ["scikit_build_core", "pybind11"], "cython": ["setuptools", "Cython"]}
-
-
-def build(name, folder, **environ):
-    """The module of consumer `name`, built in `folder` as pip builds it for a user."""
-    missing = [tool for tool in BUILT_WITH[name] if not importlib.util.find_spec(tool)]
-    if missing or not (shutil.which("c++") and shutil.which("cmake") and CONSUMERS.is_dir()):
-        pytest.skip(f"needs a compiler, CMake and {' and '.join(BUILT_WITH[name])}")
-    source = shutil.copytree(CONSUMERS / name, folder / "source")
-    command = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps", "--target", folder]
-    result = subprocess.run([*command, source], env=os.environ | environ, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return next(path for path in folder.glob(f"{name}_consumer.*") if path.suffix in (".so", ".pyd"))
-
-
-def python_path(folder):
-    return os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
-
-
-def load(path):
-    spec = importlib.util.spec_from_file_location(path.name.split(".")[0], path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from cuda_variants import DEFAULT, SMALL, List, advance_argument, capturable_arg
 from variants import ONE_OF_EACH, VARIANTS, Variant
 
 from fastadam import _native
+from fastadam.at_once import at_once
 from fastadam.backends.cuda import launch
 from fastadam.backends.cuda.launch import MOST_WORDS, STRUCTS
 
@@ -183,7 +184,7 @@ def test_write(count, dtype):
 
     room = cuda_host.on_gpu(np.full(count + 2, -1, dtype))
     values = np.random.default_rng(0).integers(-(2**63), 2**63, count).view(dtype)
-    launch.write(kernel, room[1 : 1 + count], values)
+    at_once(launch.writes(kernel, room[1 : 1 + count], values))
     expected = np.concatenate([[-1], values, [-1]]).astype(dtype)
     assert cuda_host.on_cpu(room).tobytes() == expected.tobytes()
     assert len(launches) == -(-count // MOST_WORDS)

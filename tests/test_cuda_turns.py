@@ -1,6 +1,5 @@
 """On a GPU: two uses of an optimizer at once, and Ctrl-C at any point of a step, a change or a load."""
 
-import itertools
 import sys
 import threading
 
@@ -141,7 +140,7 @@ def states(optimizer):
 
 
 def interrupted(call, number):
-    """Interrupt `call` at a line of the package of this number. Returns whether it has so many."""
+    """Interrupt `call` at its line of the package of this number. Returns how many there were until then."""
     left = number + 1
 
     def trace(frame, event, _):
@@ -161,7 +160,7 @@ def interrupted(call, number):
         pass
     finally:
         sys.settrace(before)
-    return left <= 0
+    return number + 1 - left
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of a generator that was interrupted
@@ -185,11 +184,12 @@ def test_an_interrupt_comes_before_a_use_or_after_it(device, use, every, captura
     step(optimizer, grads, None)
     end = everything(device, optimizer, params)
     assert before != after != end
+    optimizer, _, grads = start()
+    count = interrupted(lambda: use(optimizer, grads, saved), 10**9)
     seen = set()
-    for number in itertools.count(0, every):
+    for number in [*range(0, count, every), count - 1]:
         optimizer, params, grads = start()
-        if not interrupted(lambda optimizer=optimizer, grads=grads: use(optimizer, grads, saved), number):
-            break
+        interrupted(lambda optimizer=optimizer, grads=grads: use(optimizer, grads, saved), number)
         found = everything(device, optimizer, params)
         assert found in (before, after), f"after an interrupt at point {number}"
         seen.add(found == after)

@@ -18,11 +18,16 @@ RESULTS = Path(roofline.__file__).with_name("results")
 
 
 def append_reports(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Add each report to the page, without its targets, which are the developers'."""
+    """Put in the table of machines, and add each report, without its targets, which are the developers'.
+
+    Those with a figure, which compare with the peers, come first.
+    """
     if docname != "benchmarks":
         return
-    source[0] += "\n\n## Machines and releases side by side\n\n" + side_by_side(RESULTS)
-    for path in sorted(RESULTS.glob("**/*.md"), key=lambda path: path.stem):
+    before, mark, after = source[0].partition("<!-- side by side -->")
+    assert mark, "docs/benchmarks.md has no place for the table of machines"
+    source[0] = before + side_by_side(RESULTS) + after
+    for path in sorted(RESULTS.glob("**/*.md"), key=lambda path: (not path.with_suffix(".png").exists(), path.stem)):
         app.env.note_dependency(path)
         head, *sections = path.read_text().partition("\n## Targets")[0].split("\n## ")
         parts = [head, *_figures(path, app), *(f"## {section}" for section in sections)]

@@ -39,6 +39,7 @@ class Experiment:
     check: Callable[[Any], None]
     summary: Callable[[Any], str]
     trains_model: bool = False  # whether the user can choose the data and the device
+    has_small: bool = True  # whether the small version is another one
 
 
 def main(experiment: Experiment, path: str, description: str) -> None:
@@ -56,7 +57,7 @@ def main(experiment: Experiment, path: str, description: str) -> None:
     options = parser.parse_args()
     result = experiment.run(Settings(options.small, options.seed, options.data, _array_module(options.gpu)))
     figure = experiment.figure(result)
-    if options.small:
+    if options.small and experiment.has_small:
         figure.text(1, 0, "small version ", ha="right", va="bottom", **CAPTION)
     save(figure, options.output)
     print(experiment.summary(result))

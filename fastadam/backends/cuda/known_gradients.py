@@ -1,17 +1,15 @@
 """The gradients of a step on one GPU: their addresses, once all that a kernel needs of them is checked."""
 
 import operator
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from fastadam import _native
 from fastadam.at_once import Call
-from fastadam.backends.cuda import arrays
+from fastadam.backends.cuda import arrays as views
 from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.roles import GRAD
 
-_ADDRESS = operator.attrgetter("data.ptr")
 _layout = operator.attrgetter("dtype", "shape", "strides", "data.device_id")
 NO_ELEMENTS = 1  # stands for the address of an empty array, which may be 0; 0 stands for a missing gradient
 
@@ -19,9 +17,13 @@ NO_ELEMENTS = 1  # stands for the address of an empty array, which may be 0; 0 s
 class Usable(NamedTuple):
     """Gradients that a kernel can use."""
 
-    present: Sequence[Any]  # arrays, without those that are missing
-    addresses: list[int]  # of all
-    missing: list[int]  # indices
+    arrays: Sequence[Any]  # None for a missing one
+    addresses: list[int]
+
+    @property
+    def missing(self) -> list[int]:
+        """Indices."""
+        return [i for i, address in enumerate(self.addresses) if not address] if 0 in self.addresses else []
 
 
 class KnownGradients:
@@ -31,41 +33,31 @@ class KnownGradients:
         """`memory` has the parameters and states; `expect_unmoved` is asked after all exports, which may run any code."""
         self._memory, self._expect_unmoved = memory, expect_unmoved
         self._layouts = [_layout(param) for param in params]
-        self._device = self._layouts[0][-1]
         self._sizes = [param.size for param in params]
         self._array_type = gpu().ndarray
-        self._known: list[weakref.ref[Any]] | None = None  # the present gradients of the last step
-        self._last = Usable([], [], [])
+        self._known: list[Any] = []  # weak references to the gradients of the last step
+        self._addresses: list[int] = []  # theirs
 
     def usable(self, grads: Sequence[Any]) -> Usable:
         """Raises Refused. They are checked unless they are the same objects as in the last step."""
-        missing = [i for i, grad in enumerate(grads) if grad is None]
-        present = [grad for grad in grads if grad is not None] if missing else grads
-        known = None if self._known is None or missing != self._last.missing else [known() for known in self._known]
-        if known is not None and all(map(operator.is_, known, present)) and len(known) == len(present):
+        if _native.are_references_to(self._known, grads):
             self._expect_unmoved()
-            return Usable(present, self._last.addresses, missing)
-        where = [i for i, grad in enumerate(grads) if grad is not None] if missing else range(len(grads))
-        if set(map(type, present)) - {self._array_type}:
-            present = [arrays.view(grad, (GRAD, i), False) for i, grad in zip(where, present, strict=True)]
+            return Usable(grads, self._addresses)
+        arrays, addresses = grads, _native.gpu_addresses(grads, self._layouts, self._array_type)
+        if addresses is None:
+            arrays = [grad if grad is None else views.view(grad, (GRAD, i), False) for i, grad in enumerate(grads)]
         self._expect_unmoved()
-        found = [*map(_ADDRESS, present)]
-        layouts = [self._layouts[i] for i in where] if missing else self._layouts
-        # For speed: gradients laid out like their parameters need no further check.
-        if [*map(_layout, present)] != layouts or any(map((3).__and__, found)):
-            for i, grad in zip(where, present, strict=True):
-                arrays.expect_usable(grad, (GRAD, i), self._layouts[i][1], self._device)
-        addresses = [0] * len(grads)
-        for i, address in zip(where, found, strict=True):
-            addresses[i] = address or NO_ELEMENTS
-        if addresses != self._last.addresses:
+        if addresses is None:
+            for i, array in enumerate(arrays):
+                if array is not None:
+                    views.expect_usable(array, (GRAD, i), self._layouts[i][1], self._layouts[0][-1])
+            addresses = [0 if array is None else int(array.data.ptr) or NO_ELEMENTS for array in arrays]
+        if addresses != self._addresses:
             self._memory.expect_apart(addresses, self._sizes)
-        return Usable(present, addresses, missing)
+        return Usable(arrays, addresses)
 
     def remembers(self, usable: Usable) -> list[Call]:
-        """The calls that remember them, after a step."""
-        if usable.addresses is self._last.addresses:
+        """The calls that remember them, after a step. The arrays are not kept alive."""
+        if usable.addresses is self._addresses:
             return []
-        # The arrays are not kept alive.
-        known, last = [weakref.ref(grad) for grad in usable.present], usable._replace(present=[])
-        return [(vars(self).update, {"_known": known, "_last": last})]
+        return [(vars(self).update, {"_known": _native.references_to(usable.arrays), "_addresses": usable.addresses})]
