@@ -21,12 +21,15 @@ def outcomes(tmp_path_factory):
     paths = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, two_processes.__file__, str(folder)]
     ranks, env = range(two_processes.PROCESSES), os.environ | {"PYTHONPATH": paths}
-    started = [subprocess.Popen([*command, str(rank)], env=env) for rank in ranks]
+    if sys.platform == "linux":
+        env["GLOO_SOCKET_IFNAME"] = "lo"  # whatever networks there are
+    started = [subprocess.Popen([*command, str(rank)], env=env, stderr=subprocess.PIPE, text=True) for rank in ranks]
     try:
-        assert [process.wait(timeout=300) for process in started] == [0] * len(started)
+        said = [process.communicate(timeout=300)[1] for process in started]
     finally:
         for process in started:
             process.kill()
+    assert [process.returncode for process in started] == [0] * len(started), "\n".join(said)
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in ranks]
 
 
