@@ -56,6 +56,9 @@ test-gpu: .venv/test-gpu/ready  ## run every test that runs on a GPU
 gpu:  ## the same, the sanitizer and a short benchmark in ten minutes, with what is installed: for a machine without a network
 	$(PYTHON) tools/gpu.py
 
+test-frameworks: .venv/frameworks/ready  ## train small models with accelerate, Lightning, transformers and PyTorch's shards
+	PATH="$(CURDIR)/.venv/frameworks/bin:$$PATH" HF_HUB_OFFLINE=1 pytest -W default tests/frameworks $(PYTEST_FLAGS)
+
 test-browser: .venv/browser/ready  ## run the tests of the race's page in a browser (needs Chromium or Chrome)
 	PATH="$(CURDIR)/.venv/browser/bin:$$PATH" pytest tests/test_race_browser.py $(PYTEST_FLAGS)
 
@@ -99,11 +102,12 @@ build/gallery/race: .venv/docs/ready  # which the site shows
 bench: .venv/bench/ready  ## measure fastadam, every rule, the memory wall and every peer; writes bench/results/
 	.venv/bench/bin/python bench
 	.venv/bench/bin/python bench --rules
-	.venv/bench/bin/python bench/torch_steps.py --large
+	.venv/bench/bin/python bench --torch
 
 bench-short: .venv/bench/ready  ## the same in a minute: checks all results, without meaningful times
 	.venv/bench/bin/python bench --short
 	.venv/bench/bin/python bench --short --rules
+	.venv/bench/bin/python bench --short --torch
 
 # Its installation compiles its kernel for this CPU, which requires torch and the build tools to be installed before.
 bench-deepspeed: .venv/bench/ready  ## the same with DeepSpeed's CPUAdam, which it builds first
@@ -137,4 +141,4 @@ clean:  ## remove virtual environments and builds
 	rm -rf .venv build docs/optimizers dist
 
 .PRECIOUS: .venv/%/tools build/package/ready
-.PHONY: help test test-oldest test-gpu gpu test-browser test-recipes mutants faults sanitize fuzz wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint tidy clean
+.PHONY: help test test-oldest test-gpu gpu test-frameworks test-browser test-recipes mutants faults sanitize fuzz wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint tidy clean
