@@ -110,8 +110,8 @@ void memory_wall_of(Floats& param, const Floats& grad, Floats& exp_avg, Floats& 
 }
 
 std::unique_ptr<TorchTensors> torch_tensors(const std::string& rule_name, const py::object& table, py::object describe,
-                                            py::tuple types, py::object is_neg, py::object is_conj) {
-  Exchange exchange(table, std::move(describe), std::move(types), std::move(is_neg), std::move(is_conj));
+                                            py::tuple types, py::object local, py::object is_neg, py::object is_conj) {
+  Exchange exchange(table, std::move(describe), std::move(types), std::move(local), std::move(is_neg), std::move(is_conj));
   return std::make_unique<TorchTensors>(rule_name, std::move(exchange));
 }
 
@@ -204,12 +204,12 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
            py::arg("asked") = py::none());
 
   with_init(class_of<TorchTensors>(m, "TorchTensors"), &torch_tensors, py::arg("rule_name"), py::arg("table"),
-            py::arg("describe"), py::arg("types"), py::arg("is_neg"), py::arg("is_conj"))
+            py::arg("describe"), py::arg("types"), py::arg("local"), py::arg("is_neg"), py::arg("is_conj"))
       .def("step", &TorchTensors::step, py::arg("groups"), py::arg("state"), py::arg("options"), py::arg("threads"),
            py::arg("without") = py::none(), py::arg("instead") = py::none(), py::arg("first") = py::none(),
            py::arg("only_checks") = false)
       .def("states", &TorchTensors::states, py::arg("group"))
-      .def_property_readonly("scalars", &TorchTensors::scalars)
+      .def("scalars", &TorchTensors::scalars, py::arg("group"))
       .def_property_readonly("step_count", &TorchTensors::step_count);
 
   m.def("global_norm", &norm_of_arrays, py::arg("grads"), py::arg("threads"));

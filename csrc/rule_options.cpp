@@ -88,15 +88,18 @@ std::vector<double> valid(const RuleInfo& info, std::vector<double> options) {
 
 }  // namespace
 
-void Rule::set_options(const std::vector<double>& values) {
+void Rule::set_options(const std::vector<double>& values, bool maximizes, std::optional<double> decay_of_ema) {
+  if (decay_of_ema) expect_in_range(ema_option, *decay_of_ema);
   options = valid(*info, values);
   flags = info->flags_of(options.data());
+  maximize = maximizes;
+  ema_decay = decay_of_ema;
 }
 
-Rule checked_rule(const RuleInfo& info, std::vector<double> options, bool maximize, std::optional<double> ema_decay) {
-  options = valid(info, std::move(options));
-  const unsigned flags = info.flags_of(options.data());
-  return {&info, std::move(options), flags, maximize, ema_decay};
+Rule checked_rule(const RuleInfo& info, const std::vector<double>& options, bool maximize, std::optional<double> ema_decay) {
+  Rule rule{&info, {}, 0};
+  rule.set_options(options, maximize, ema_decay);
+  return rule;
 }
 
 Rule make_rule(const std::string& name, const NamedOptions& options) {
@@ -127,7 +130,7 @@ Rule make_rule(const std::string& name, const NamedOptions& options) {
     expect_in_range(option, given->second);
     return given->second;
   };
-  return checked_rule(info, std::move(values), common(maximize_option).value_or(0) != 0, common(ema_option));
+  return checked_rule(info, values, common(maximize_option).value_or(0) != 0, common(ema_option));
 }
 
 }  // namespace fastadam

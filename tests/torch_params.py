@@ -1,6 +1,34 @@
-"""Parameters of PyTorch with gradients."""
+"""Parameters of PyTorch with gradients, and the layouts that they have."""
 
+import numpy as np
 import torch
+
+import fastadam.torch
+
+# The optimizers.
+CLASSES = [name for name in fastadam.torch.__all__ if isinstance(getattr(fastadam.torch, name), type)]
+
+# How each layout is made from a tensor of its shape. All fill their memory.
+LAYOUTS = {
+    "vector": ((37,), lambda t: t),
+    "matrix": ((5, 7), lambda t: t),
+    "transposed": ((7, 5), lambda t: t.t().contiguous().t()),
+    "channels last": ((2, 3, 4, 5), lambda t: t.contiguous(memory_format=torch.channels_last)),
+    "permuted": ((3, 4, 5), lambda t: t.permute(1, 2, 0).contiguous().permute(2, 0, 1)),
+    "with a dimension of one": ((4, 1, 3), lambda t: t.as_strided((4, 1, 3), (3, 99, 1))),
+    "one number": ((), lambda t: t),
+    "empty": ((0, 3), lambda t: t),
+    "in the middle": ((11,), lambda t: torch.cat([torch.zeros(3), t, torch.zeros(2)])[3:14]),
+    "large": ((70_001,), lambda t: t),
+}
+
+
+def in_memory_order(tensor):
+    """A NumPy vector over the memory of a tensor that fills it."""
+    tensor = tensor.detach()
+    if tensor.is_complex():
+        tensor = torch.view_as_real(tensor)
+    return np.lib.stride_tricks.as_strided(tensor.numpy(), (tensor.numel(),), (4,))
 
 
 def param_with_grad(value=1.0, shape=(3,), **options):

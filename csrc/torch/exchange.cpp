@@ -94,6 +94,8 @@ bool TensorView::is_dense() const {
 
 bool TensorView::matches(const TensorView& other) const {
   if (!on_cpu || code != other.code || bits != other.bits || ndim != other.ndim) return false;
+  if (bool{placement} != bool{other.placement}) return false;
+  if (placement && !placement.equal(other.placement)) return false;
   for (int d = 0; d < ndim; ++d) {
     if (shape[d] != other.shape[d] || (shape[d] > 1 && strides[d] != other.strides[d])) return false;
   }
@@ -109,8 +111,13 @@ bool TensorView::is_scalar() const {
   return true;
 }
 
-Exchange::Exchange(const py::object& table, py::object describe, py::tuple types, py::object is_neg, py::object is_conj)
-    : describe_(std::move(describe)), is_neg_(std::move(is_neg)), is_conj_(std::move(is_conj)), types_(std::move(types)) {
+Exchange::Exchange(const py::object& table, py::object describe, py::tuple types, py::object local, py::object is_neg,
+                   py::object is_conj)
+    : describe_(std::move(describe)),
+      local_(std::move(local)),
+      is_neg_(std::move(is_neg)),
+      is_conj_(std::move(is_conj)),
+      types_(std::move(types)) {
   if (table.is_none()) return;
   const auto* api = static_cast<const DLPackExchangeAPI*>(PyCapsule_GetPointer(table.ptr(), "dlpack_exchange_api"));
   if (!api) throw py::error_already_set();
@@ -118,10 +125,21 @@ Exchange::Exchange(const py::object& table, py::object describe, py::tuple types
   if (api && api->version.major == 1) fill_ = api->tensor_from_object;
 }
 
-bool Exchange::view(PyObject* tensor, TensorView& out) const {
+bool Exchange::is_plain(PyObject* tensor) const {
   bool known = false;
   for (const py::handle type : types_) known |= reinterpret_cast<PyObject*>(Py_TYPE(tensor)) == type.ptr();
-  if (!known) return false;
+  return known;
+}
+
+bool Exchange::view(PyObject* tensor, TensorView& out) const {
+  out.local = out.placement = py::object();
+  if (!is_plain(tensor)) {
+    const py::object spread = local_(py::handle(tensor));
+    if (spread.is_none()) return false;
+    std::tie(out.local, out.placement) = spread.cast<std::pair<py::object, py::object>>();
+    tensor = out.local.ptr();
+    if (!is_plain(tensor)) return false;
+  }
   if (!fill_) return view_by_python(tensor, out);
   DLTensor source;
   if (fill_(tensor, &source) != 0) {
@@ -157,8 +175,9 @@ bool Exchange::view_by_python(PyObject* tensor, TensorView& out) const {
   return true;
 }
 
-bool Exchange::is_lazy(PyObject* tensor, bool complex) const {
-  return is_true(is_neg_, tensor) || (complex && is_true(is_conj_, tensor));
+bool Exchange::is_lazy(PyObject* tensor, const TensorView& view) const {
+  if (view.local) tensor = view.local.ptr();
+  return is_true(is_neg_, tensor) || (view.is_complex() && is_true(is_conj_, tensor));
 }
 
 }  // namespace fastadam

@@ -19,6 +19,8 @@ struct TensorView {
   int ndim = 0;
   const int64_t *shape = nullptr, *strides = nullptr;
   std::vector<int64_t> described;  // what the two point to, if Python told them
+  // Of a tensor that is spread over processes: the tensor of this one, whose memory it is, and how it is spread. Else null.
+  pybind11::object local, placement;
 
   // Whether it is in the CPU's memory, aligned, with elements that are one float32 number or two.
   bool is_floats() const;
@@ -27,7 +29,8 @@ struct TensorView {
   int64_t size() const;
   // Whether its elements fill a block of memory, in whatever order of the dimensions, without overlap.
   bool is_dense() const;
-  // Whether elements of the same index are at the same place of the block in both, and are of one type.
+  // Whether elements of the same index are at the same place of the block in both, and of the same process, and are of one
+  // type.
   bool matches(const TensorView& other) const;
   // Whether it is a single float32 or float64 number on the CPU.
   bool is_scalar() const;
@@ -36,21 +39,23 @@ struct TensorView {
 class Exchange {
  public:
   // `table` is a capsule or None; then `describe` takes a tensor and returns None or (address, shape, strides, code, bits).
-  // `types` are the classes whose instances are nothing but tensors; `is_neg` and `is_conj` are functions of a tensor.
-  Exchange(const pybind11::object& table, pybind11::object describe, pybind11::tuple types, pybind11::object is_neg,
-           pybind11::object is_conj);
+  // `types` are the classes whose instances are nothing but tensors; `local` takes an instance of another class and returns
+  // None or (tensor of this process, placement); `is_neg` and `is_conj` are functions of a tensor.
+  Exchange(const pybind11::object& table, pybind11::object describe, pybind11::tuple types, pybind11::object local,
+           pybind11::object is_neg, pybind11::object is_conj);
 
-  // False if it is no plain tensor, or one without memory of its own.
+  // False if it is no plain tensor, nor one spread over processes, or is one without memory of its own.
   bool view(PyObject* tensor, TensorView& out) const;
 
   // Whether the tensor stands for other numbers than those in its memory: their negatives or conjugates.
-  bool is_lazy(PyObject* tensor, bool complex) const;
+  bool is_lazy(PyObject* tensor, const TensorView& view) const;
 
  private:
+  bool is_plain(PyObject* tensor) const;
   bool view_by_python(PyObject* tensor, TensorView& out) const;
 
   int (*fill_)(void*, void*) = nullptr;  // of the table
-  pybind11::object describe_, is_neg_, is_conj_;
+  pybind11::object describe_, local_, is_neg_, is_conj_;
   pybind11::tuple types_;
 };
 

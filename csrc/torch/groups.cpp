@@ -49,7 +49,9 @@ GroupReader::GroupReader(const std::string& rule_name)
       maximize_{interned("maximize"), -1, true},
       differentiable_(interned("differentiable")),
       capturable_(interned("capturable")),
-      fused_(interned("fused")) {
+      fused_(interned("fused")),
+      ema_decay_(interned("ema_decay")),
+      ema_name_(interned("ema")) {
   for (const OptionInfo& option : info_.options) {
     const std::string name = option.name;
     const bool is_beta = name == "beta1" || name == "beta2";
@@ -74,6 +76,13 @@ double GroupReader::value(PyObject* group, const Source& source) const {
   return number(member.ptr());
 }
 
+std::optional<double> GroupReader::ema_decay(PyObject* group) const {
+  PyObject* const found = find(group, ema_decay_.ptr());
+  if (!found || found == Py_None) return std::nullopt;
+  const auto held = py::reinterpret_borrow<py::object>(found);
+  return number(found);
+}
+
 bool GroupReader::is_torchs(PyObject* group) const { return is_set(group, differentiable_) || is_set(group, capturable_); }
 
 bool GroupReader::is_fused(PyObject* group) const { return is_set(group, fused_); }
@@ -81,15 +90,15 @@ bool GroupReader::is_fused(PyObject* group) const { return is_set(group, fused_)
 void GroupReader::read(PyObject* group, size_t index, std::vector<GroupRule>& out) const {
   for (size_t i = 0; i < sources_.size(); ++i) values_[i] = value(group, sources_[i]);
   const bool maximize = value(group, maximize_) != 0;
+  const std::optional<double> decay = ema_decay(group);
   try {
     if (index == out.size()) {
-      out.push_back({checked_rule(info_, values_, maximize, std::nullopt), {}});
-    } else if (out[index].rule.options == values_) {
-      out[index].rule.maximize = maximize;
+      out.push_back({checked_rule(info_, values_, maximize, decay), {}});
+    } else if (Rule& rule = out[index].rule; rule.options == values_ && rule.ema_decay == decay) {
+      rule.maximize = maximize;
       return;
     } else {
-      out[index].rule.set_options(values_);
-      out[index].rule.maximize = maximize;
+      rule.set_options(values_, maximize, decay);
     }
   } catch (const std::invalid_argument& error) {
     throw std::invalid_argument("param_groups[" + std::to_string(index) + "]: " + error.what());
@@ -99,6 +108,7 @@ void GroupReader::read(PyObject* group, size_t index, std::vector<GroupRule>& ou
   for (size_t k = 0; k < states_.size(); ++k) {
     if (is_kept(info_.states[k], read.rule.flags)) read.states.push_back(states_[k].ptr());
   }
+  if (read.rule.ema_decay) read.states.push_back(ema_name_.ptr());
 }
 
 }  // namespace fastadam

@@ -3,6 +3,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,11 +14,11 @@ namespace fastadam {
 // The rule of one group, whose options are those that the group had when it was last read.
 struct GroupRule {
   Rule rule;
-  std::vector<PyObject*> states;  // the names of its states, which GroupReader owns
+  std::vector<PyObject*> states;  // the names of its states and of the average, which GroupReader owns
 };
 
 // Knows under which keys of a group each option of a rule is. The names are those of torch.optim, but for beta1 and beta2,
-// which are in "betas".
+// which are in "betas", and for "ema_decay", which may be missing or None.
 class GroupReader {
  public:
   explicit GroupReader(const std::string& rule_name);
@@ -27,6 +28,9 @@ class GroupReader {
   void read(PyObject* group, size_t index, std::vector<GroupRule>& out) const;
 
   const RuleInfo& info() const { return info_; }
+
+  // The name of the state that is the average of a parameter, which torch's optimizers do not have.
+  const pybind11::str& ema_name() const { return ema_name_; }
 
   // Whether a group asks for what only torch's own step does.
   bool is_torchs(PyObject* group) const;
@@ -41,12 +45,13 @@ class GroupReader {
   };
 
   double value(PyObject* group, const Source& source) const;
+  std::optional<double> ema_decay(PyObject* group) const;
 
   const RuleInfo& info_;
   std::vector<Source> sources_;  // of each option, in order
   Source maximize_;
   std::vector<pybind11::str> states_;  // names, in the order of the rule's states
-  pybind11::str differentiable_, capturable_, fused_;
+  pybind11::str differentiable_, capturable_, fused_, ema_decay_, ema_name_;
   mutable std::vector<double> values_;  // of the group that is being read
 };
 

@@ -20,15 +20,16 @@ void TorchTensors::Scalar::change(double factor, double term) const {
   }
 }
 
-const char* TorchTensors::look_at_scalars(PyObject* state, Member& member) const {
+const char* TorchTensors::look_at_scalars(PyObject* state, bool counts, Member& member) const {
   for (const auto& [name, scalar] : {std::pair{&step_name_, &member.step}, {&product_name_, &member.product}}) {
-    if (!(name == &step_name_ ? counts_ : has_product_)) continue;
+    if (!(name == &step_name_ ? counts : has_product_)) continue;
     PyObject* const found = find(state, name->ptr());
     TensorView view;
-    if (!found || !exchange_.view(found, view) || !view.is_scalar()) return "state";
+    if (!found && !counts_) return "missing";  // SGD's, which has none in torch
+    if (!found || !exchange_.view(found, view) || view.local || !view.is_scalar()) return "state";
     *scalar = {view.memory, view.bits == 64};
   }
-  if (!counts_) return nullptr;
+  if (!counts) return nullptr;
   const double steps = member.step.get();
   if (!(steps >= 0 && steps < last_step)) return "state";
   member.steps = static_cast<int64_t>(steps);
@@ -41,6 +42,8 @@ const char* TorchTensors::look(PyObject* grad, PyObject* state, const GroupRule&
   if (!exchange_.view(member.param, param)) return "type";
   if (!param.is_floats()) return "memory";
   if (!param.is_dense()) return "layout";
+  member.local = param.local.ptr();
+  hold_local(param);
   Arrays arrays{static_cast<float*>(param.memory), {}, 0, param.size()};
   // One that was not in the last step may be lazy, and so may a single number or complex ones, whatever their strides.
   if (param.is_complex() && is_fused) return "fused";  // torch refuses it
@@ -49,18 +52,23 @@ const char* TorchTensors::look(PyObject* grad, PyObject* state, const GroupRule&
   if (suspicious && is_lazy(member.param, param)) return "lazy";
   if (!exchange_.view(grad, view) || !view.matches(param) || is_lazy(grad, view)) return "grad";
   member.grad = static_cast<const float*>(view.memory);
+  hold_local(view);
   member.steps = is_first ? 0 : 1;
   if (counts_ || !rule.states.empty()) {
     if (!state || !PyDict_Check(state) || PyDict_GET_SIZE(state) == 0) return "missing";
+    if (const char* const reason = look_at_scalars(state, counts(rule), member)) return reason;
     for (PyObject* const name : rule.states) {
       PyObject* const found = find(state, name);
-      if (!counts_ && (!found || found == Py_None)) return "missing";  // SGD's buffer
+      if (!found && name == reader_.ema_name().ptr()) return "missing";
+      if (!counts_ && (!found || found == Py_None)) {  // SGD's buffer
+        return member.step && member.steps > 0 ? "late" : "missing";
+      }
       if (!found || !exchange_.view(found, view) || !view.matches(param) || (suspicious && is_lazy(found, view)))
         return "state";
       touched_.push_back(Py_NewRef(found));
+      hold_local(view);
       arrays.states[arrays.state_count++] = static_cast<float*>(view.memory);
     }
-    if (const char* const reason = look_at_scalars(state, member)) return reason;
   }
   arrays_.push_back(arrays);
   return nullptr;

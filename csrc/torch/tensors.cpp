@@ -128,9 +128,9 @@ py::object TorchTensors::step(const py::list& groups, const py::dict& state, con
       if (!instead.is_none()) {
         if (PyObject* const other = find(instead.ptr(), py::int_(number).ptr())) grad = other;
       }
-      Member member{where, param, nullptr, 0, {}, {}};
-      const char* const reason =
-          is_torchs ? "torch" : look(grad, own_state, rules_[g], is_fused, contains(first, number), member);
+      Member member{where, param, nullptr, nullptr, 0, {}, {}};
+      const char* reason = is_torchs ? "torch" : look(grad, own_state, rules_[g], is_fused, contains(first, number), member);
+      if (!reason && member.local && options.finds_norm) reason = "shard";
       if (reason) {
         left.append(where.with(reason));
       } else {
@@ -152,6 +152,9 @@ py::object TorchTensors::step(const py::list& groups, const py::dict& state, con
       tensors_->steps()[i] = members[i].steps;
       PyList_SET_ITEM(stepped.ptr(), i, Py_NewRef(members[i].param));
     }
+    for (const Member& member : members) {
+      if (member.local) stepped.append(py::handle(member.local));
+    }
     for (size_t g = 0; g < rules_.size(); ++g) tensors_->set_options(g, rules_[g].rule);
     if (only_checks) {
       tensors_->expect_apart(grads);
@@ -162,7 +165,7 @@ py::object TorchTensors::step(const py::list& groups, const py::dict& state, con
       norm = tensors_->step(grads, options, std::min(threads, effective_threads(0)));
     }
     for (const Member& member : members) {
-      if (counts_) member.step.change(1, 1);
+      if (member.step) member.step.change(1, 1);
       if (has_product_) member.product.change(nadam_momentum(rules_[member.where.group].rule, member.steps + 1), 0);
     }
     ++step_count_;
@@ -179,9 +182,11 @@ py::object TorchTensors::step(const py::list& groups, const py::dict& state, con
   return norm ? py::object(py::float_(*norm)) : py::object(py::none());
 }
 
-std::vector<std::pair<std::string, double>> TorchTensors::scalars() const {
+std::vector<std::pair<std::string, double>> TorchTensors::scalars(const py::dict& group) const {
+  std::vector<GroupRule> rules;
+  reader_.read(group.ptr(), 0, rules);
   std::vector<std::pair<std::string, double>> scalars;
-  if (counts_) scalars.emplace_back(step_name_, 0);
+  if (counts(rules[0])) scalars.emplace_back(step_name_, 0);
   if (has_product_) scalars.emplace_back(product_name_, 1);
   return scalars;
 }
@@ -192,6 +197,7 @@ std::vector<std::pair<std::string, double>> TorchTensors::states(const py::dict&
   std::vector<std::pair<std::string, double>> states;
   for (const StateInfo& state : rules[0].rule.states())
     states.emplace_back(state.name, rules[0].rule.start_of(state).value_or(0));
+  if (rules[0].rule.ema_decay) states.emplace_back(reader_.ema_name(), 0);
   return states;
 }
 

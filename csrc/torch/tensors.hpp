@@ -36,8 +36,9 @@ class TorchTensors {
   // The names of the states of a group's parameters, with their initial values.
   std::vector<std::pair<std::string, double>> states(const pybind11::dict& group) const;
 
-  // The names of the numbers that torch keeps beside them, with their initial values.
-  std::vector<std::pair<std::string, double>> scalars() const;
+  // The names of the numbers that are kept beside them, with their initial values. They are torch's, but for SGD's count, which
+  // only an average needs.
+  std::vector<std::pair<std::string, double>> scalars(const pybind11::dict& group) const;
 
   // How many steps were taken.
   int64_t step_count() const { return step_count_; }
@@ -46,7 +47,7 @@ class TorchTensors {
   // The arrays of a parameter, by which the steps of the same parameters are told.
   struct Arrays {
     float* param;
-    float* states[max_states];
+    float* states[max_states + 1];  // with the average
     int state_count;
     int64_t size;
     bool operator==(const Arrays&) const = default;
@@ -59,6 +60,7 @@ class TorchTensors {
     double get() const { return is_double ? *static_cast<double*>(memory) : double{*static_cast<float*>(memory)}; }
     // Multiplies and then adds, in the tensor's type, as torch does.
     void change(double factor, double term) const;
+    explicit operator bool() const { return memory != nullptr; }
   };
 
   // The number of a parameter, its group, and its index there.
@@ -73,6 +75,7 @@ class TorchTensors {
   struct Member {
     Where where;
     PyObject* param;
+    PyObject* local;  // of this process, of a parameter that is spread over several; else null
     const float* grad;
     int64_t steps;
     Scalar step, product;
@@ -80,11 +83,17 @@ class TorchTensors {
 
   // Nothing if the parameter can be stepped, and then adds it to the arrays; else the reason.
   const char* look(PyObject* grad, PyObject* state, const GroupRule& rule, bool is_fused, bool is_first, Member& member);
-  const char* look_at_scalars(PyObject* state, Member& member) const;
+  // Keeps the memory of a tensor that is spread over processes until the end of the step.
+  void hold_local(const TensorView& view) {
+    if (view.local) touched_.push_back(Py_NewRef(view.local.ptr()));
+  }
+  const char* look_at_scalars(PyObject* state, bool counts, Member& member) const;
+  // Whether the steps of a group's parameters are counted in their state.
+  bool counts(const GroupRule& rule) const { return counts_ || rule.rule.ema_decay; }
   // Makes tensors_ anew if the arrays of the step are not those of the last one. Throws Refusal.
   void settle();
   // Whether a tensor that matches the parameter has other numbers than its memory says. Costs a call of Python.
-  bool is_lazy(PyObject* tensor, const TensorView& view) const { return exchange_.is_lazy(tensor, view.is_complex()); }
+  bool is_lazy(PyObject* tensor, const TensorView& view) const { return exchange_.is_lazy(tensor, view); }
 
   Exchange exchange_;
   TensorVersions versions_;

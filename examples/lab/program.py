@@ -1,9 +1,7 @@
 """The command line of the gallery's programs: run an experiment, plot the results and check them."""
 
 import argparse
-import re
 import sys
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +9,10 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.figure import Figure
-from matplotlib.gridspec import GridSpec
 
-from lab.figures import CAPTION
-
-PHONE_WIDTH, PANEL_HEIGHT = 4.6, 3.3  # of a figure whose panels are stacked, inches
-LETTERS = 38  # in a line of it
+from fastadam.viz.svg import save_svg
+from lab.figures import CAPTION, for_narrow_screens
 
 
 @dataclass(frozen=True)
@@ -61,45 +55,35 @@ def main(experiment: Experiment, path: str, description: str) -> None:
     parser.add_argument("--output", type=Path, default=Path(f"build/gallery/{Path(path).stem}.svg"), help="file for the figure")
     options = parser.parse_args()
     result = experiment.run(Settings(options.small, options.seed, options.data, _array_module(options.gpu)))
-    figure = experiment.figure(result)
-    if options.small and experiment.has_small:
-        figure.supxlabel("\n".join(filter(None, [figure.get_supxlabel(), "small version"])), **CAPTION)
-    save(figure, options.output)
     print(experiment.summary(result))
-    print(f"figure: {options.output}")
     try:
         experiment.check(result)
     except AssertionError as error:
         sys.exit(f"not the expected result: {error}")
+    for path, figure in drawn(experiment, result, options.output).items():
+        if options.small and experiment.has_small:
+            figure.get_layout_engine().set(rect=(0, 0.04, 1, 0.96))
+            figure.text(1, 0, "small version ", ha="right", va="bottom", **CAPTION)
+        save(figure, path)
+    print(f"figure: {options.output}")
+
+
+def drawn(experiment: Experiment, result: Any, path: Path) -> dict[Path, Figure]:
+    """The figure, and another one for narrow screens if its panels stand side by side, under the names of their files."""
+    figures = {path: experiment.figure(result)}
+    if len(figures[path].axes) > 1:
+        with for_narrow_screens():
+            figures[path.with_stem(f"{path.stem}-narrow")] = experiment.figure(result)
+    return figures
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Save a figure. An SVG has no background, always has the same bytes, and comes with one for phones."""
+    """Save a figure, for light and dark pages if it is an SVG."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with rc_context({"svg.hashsalt": path.name, "svg.fonttype": "path"}):
-        if path.suffix == ".svg":
-            _save_svg(figure, path)
-            _stack(figure)
-            _save_svg(figure, path.with_stem(f"{path.stem}-phone"))
-        else:
-            figure.savefig(path, dpi=150)
-
-
-def _save_svg(figure: Figure, path: Path) -> None:
-    figure.savefig(path, transparent=True, metadata={"Date": None})
-    path.write_text(re.sub(r"^ +|<!--.*?-->", "", path.read_text(), flags=re.MULTILINE))  # saves a sixth
-
-
-def _stack(figure: Figure) -> None:
-    """Put the panels of a figure below one another, and break lines that are too long for a phone."""
-    panels = [axes for axes in figure.axes if axes.get_subplotspec() is not None]
-    for axes, place in zip(panels, GridSpec(len(panels), 1, figure=figure), strict=True):
-        axes.set_subplotspec(place)
-        axes.tick_params(labelbottom=True, labelleft=bool(axes.get_yticks().size))  # panels that share axes had them at an edge
-    figure.set_size_inches(PHONE_WIDTH, PANEL_HEIGHT * len(panels) + 0.6)
-    for words in [*figure.texts, *(axes.title for axes in panels)]:
-        lines = words.get_text().split("\n")
-        words.set_text("\n".join(part for line in lines for part in textwrap.wrap(line, LETTERS) or [""]))
+    if path.suffix == ".svg":
+        save_svg(figure, path)
+    else:
+        figure.savefig(path, dpi=150)
 
 
 def _array_module(gpu: bool) -> ModuleType:

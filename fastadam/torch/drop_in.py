@@ -9,7 +9,7 @@ import torch
 
 from fastadam._native import StepOptions
 from fastadam.optimizers.base import AS_GIVEN
-from fastadam.optimizers.checks import positive
+from fastadam.optimizers.checks import optional_decay_rate, positive
 from fastadam.torch.hooks import hooked, unhooked
 from fastadam.torch.leftovers import finish
 from fastadam.torch.tensor_access import native_tensors
@@ -35,11 +35,32 @@ class DropIn:
 
     param_groups: list[dict[str, Any]]
     state: Any
+    defaults: dict[str, Any]
 
-    def __init__(self, *args: Any, strict: bool = False, max_norm: float | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        strict: bool = False,
+        max_norm: float | None = None,
+        ema_decay: float | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.strict = strict
         self.max_norm = None if max_norm is None else positive("max_norm", max_norm)
+        if ema_decay is not None:
+            self.defaults["ema_decay"] = optional_decay_rate("ema_decay", ema_decay)
+            self._fill_in_ema_decay()
+
+    def _fill_in_ema_decay(self) -> None:
+        """Give groups the option that torch's constructors, and torch's state dicts, do not have."""
+        if "ema_decay" in self.defaults:
+            for group in self.param_groups:
+                group.setdefault("ema_decay", self.defaults["ema_decay"])
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[misc]
+        self._fill_in_ema_decay()
 
     def __getstate__(self) -> dict[str, Any]:
         own: Any = super().__getstate__()
@@ -72,7 +93,7 @@ class DropIn:
         ValueError
             If an option of a group is out of range, such as a negative ``lr`` that a scheduler has set.
         TypeError
-            If torch would have to step a parameter and `strict` is set, or there is a `max_norm`.
+            If torch would have to step a parameter and `strict` is set, or there is a `max_norm`, or its group has `ema_decay`.
         RuntimeError
             If another thread is stepping this optimizer; or what torch's step raises.
 
@@ -98,7 +119,7 @@ class DropIn:
             tensors = own["_tensors"] = native_tensors(self._rule_name)
         norm: Any = tensors.step(self.param_groups, self.state, options, _threads())
         if type(norm) is list:
-            norm = finish(self, tensors, norm, options, _threads())
+            norm = finish(self, self.param_groups, tensors, norm, options, _threads())
         if norm is None:
             return loss
         self.last_norm = norm

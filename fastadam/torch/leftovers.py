@@ -9,19 +9,31 @@ from torch.optim import optimizer as torchs
 
 from fastadam._native import StepOptions, TorchTensors
 from fastadam.torch.new_state import NewState
-from fastadam.torch.tensor_access import PLAIN
+from fastadam.torch.tensor_access import PLAIN, local_of
 
 if TYPE_CHECKING:
     from fastadam.torch.drop_in import DropIn
 
 _Left = list[tuple[int, int, int, str]]
+_Rest = dict[int, tuple[int, int, str]]  # groups, indices in them and reasons, by number
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
-def finish(optimizer: "DropIn", tensors: TorchTensors, left: _Left, options: StepOptions, threads: int) -> float | None:
-    """Take the step that `tensors` has refused because of `left`. Raises and changes nothing if that cannot be."""
-    groups, before = optimizer.param_groups, tensors.step_count
-    new, instead, rest = NewState(optimizer.state), dict[int, Any](), dict[int, tuple[int, int, str]]()
+def finish(
+    optimizer: "DropIn",
+    groups: list[dict[str, Any]],
+    tensors: TorchTensors,
+    left: _Left,
+    options: StepOptions,
+    threads: int,
+    place: tuple[int, int] = (0, 0),
+) -> float | None:
+    """Take the step of `groups` that `tensors` has refused because of `left`. Raises and changes nothing if that cannot be.
+
+    `place` is where the first parameter is in the groups that the user knows.
+    """
+    before = tensors.step_count
+    new, instead, rest = NewState(optimizer.state), dict[int, Any](), _Rest()
 
     def step(only_checks: bool) -> Any:
         given = rest or None, instead or None, new.numbers or None
@@ -42,8 +54,8 @@ def finish(optimizer: "DropIn", tensors: TorchTensors, left: _Left, options: Ste
                 break
             left = result
         if rest:
-            _expect_allowed(optimizer, rest, options)
-            _step_by_torch(optimizer, rest, options.grad_scale)
+            _expect_allowed(optimizer, groups, rest, options, place)
+            _step_by_torch(optimizer, groups, rest, options.grad_scale)
             result = step(only_checks=False)
     except BaseException:
         if tensors.step_count == before:
@@ -55,16 +67,23 @@ def finish(optimizer: "DropIn", tensors: TorchTensors, left: _Left, options: Ste
 def _can_copy(grad: Any, param: Any) -> bool:
     """Whether a copy of a gradient can have the layout of its parameter."""
     like = ("layout", "dtype", "device", "shape")
-    return type(grad) in PLAIN and all(getattr(grad, name) == getattr(param, name) for name in like)
+    spread = [part and part[1] for part in map(local_of, (grad, param))]  # over which processes, if it is
+    is_known = type(grad) in PLAIN or spread[0] is not None
+    return is_known and spread[0] == spread[1] and all(getattr(grad, name) == getattr(param, name) for name in like)
 
 
-def _expect_allowed(optimizer: "DropIn", rest: dict[int, tuple[int, int, str]], options: StepOptions) -> None:
+def _expect_allowed(
+    optimizer: "DropIn", groups: list[dict[str, Any]], rest: _Rest, options: StepOptions, place: tuple[int, int]
+) -> None:
     """Say once that torch steps these parameters, or raise."""
-    g, i, reason = next(iter(rest.values()))
-    param, name = optimizer.param_groups[g]["params"][i], f"param_groups[{g}]['params'][{i}]"
+    averaged = [(g, i, reason) for g, i, reason in rest.values() if groups[g].get("ema_decay") is not None]
+    g, i, reason = next(iter(averaged or rest.values()))
+    param, name = groups[g]["params"][i], f"param_groups[{place[0] + g}]['params'][{place[1] + i}]"
     found = f"{name} {_words(reason, param)}"
     if options.finds_norm:
         raise TypeError(f"{found}; expected tensors that fastadam can step, for max_norm; use torch.nn.utils.clip_grad_norm_")
+    if averaged:
+        raise TypeError(f"{found}; expected tensors that fastadam can step, for ema_decay; set it to None in this group")
     if optimizer.strict:
         raise TypeError(f"{found}; expected tensors that fastadam can step, for strict=True")
     if not vars(optimizer).get("_warned"):
@@ -76,6 +95,10 @@ def _expect_allowed(optimizer: "DropIn", rest: dict[int, tuple[int, int, str]], 
 def _words(reason: str, param: Any) -> str:
     grad = param.grad
     match reason:
+        case "shard":
+            return "is spread over processes, which would each find a norm of their own"
+        case "type" if type(param).__name__ == "DTensor":
+            return f"is a DTensor whose processes have terms of a sum, or other classes of tensors ({param.placements})"
         case "type" if type(param) not in PLAIN:
             return f"is a {type(param).__name__}, not a plain tensor"
         case "memory" | "type":
@@ -90,14 +113,16 @@ def _words(reason: str, param: Any) -> str:
             return "is in a group with capturable=True or differentiable=True"
         case "grad" | "aliased":
             return f"has a gradient of class {type(grad).__name__}, {grad.layout}, {grad.dtype} on {grad.device}"
+        case "late":
+            return "has taken steps without momentum, which would have to start with the first; make a new optimizer"
         case "fused":
             return f"is {param.dtype}, in a group with fused=True"
     return "has state of another layout, dtype or device, or a step that is no count"
 
 
-def _step_by_torch(optimizer: "DropIn", rest: dict[int, tuple[int, int, str]], scale: float) -> None:
+def _step_by_torch(optimizer: "DropIn", groups: list[dict[str, Any]], rest: _Rest, scale: float) -> None:
     """Let torch step some parameters, as if they were all."""
-    groups, picked = optimizer.param_groups, []
+    own, picked = optimizer.param_groups, []
     chosen = {(g, i) for g, i, _ in rest.values()}
     for g, group in enumerate(groups):
         if params := [param for i, param in enumerate(group["params"]) if (g, i) in chosen]:
@@ -118,7 +143,7 @@ def _step_by_torch(optimizer: "DropIn", rest: dict[int, tuple[int, int, str]], s
         optimizer._step_by_torch()
         optimizer.fallbacks += len(rest)
     finally:
-        optimizer.param_groups = groups
+        optimizer.param_groups = own
         vars(optimizer).update(hidden)
         if scale != 1.0:
             for param, grad in grads.items():

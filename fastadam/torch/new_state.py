@@ -18,16 +18,20 @@ class NewState:
 
     def make(self, number: int, param: Any, group: dict[str, Any], tensors: TorchTensors) -> None:
         """Give a parameter the state that its first step starts with."""
-        old = self._state.get(param, {})
-        new = dict(old)
-        if tensors.scalars:
-            wide = torch.get_default_dtype() == torch.float64 and not group.get("fused")
-            dtype = torch.float64 if wide else torch.float32
-            new |= {name: torch.tensor(value, dtype=dtype) for name, value in tensors.scalars}
+        before = self._state.get(param, {})
+        old = {name: value for name, value in before.items() if value is not None}
+        new, was_stepped = dict(old), bool(old)
+        wide = torch.get_default_dtype() == torch.float64 and not group.get("fused")
+        for name, value in tensors.scalars(group):
+            if name not in old:  # of one that was stepped, only SGD has none
+                new[name] = torch.tensor(float(was_stepped) or value, dtype=torch.float64 if wide else torch.float32)
         for name, value in tensors.states(group):
-            start = complex(value, value) if param.is_complex() else value
-            new[name] = torch.full_like(param, start, memory_format=torch.preserve_format, requires_grad=False)
-        self._made.append((param, old))
+            if name not in old:
+                start = complex(value, value) if param.is_complex() else value
+                new[name] = torch.full_like(param, start, memory_format=torch.preserve_format, requires_grad=False)
+                if name == "ema" and was_stepped:
+                    new[name].copy_(param)
+        self._made.append((param, before))
         self.numbers.add(number)
         self._state[param] = new
 
