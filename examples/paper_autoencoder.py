@@ -61,7 +61,7 @@ def figure(result):
         axes = panels[i, j]
         for (side, look), (epoch, alpha) in itertools.product(LOOKS.items(), ((epochs // 10, 0.4), (epochs, 1))):
             ends = np.array([losses[beta1, beta2, lr, side][epoch - 1] for lr in rates])
-            axes.plot(rates, ends, alpha=alpha, label=f"{side}, {epoch} epochs", **look)
+            axes.plot(rates, ends, alpha=alpha, label=f"{side}, {epoch} epoch{'s' * (epoch > 1)}", **look)
             broken = np.array(rates)[~np.isfinite(ends)]
             axes.plot(
                 broken, np.full(len(broken), 0.97 * top), "x", color=look["color"], alpha=alpha, markersize=9, markeredgewidth=2
