@@ -56,6 +56,9 @@ test-gpu: .venv/test-gpu/ready  ## run every test that runs on a GPU
 gpu:  ## the same, the sanitizer and a short benchmark in ten minutes, with what is installed: for a machine without a network
 	$(PYTHON) tools/gpu.py
 
+test-frameworks: .venv/frameworks/ready  ## train small models with accelerate, Lightning, transformers and PyTorch's shards
+	PATH="$(CURDIR)/.venv/frameworks/bin:$$PATH" HF_HUB_OFFLINE=1 pytest -W default tests/frameworks $(PYTEST_FLAGS)
+
 test-browser: .venv/browser/ready  ## run the tests of the race's page in a browser (needs Chromium or Chrome)
 	PATH="$(CURDIR)/.venv/browser/bin:$$PATH" pytest tests/test_race_browser.py $(PYTEST_FLAGS)
 
@@ -89,23 +92,22 @@ test-emulated:  ## the same for one wheel, on an emulated CPU without AVX (needs
 demo: .venv/demo/ready  ## train a network on handwritten digits
 	.venv/demo/bin/python examples/digits.py
 
-gallery: .venv/gallery/ready  ## the race, the paper's experiments and where Adam fails: figures in build/gallery/
+gallery: .venv/gallery/ready  ## run the paper's experiments and where Adam fails: figures and numbers in docs/figures/ (ten minutes)
 	.venv/gallery/bin/python examples/gallery.py
-	@touch build/gallery/ready
 
-# The site needs only the small versions, which take seconds.
-build/gallery/ready: .venv/docs/ready $(wildcard examples/*.py examples/lab/*.py)
-	.venv/docs/bin/python examples/gallery.py --small
+build/gallery/race: .venv/docs/ready  # which the site shows
+	.venv/docs/bin/python examples/gallery.py race "race page"
 	@touch $@
 
 bench: .venv/bench/ready  ## measure fastadam, every rule, the memory wall and every peer; writes bench/results/
 	.venv/bench/bin/python bench
 	.venv/bench/bin/python bench --rules
-	.venv/bench/bin/python bench/torch_steps.py --large
+	.venv/bench/bin/python bench --torch
 
 bench-short: .venv/bench/ready  ## the same in a minute: checks all results, without meaningful times
 	.venv/bench/bin/python bench --short
 	.venv/bench/bin/python bench --short --rules
+	.venv/bench/bin/python bench --short --torch
 
 # Its installation compiles its kernel for this CPU, which requires torch and the build tools to be installed before.
 bench-deepspeed: .venv/bench/ready  ## the same with DeepSpeed's CPUAdam, which it builds first
@@ -117,7 +119,7 @@ bench-deepspeed: .venv/bench/ready  ## the same with DeepSpeed's CPUAdam, which 
 bench-cuda: .venv/bench-cuda/ready  ## measure fastadam and every peer on a GPU, and its memory; writes bench/results/
 	.venv/bench-cuda/bin/python bench/cuda
 
-docs: .venv/docs/ready build/gallery/ready  ## build the site, build/docs/html
+docs: .venv/docs/ready build/gallery/race  ## build the site, build/docs/html
 	PATH="$(CURDIR)/.venv/docs/bin:$$PATH" sphinx-build -W -n --keep-going -d build/docs/doctrees docs build/docs/html
 
 lint: .venv/lint/ready  ## check style and types
@@ -139,4 +141,4 @@ clean:  ## remove virtual environments and builds
 	rm -rf .venv build docs/optimizers dist
 
 .PRECIOUS: .venv/%/tools build/package/ready
-.PHONY: help test test-oldest test-gpu gpu test-browser test-recipes mutants faults sanitize fuzz wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint tidy clean
+.PHONY: help test test-oldest test-gpu gpu test-frameworks test-browser test-recipes mutants faults sanitize fuzz wheel test-wheel test-emulated demo gallery bench bench-short bench-deepspeed bench-cuda docs lint tidy clean

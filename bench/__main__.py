@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import rules_report
+import torch_report
 from command import RESULTS, add_options, write
 from machine import describe
 from report import report
@@ -22,23 +23,26 @@ from results import Results
 from fastadam.cpu_count import usable_cpus
 
 HERE = Path(__file__).parent
+REPORTS = {None: report, "rules": rules_report.report, "torch": torch_report.report}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser("python bench", description=__doc__.partition("\n")[0])
     parser.add_argument("--rules", action="store_true", help="every rule and option instead of the sizes and the peers")
+    parser.add_argument("--torch", action="store_true", help="fastadam.torch beside torch.optim, also in training loops")
     arguments = add_options(parser).parse_args()
-    if arguments.rules and arguments.sizes:
-        parser.error("--rules and --sizes exclude each other")
+    part = "rules" if arguments.rules else "torch" if arguments.torch else None
+    if bool(arguments.rules) + bool(arguments.torch) + bool(arguments.sizes) > 1:
+        parser.error("--rules, --torch and --sizes exclude each other")
 
     options = ["--short"] if arguments.short else ["--budget", str(arguments.budget)]
     options += ["--sizes", *map(str, arguments.sizes)] if arguments.sizes else []
-    options += ["--rules"] if arguments.rules else []
+    options += [f"--{part}"] if part else []
     results = run(options)
-    text = (rules_report.report if arguments.rules else report)(results, with_targets=not arguments.short)
+    text = REPORTS[part](results, with_targets=not arguments.short)
     print(text)
     if output := arguments.output or (None if arguments.short else RESULTS):
-        write(results, text, output, part="rules" if arguments.rules else None)
+        write(results, text, output, part=part)
 
 
 def run(options: Sequence[str]) -> Results:

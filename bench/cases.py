@@ -19,7 +19,9 @@ class Case:
 
     name: str
     shapes: tuple[Shape, ...]
-    product: int = 0  # the size of square matrices that are multiplied before each step, outside its time
+    # Before each step, outside its time:
+    product: int = 0  # the size of square matrices that are multiplied
+    new_gradients: bool = False  # whether gradients of PyTorch's tensors get other addresses
     is_zero: bool = False  # whether gradients and moments are zero, as those of weights that nothing has used
 
     @property

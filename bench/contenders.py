@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from answers import BETAS, EPS, LR, WEIGHT_DECAY, Answer, Bounds, adamw, memory_wall, reference_adamw
 from buffers import ADAM_STATES, CHECKED, TIMED, Array, Buffers, Data, roles
+from cases import Case
 
 import fastadam
 from fastadam.optimizers.checks import flag, real
@@ -31,6 +32,7 @@ class Contender:
 
     step: Callable[[], Any]  # takes one step of all tensors, in place
     before: Callable[[], Any] | None = None  # called before each step, outside its time
+    clock: Callable[[], int] = staticmethod(perf_counter_ns)  # in nanoseconds
     timed: Data = TIMED  # what its time is taken with
 
     def __init__(self, buffers: Buffers, threads: int | None) -> None:
@@ -44,6 +46,10 @@ class Contender:
         """Called before every sample: resets the arrays to values whose arithmetic has normal speed."""
         self.load(self.timed)
 
+    def before_steps(self, case: Case) -> Callable[[], Any] | None:
+        """What a case says is done before each step."""
+        return self.product(case.product) if case.product else None
+
     def product(self, size: int) -> Callable[[], Any]:
         """A product of square matrices by the library that this contender is used with."""
         a, b, out = (np.full((size, size), 0.5, np.float32) for _ in range(3))
@@ -51,19 +57,19 @@ class Contender:
 
     def time(self, steps: int) -> float:
         """Nanoseconds per step, from `steps` steps in a row."""
-        step = self.step
+        step, clock = self.step, self.clock
         if self.before is not None:
             return sum(self._time_after(self.before) for _ in range(steps)) / max(steps, 1)
-        start = perf_counter_ns()
+        start = clock()
         for _ in itertools.repeat(None, steps):
             step()
-        return (perf_counter_ns() - start) / max(steps, 1)
+        return (clock() - start) / max(steps, 1)
 
     def _time_after(self, before: Callable[[], Any]) -> int:
         before()
-        start = perf_counter_ns()
+        start = self.clock()
         self.step()
-        return perf_counter_ns() - start
+        return self.clock() - start
 
     def arrays(self, role: str) -> Sequence[Array]:
         """The tensors of a role, for reading."""

@@ -35,7 +35,7 @@ def set_up(
         expect(f"{kind.name}, {case.name}, {setting(threads)}", contender.arrays, contender.answer(kind.checked, STEPS_CHECKED))
         contender.timed = ZERO if case.is_zero else TIMED
         contender.load(contender.timed)
-        contender.before = contender.product(case.product) if case.product else None
+        contender.before = contender.before_steps(case)
         yield contender
 
 

@@ -25,11 +25,11 @@ class Torch(Contender):
             torch.set_num_threads(threads)
         views = {role: [self._view(array) for array in arrays] for role, arrays in buffers.tensors.items()}
         self._params = params = [torch.nn.Parameter(view) for view in views["param"]]
-        optimizer = self._optimizer(params)
+        optimizer = self.optimizer(params)
         for param, grad, m, v in zip(params, views["grad"], views["exp_avg"], views["exp_avg_sq"], strict=True):
             param.grad = grad
             optimizer.state[param] = {"step": self._zero_steps(), "exp_avg": m, "exp_avg_sq": v}
-        self.step = optimizer.step
+        self.params, self.step = params, optimizer.step
 
     def product(self, size: int) -> Callable[[], Any]:
         import torch
@@ -43,10 +43,12 @@ class Torch(Contender):
 
         return torch.from_numpy(array)
 
-    def _optimizer(self, params: list[Any]) -> Any:
+    @classmethod
+    def optimizer(cls, params: list[Any]) -> Any:
+        """An optimizer of AdamW with the benchmark's options."""
         import torch
 
-        return torch.optim.AdamW(params, lr=LR, betas=BETAS, eps=EPS, weight_decay=WEIGHT_DECAY, **self.variant)
+        return torch.optim.AdamW(params, lr=LR, betas=BETAS, eps=EPS, weight_decay=WEIGHT_DECAY, **cls.variant)
 
     def _zero_steps(self) -> Any:
         import torch
@@ -74,7 +76,8 @@ class DeepSpeed(Torch):
 
     name = "DeepSpeed"
 
-    def _optimizer(self, params: list[Any]) -> Any:
+    @classmethod
+    def optimizer(cls, params: list[Any]) -> Any:
         os.environ.setdefault("DS_ACCELERATOR", "cpu")  # else it tries to use a GPU
         logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
         from deepspeed.ops.adam import DeepSpeedCPUAdam

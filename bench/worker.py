@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import rules
+import torch_loops
+import torch_steps
 from buffers import Buffers
 from cases import select
 from contenders import Contender, DividerWall, Fastadam, MemoryWall, NumpyExpression
 from measure import measure, set_up
 from peers import DeepSpeed, Optax, Thinc, TorchForeach, TorchForLoop, TorchFused
+from torch_steps import measure_twice
 from tqdm import tqdm
 
 # In the order of the tables' columns.
@@ -25,18 +28,26 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+")
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--rules", action="store_true")
+    parser.add_argument("--torch", action="store_true")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
     missing: dict[str, str] = {}
     rows: list[dict[str, Any]] = []
-    cases = [(case, CONTENDERS) for case in select(arguments.sizes, arguments.short)]
-    progress = tqdm(rules.plan(arguments.short) if arguments.rules else cases, unit="case", leave=False)
+    if arguments.rules:
+        plan = rules.plan(arguments.short)
+    elif arguments.torch:
+        plan = torch_steps.plan(arguments.short, arguments.threads)
+    else:
+        plan = [(case, CONTENDERS) for case in select(arguments.sizes, arguments.short)]
+    progress = tqdm(plan, unit="case", leave=False)
     for case, kinds in progress:
         progress.set_description(f"threads: {arguments.threads}, {case.name}")
         buffers = Buffers(case.shapes, states=max(kind.states for kind in kinds))
         contenders = list(set_up(kinds, case, buffers, arguments.threads, missing))
-        rows += measure(contenders, case, arguments.threads, arguments.budget)
+        rows += (measure_twice if arguments.torch else measure)(contenders, case, arguments.threads, arguments.budget)
+    if arguments.torch and arguments.threads == 1:
+        rows += torch_loops.rows(arguments.budget)
     arguments.output.write_text(json.dumps({"rows": rows, "missing": missing}))
 
 

@@ -19,6 +19,7 @@ extensions = [
     "myst_parser",
     "sphinxcontrib.programoutput",
     "benchmarks",
+    "figures",
     "links",
     "mathml",
 ]

@@ -3,8 +3,8 @@
 from lab.claims_cost import Efficient, Large, Memory, Simple
 from lab.claims_gradients import Invariant, NoisyOrSparse, NonStationary
 from lab.claims_tuning import LittleTuning
+from lab.figures import panels
 from lab.program import Experiment, main
-from matplotlib.figure import Figure
 from tqdm import tqdm
 
 CLAIMS = (Simple, Efficient, Memory, Invariant, Large, NonStationary, NoisyOrSparse, LittleTuning)  # in the paper's order
@@ -19,8 +19,8 @@ def run(settings):
 
 
 def figure(claims):
-    drawing = Figure(figsize=(10.5, 5.4), layout="constrained")
-    for claim, axes in zip(claims, drawing.subplots(2, 4).flat, strict=True):
+    drawing, all_axes = panels(2, 4, (10.5, 5.4))
+    for claim, axes in zip(claims, all_axes, strict=True):
         claim.draw(axes)
         axes.set_title(claim.title, fontsize=10)
         axes.minorticks_off()

@@ -13,10 +13,10 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from lab.figures import long_title, panels
 from lab.grid import train
 from lab.layers import Classifier, Dense, ReLU
 from lab.program import Experiment, main
-from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from tqdm import tqdm
 
@@ -107,12 +107,13 @@ def run(settings):
 
 
 def figure(result):
-    drawing = Figure(figsize=(10, 3.6), layout="constrained")
-    left, right = drawing.subplots(1, 2, width_ratios=(3, 2))
+    drawing, (left, right) = panels(1, 2, (10, 3.6), widths=(3, 2))
     colors = [STYLES[name.split(",")[0]].color for name in result.error]
     bars = left.barh(list(result.error), [100 * error for error in result.error.values()], color=colors)
     left.bar_label(bars, [f" {100 * error:.0f} %   ‖w‖ = {result.norm[name]:.2f}" for name, error in result.error.items()])
-    left.set(title="Constructed least squares: all fit the training data", xlabel="wrong answers to new examples, %")
+    left.set(
+        title=long_title("Constructed least squares: all fit the training data"), xlabel="wrong answers to new examples, %"
+    )
     left.set_xlim(0, 70)
     left.invert_yaxis()
     for row, (name, errors) in enumerate(result.digits.items()):

@@ -15,9 +15,9 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from lab.figures import caption, panels
 from lab.layers import Classifier, Dense, ReLU
 from lab.program import Experiment, main
-from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from tqdm import tqdm
 
@@ -81,8 +81,7 @@ def run(settings):
 
 
 def figure(trainings):
-    drawing = Figure(figsize=(10, 3.6), layout="constrained")
-    left, middle, right = drawing.subplots(1, 3)
+    drawing, (left, middle, right) = panels(1, 3, (10, 3.6))
     middle.sharey(left)
     for i, (name, training) in enumerate(trainings.items()):
         axes = left if i < 3 else middle
@@ -99,7 +98,7 @@ def figure(trainings):
         axes.set_xticks(np.linspace(0, len(training.losses), 3).astype(int))
         axes.legend(frameon=False, fontsize=9, loc="upper right")
         axes.minorticks_off()
-    drawing.supxlabel("a network on 300 of scikit-learn's digits, full-batch gradients", fontsize="small", color="#555555")
+    caption(drawing, "a network on 300 of scikit-learn's digits, full-batch gradients")
     return drawing
 
 

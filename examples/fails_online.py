@@ -13,12 +13,13 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from lab.figures import panels
 from lab.program import Experiment, main
-from matplotlib.figure import Figure
 from tqdm import tqdm
 
 import fastadam
 from fastadam.viz.style import STYLES
+from fastadam.viz.svg import GREY
 
 PERIOD, RARE, USUAL = 101, 1010, -10
 BEST, WORST = np.float32(-1), np.float32(1)
@@ -72,8 +73,7 @@ def run(settings):
 
 
 def figure(games):
-    drawing = Figure(figsize=(10, 3.4), layout="constrained")
-    axes = drawing.subplots(1, 3)
+    drawing, axes = panels(1, 3, (10, 3.4))
     for name, game in games.items():
         look = {"color": STYLE[name].color, "linestyle": STYLE[name].linestyle, "label": name}
         axes[0].semilogx(game.rounds, game.x, **look)
@@ -90,11 +90,11 @@ def figure(games):
     axes[2].set_ylim(top=20)
     axes[2].legend(frameon=False)
     for each in axes[:2]:
-        each.axhline(-1, color="#555555", linewidth=0.8)
-        each.text(110, -0.98, "best choice", color="#555555", fontsize=9, va="bottom")
+        each.axhline(-1, color=GREY, linewidth=0.8)
+        each.text(110, -0.98, "best choice", color=GREY, fontsize=9, va="bottom")
     worst = 2 * (RARE + (PERIOD - 1) * USUAL) / PERIOD
-    axes[2].axhline(worst, color="#555555", linewidth=0.8)
-    axes[2].text(2_000, worst * 1.05, "of always choosing +1", color="#555555", fontsize=9, va="bottom")
+    axes[2].axhline(worst, color=GREY, linewidth=0.8)
+    axes[2].text(2_000, worst * 1.05, "of always choosing +1", color=GREY, fontsize=9, va="bottom")
     for each in axes:
         each.set_xlabel("round")
         each.minorticks_off()

@@ -13,14 +13,15 @@ from typing import NamedTuple
 
 import numpy as np
 from lab.data import synthetic_reviews
+from lab.figures import caption, panels
 from lab.layers import Classifier, Dense, ReLU
 from lab.program import Experiment, main
-from matplotlib.figure import Figure
 from tqdm import tqdm
 
 import fastadam
 from fastadam.viz import uncorrected
 from fastadam.viz.style import STYLES
+from fastadam.viz.svg import GREY
 
 BETA1, HIDDEN, BATCH, EPOCHS = 0.9, 32, 50, 5
 LONG, SHORT = 0.9999, 0.9
@@ -64,8 +65,7 @@ def run(settings):
 
 
 def figure(trainings):
-    drawing = Figure(figsize=(10, 3.5), layout="constrained")
-    left, middle, right = drawing.subplots(1, 3)
+    drawing, (left, middle, right) = panels(1, 3, (10, 3.5))
     beta2s, rates = (sorted({key[i] for key in trainings}) for i in (0, 1))
     for corrected in (True, False):
         name = "with correction" if corrected else "without"
@@ -78,19 +78,19 @@ def figure(trainings):
         smooth = np.convolve(losses, np.ones(10) / 10, "valid")
         right.semilogy(smooth, color=look["color"], label=name)
     left.loglog(
-        [1e-4, 0.1], [0.1 / 1e-2, 0.1 / 0.1**0.5], color="#555555", linewidth=0.8, label="(1 - β₁) / √(1 - β₂): one gradient"
+        [1e-4, 0.1], [0.1 / 1e-2, 0.1 / 0.1**0.5], color=GREY, linewidth=0.8, label="(1 - β₁) / √(1 - β₂): one gradient"
     )
     left.set(title="Largest of the first 20 steps", xlabel="1 - β₂", ylabel="step / learning rate")
     middle.set(title="Loss after training", xlabel="learning rate", ylabel="cross-entropy")
     right.set(title=f"β₂ = {LONG}, learning rate {TOO_FAR}", xlabel="step", ylabel="cross-entropy, mean of 10 batches")
-    middle.axhline(np.log(2), color="#555555", linewidth=0.8)
-    middle.text(1.1e-4, np.log(2) * 1.15, "constant prediction", color="#555555", fontsize=8)
+    middle.axhline(np.log(2), color=GREY, linewidth=0.8)
+    middle.text(1.1e-4, np.log(2) * 1.15, "constant prediction", color=GREY, fontsize=8)
     middle.set_ylim(3e-5, 3)
     left.set_ylim(top=300)
     for axes in (left, middle, right):
         axes.legend(frameon=False, fontsize=9)
         axes.minorticks_off()
-    drawing.supxlabel("a network on a synthetic corpus of sparse bags of words", fontsize="small", color="#555555")
+    caption(drawing, "a network on a synthetic corpus of sparse bags of words")
     return drawing
 
 

@@ -13,8 +13,8 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
+from lab.figures import caption, panels
 from lab.program import Experiment, main
-from matplotlib.figure import Figure
 from tqdm import tqdm
 
 import fastadam
@@ -90,8 +90,7 @@ def run(settings):
 
 
 def figure(result):
-    drawing = Figure(figsize=(10, 3.5), layout="constrained")
-    left, *maps = drawing.subplots(1, 3, width_ratios=(1.1, 1, 1))
+    drawing, (left, *maps) = panels(1, 3, (10, 3.5), widths=(1.1, 1, 1))
     for method, style in STYLE.items():
         left.semilogx(SIZES, result.left[method], color=style.color, marker=style.marker, label=method)
     left.set(title="Weights with random gradients", xlabel="size of the gradients", ylabel="what is left of 1")
@@ -103,16 +102,15 @@ def figure(result):
         axes.imshow(table, origin="lower", aspect="auto", cmap="cividis", vmin=low, vmax=high)
         for i, j in np.ndindex(table.shape):
             best = j == table[i].argmin()
-            color = "white" if table[i, j] < (low + high) / 2 else "black"
+            color = "#fefefe" if table[i, j] < (low + high) / 2 else "#010101"  # on any page
             axes.text(j, i, f"{table[i, j]:.2f}", ha="center", va="center", color=color, weight="bold" if best else None)
         axes.set_xticks(range(table.shape[1]), [f"{decay:g}" for decay in DECAYS[method]])
         axes.set_yticks(range(len(result.rates)), [f"{lr:g}" for lr in result.rates])
         axes.set(title=f"{method}: test error", xlabel="weight_decay", ylabel="lr")
-    drawing.supxlabel(
-        "right: a synthetic regression on features in different units; bold: the best of each learning rate; 1 is the error of "
-        "predicting 0",
-        fontsize="small",
-        color="#555555",
+    caption(
+        drawing,
+        "test errors: of a synthetic regression on features in different units; bold: the best of each learning rate; 1 is the "
+        "error of predicting 0",
     )
     return drawing
 

@@ -16,7 +16,7 @@ import itertools
 import numpy as np
 from lab.autoencoder import Autoencoder
 from lab.data import digits, mnist, on_device
-from lab.figures import CAPTION
+from lab.figures import caption, is_narrow
 from lab.grid import train
 from lab.program import Experiment, main
 from matplotlib.figure import Figure
@@ -56,8 +56,7 @@ def figure(result):
     epochs, rates = len(next(iter(losses.values()))), sorted({lr for _, _, lr, _ in losses})
     finite = np.concatenate([values[np.isfinite(values)][-1:] for values in losses.values()])
     top = 2 * np.median(finite)
-    drawn = Figure(figsize=(9, 5.8), layout="constrained")
-    panels = drawn.subplots(len(BETA1), len(BETA2), sharex=True, sharey=True)
+    drawn, panels = grid_of_panels()
     for (i, beta1), (j, beta2) in itertools.product(enumerate(BETA1), enumerate(BETA2)):
         axes = panels[i, j]
         for (side, look), (epoch, alpha) in itertools.product(LOOKS.items(), ((epochs // 10, 0.4), (epochs, 1))):
@@ -74,12 +73,28 @@ def figure(result):
         axes.grid(alpha=0.2)
     title = "Bias correction of Adam on a variational autoencoder"
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    drawn.legend(handles, labels, title=title, title_fontsize="large", frameon=False, loc="outside upper center", ncols=2)
+    drawn.legend(
+        handles,
+        labels,
+        title=title,
+        title_fontsize="large",
+        frameon=False,
+        loc="outside upper center",
+        ncols=1 if is_narrow() else 2,
+    )
     drawn.supylabel("negative lower bound (x: diverged)")
-    drawn.supxlabel(name, **CAPTION)
-    for axes in panels[-1]:
+    caption(drawn, name)
+    for axes in panels[-1] if not is_narrow() else panels[:, -1]:
         axes.set_xlabel("learning rate")
     return drawn
+
+
+def grid_of_panels():
+    """A figure and its panels, by beta1 and beta2; on a narrow screen the beta1 stand side by side."""
+    drawn = Figure(figsize=(5, 8) if is_narrow() else (9, 5.8), layout="constrained")
+    shape = len(BETA1), len(BETA2)
+    axes = drawn.subplots(*(shape[::-1] if is_narrow() else shape), sharex=True, sharey=True)
+    return drawn, axes.T if is_narrow() else axes
 
 
 def outcome(losses):

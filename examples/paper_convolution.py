@@ -39,7 +39,7 @@ def run(settings):
     seeds = range(settings.seed, settings.seed + (1 if settings.small else 3))
     runs = best(mean_over_seeds([search(GRID, partial(network, seed), arrays, epochs, batch, seed) for seed in seeds]))
     layers = f"3 x 3 convolutions of {filters} and {2 * filters} filters, {hidden} hidden units"
-    return runs, f"{layers}; {len(seeds)} seeds\n{data.name}"
+    return runs, f"{layers}; {len(seeds)} seed{'s' * (len(seeds) > 1)}\n{data.name}"
 
 
 def figure(result):

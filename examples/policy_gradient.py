@@ -12,6 +12,14 @@ import torch
 import fastadam.torch
 
 POLES, STEPS = 32, 60
+COMPARED, CLOSE = 10, 1e-4  # updates whose losses are compared; rounding may make a later action another one
+OPTIMIZERS = {"torch.optim.AdamW": torch.optim.AdamW, "fastadam.torch.AdamW": fastadam.torch.AdamW}
+
+
+def policy():
+    """A network from the state of a pole to the logits of pushing left and right."""
+    layers = [torch.nn.Linear(4, 32), *(torch.nn.Linear(32, 32) for _ in range(4)), torch.nn.Linear(32, 2)]
+    return torch.nn.Sequential(*(part for layer in layers for part in (layer, torch.nn.Tanh())))
 
 
 def move(state, force):
@@ -23,31 +31,36 @@ def move(state, force):
     return torch.stack([position + 0.02 * speed, speed + 0.02 * accelerate, angle + 0.02 * turning, turning + 0.02 * turn], 1)
 
 
+def episode(model):
+    """REINFORCE, with the mean as baseline, over one episode. Returns the loss and how many steps the poles stayed up."""
+    state, up, scores, rewards = 0.05 * torch.randn(POLES, 4), torch.ones(POLES), [], []
+    for _ in range(STEPS):
+        choice = torch.distributions.Categorical(logits=4 * model(state))
+        action = choice.sample()
+        scores.append(choice.log_prob(action) * up)
+        state = move(state, 20.0 * action - 10.0)
+        up = up * (state[:, 2].abs() < 12 * math.pi / 180)
+        rewards.append(up)
+    returns = torch.stack(rewards).flip(0).cumsum(0).flip(0)
+    advantage = (returns - returns.mean(1, keepdim=True)) / returns.std()
+    return -(torch.stack(scores) * advantage).mean(), torch.stack(rewards).sum(0).mean().item()
+
+
 def train(optimizer_class, updates):
-    """REINFORCE with the mean as baseline. Returns how many steps poles stayed up, the seconds, and the optimizer's."""
+    """Returns the losses, how many steps poles stayed up at last, the seconds, and the optimizer's seconds."""
     torch.manual_seed(0)
-    layers = [torch.nn.Linear(4, 32), *(torch.nn.Linear(32, 32) for _ in range(4)), torch.nn.Linear(32, 2)]
-    policy = torch.nn.Sequential(*(part for layer in layers for part in (layer, torch.nn.Tanh())))
-    optimizer = optimizer_class(policy.parameters(), lr=3e-3)
-    begin, spent, lasted = time.perf_counter(), 0.0, 0.0
+    model = policy()
+    optimizer = optimizer_class(model.parameters(), lr=3e-3)
+    losses, lasted, begin, spent = [], 0.0, time.perf_counter(), 0.0
     for _ in range(updates):
-        state, up, scores, rewards = 0.05 * torch.randn(POLES, 4), torch.ones(POLES), [], []
-        for _ in range(STEPS):
-            choice = torch.distributions.Categorical(logits=4 * policy(state))
-            action = choice.sample()
-            scores.append(choice.log_prob(action) * up)
-            state = move(state, 20.0 * action - 10.0)
-            up = up * (state[:, 2].abs() < 12 * math.pi / 180)
-            rewards.append(up)
-        returns = torch.stack(rewards).flip(0).cumsum(0).flip(0)
-        advantage = (returns - returns.mean(1, keepdim=True)) / returns.std()
         optimizer.zero_grad()
-        (-(torch.stack(scores) * advantage).mean()).backward()
+        loss, lasted = episode(model)
+        loss.backward()
         before = time.perf_counter()
         optimizer.step()
         spent += time.perf_counter() - before
-        lasted = torch.stack(rewards).sum(0).mean().item()
-    return lasted, time.perf_counter() - begin, spent
+        losses.append(loss.item())
+    return losses, lasted, time.perf_counter() - begin, spent
 
 
 def main():
@@ -56,12 +69,16 @@ def main():
     parser.add_argument("--updates", type=int, default=100)
     updates = parser.parse_args().updates
     torch.set_num_threads(1)
-    for name, optimizer_class in (("torch.optim.AdamW", torch.optim.AdamW), ("fastadam.torch.AdamW", fastadam.torch.AdamW)):
-        lasted, seconds, spent = train(optimizer_class, updates)
+    runs = []
+    for name, optimizer_class in OPTIMIZERS.items():
+        losses, lasted, seconds, spent = train(optimizer_class, updates)
+        runs.append(losses)
         print(
             f"{name:21} {lasted:4.1f} of {STEPS} steps up; {seconds:.2f} s, of which the optimizer {1e3 * spent:.1f} ms "
-            f"({1e6 * spent / updates:.0f} µs a step)"
+            f"({1e6 * spent / updates:.0f} µs a step, {100 * spent / seconds:.1f} %)"
         )
+    pairs = [*zip(*runs, strict=True)][:COMPARED]
+    assert all(abs(one - other) < CLOSE for one, other in pairs), f"the losses of the first {COMPARED} updates differ"
 
 
 if __name__ == "__main__":

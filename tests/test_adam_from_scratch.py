@@ -47,5 +47,5 @@ def test_each_ingredient_shows_what_it_says(name, tmp_path):
 
 def test_the_page_shows_each_ingredient():
     programs = {path.stem for path in EXAMPLES.glob("why_*.py")}
-    assert {*REFUTED} == programs == {*re.findall(r"build/gallery/(\w+)\.svg", PAGE.read_text())}
+    assert {*REFUTED} == programs == {*re.findall(r"\(figures/(\w+)\.svg", PAGE.read_text())}
     assert {*re.findall(r"`python examples/(why_\w+)\.py`", PAGE.read_text())} == programs

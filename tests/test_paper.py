@@ -30,7 +30,7 @@ def test_small_version_has_the_order(name, tmp_path):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_figure_is_in_the_documentation(name):
     page = (EXAMPLES.parent / "docs" / "paper-experiments.md").read_text()
-    assert f"](../build/gallery/{name}.svg)" in page
+    assert f"](figures/{name}.svg)" in page
     assert f"`python examples/{name}.py`" in " ".join(page.split())
 
 

@@ -26,6 +26,7 @@ def test_picture_of_one_is_the_default(capsys, tmp_path):
     main(["race", "--steps", "3", "--output", str(tmp_path / "race.svg"), "--json"])
     (found,) = json.loads(capsys.readouterr().out)["races"]
     assert found["function"] == "beale"
+    assert [each["name"] for each in found["optimizers"]] == ["SGD", "momentum", "RMSProp", "Adam"]
 
 
 def test_options_reach_the_race(capsys, tmp_path):

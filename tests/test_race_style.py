@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastadam.viz import METHODS
-from fastadam.viz.style import STYLES
+from fastadam.viz.style import STYLES, drawn_in_order
 
 # What linear RGB looks like without one kind of cone: Machado, Oliveira & Fernandes, "A Physiologically-based Model for
 # Simulation of Color Vision Deficiency", 2009, severity 1.
@@ -47,6 +47,10 @@ def test_colors_are_apart(sight):
 def test_dashes_and_marks_tell_methods_apart_without_colors():
     assert len({style.symbol for style in STYLES.values()}) == len({style.marker for style in STYLES.values()}) == len(STYLES)
     assert list(STYLES) == list(METHODS)
+
+
+def test_adam_is_on_top():
+    assert drawn_in_order(METHODS) == [*(name for name in METHODS if name != "Adam"), "Adam"]
 
 
 @pytest.mark.parametrize("name", STYLES)

@@ -93,5 +93,5 @@ def test_page_shows_every_program():
     if not PAGE.exists():
         pytest.skip("needs the source tree")
     programs = {path.stem for path in (ROOT / "examples").glob("fails_*.py")} | {"claims"}
-    assert set(re.findall(r"build/gallery/(\w+)\.svg", PAGE.read_text())) == programs
+    assert set(re.findall(r"\(figures/(\w+)\.svg", PAGE.read_text())) == programs
     assert set(re.findall(r"`python examples/(\w+)\.py`", PAGE.read_text())) == programs

@@ -1,22 +1,65 @@
-"""Loss curves like the paper's, with the same style for a method in every figure."""
+"""Figures of one style: panels for wide and for narrow screens, and loss curves like the paper's."""
+
+import contextlib
+import textwrap
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from fastadam.viz.style import STYLES
+from fastadam.viz.svg import GREY
 
-CAPTION = {"fontsize": "small", "color": "#555555"}
+CAPTION = {"fontsize": "small", "color": GREY}
 POINTS = 50  # the most points of a curve
+PHONE = 5.0  # inches: the width of a figure for a narrow screen
+
+_narrow = False
 
 
-def loss_curves(panels, title, caption):
-    """Plot the losses of runs over the epochs. `panels` maps the title of each panel to its runs; `caption` describes the data.
+@contextlib.contextmanager
+def for_narrow_screens():
+    """Within it, panels stand below each other."""
+    global _narrow
+    _narrow = True
+    try:
+        yield
+    finally:
+        _narrow = False
+
+
+def panels(rows, columns, size, widths=None):
+    """A figure of `size` inches, and its panels in reading order; on a narrow screen they are of about the same height."""
+    if not _narrow:
+        figure = Figure(figsize=size, layout="constrained")
+        return figure, [*figure.subplots(rows, columns, squeeze=False, width_ratios=widths).flat]
+    figure = Figure(figsize=(PHONE, rows * columns * max(size[1] / rows, 2.6)), layout="constrained")
+    return figure, [*figure.subplots(rows * columns, 1, squeeze=False).flat]
+
+
+def is_narrow():
+    """Whether the figure is for a narrow screen."""
+    return _narrow
+
+
+def caption(figure, text):
+    """Describe the data below the panels."""
+    lines = [line for part in text.split("\n") for line in textwrap.wrap(part, 70 if _narrow else 130)]
+    figure.supxlabel("\n".join(lines), **CAPTION)
+
+
+def long_title(text):
+    """The title of a panel, in more lines on a narrow screen."""
+    return textwrap.fill(text, 36) if _narrow else text
+
+
+def loss_curves(groups, title, words):
+    """Plot the losses of runs over the epochs. `groups` maps the title of each panel to its runs; `words` describe the data.
 
     If there are many epochs, a point is the mean of several. Runs with a note are faint.
     """
-    figure = Figure(figsize=(7 if len(panels) == 1 else 10, 4.3), layout="constrained")
-    for axes, (subtitle, runs) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+    figure, all_axes = panels(1, len(groups), (7 if len(groups) == 1 else 10, 4.3))
+    for axes, (subtitle, runs) in zip(all_axes, groups.items(), strict=True):
         for run in runs:
             width = -(-len(run.losses) // POINTS)
             ends = np.arange(width, len(run.losses) + 1, width)
@@ -26,9 +69,10 @@ def loss_curves(panels, title, caption):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend(loc="upper right", facecolor="white", edgecolor="none", framealpha=0.85)
-    figure.axes[0].set_ylabel("training loss" if width == 1 else f"training loss, mean of {width} epochs")
+    for axes in all_axes if _narrow else all_axes[:1]:
+        axes.set_ylabel("training loss" if width == 1 else f"training loss, mean of {width} epochs")
     figure.suptitle(title)
-    figure.supxlabel(caption, **CAPTION)
+    caption(figure, words)
     return figure
 
 

@@ -1,7 +1,6 @@
 """The command line of the gallery's programs: run an experiment, plot the results and check them."""
 
 import argparse
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,10 +9,10 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from lab.figures import CAPTION
+from fastadam.viz.svg import save_svg
+from lab.figures import CAPTION, for_narrow_screens
 
 
 @dataclass(frozen=True)
@@ -56,27 +55,35 @@ def main(experiment: Experiment, path: str, description: str) -> None:
     parser.add_argument("--output", type=Path, default=Path(f"build/gallery/{Path(path).stem}.svg"), help="file for the figure")
     options = parser.parse_args()
     result = experiment.run(Settings(options.small, options.seed, options.data, _array_module(options.gpu)))
-    figure = experiment.figure(result)
-    if options.small and experiment.has_small:
-        figure.text(1, 0, "small version ", ha="right", va="bottom", **CAPTION)
-    save(figure, options.output)
     print(experiment.summary(result))
-    print(f"figure: {options.output}")
     try:
         experiment.check(result)
     except AssertionError as error:
         sys.exit(f"not the expected result: {error}")
+    for path, figure in drawn(experiment, result, options.output).items():
+        if options.small and experiment.has_small:
+            figure.get_layout_engine().set(rect=(0, 0.04, 1, 0.96))
+            figure.text(1, 0, "small version ", ha="right", va="bottom", **CAPTION)
+        save(figure, path)
+    print(f"figure: {options.output}")
+
+
+def drawn(experiment: Experiment, result: Any, path: Path) -> dict[Path, Figure]:
+    """The figure, and another one for narrow screens if its panels stand side by side, under the names of their files."""
+    figures = {path: experiment.figure(result)}
+    if len(figures[path].axes) > 1:
+        with for_narrow_screens():
+            figures[path.with_stem(f"{path.stem}-narrow")] = experiment.figure(result)
+    return figures
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Save a figure. An SVG has no background, and always has the same bytes."""
+    """Save a figure, for light and dark pages if it is an SVG."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with rc_context({"svg.hashsalt": path.name, "svg.fonttype": "path"}):
-        if path.suffix == ".svg":
-            figure.savefig(path, transparent=True, metadata={"Date": None})
-            path.write_text(re.sub(r"^ +|<!--.*?-->", "", path.read_text(), flags=re.MULTILINE))  # saves a sixth
-        else:
-            figure.savefig(path, dpi=150)
+    if path.suffix == ".svg":
+        save_svg(figure, path)
+    else:
+        figure.savefig(path, dpi=150)
 
 
 def _array_module(gpu: bool) -> ModuleType:

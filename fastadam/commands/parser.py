@@ -90,7 +90,13 @@ def _add_race(race: argparse.ArgumentParser) -> None:
     race.add_argument(
         "--function", type=arguments.function, metavar="NAME", help="the surface (default: all; for a film or picture beale)"
     )
-    race.add_argument("--optimizer", type=arguments.optimizer, nargs="+", metavar="NAME", help="which take part (default: all)")
+    race.add_argument(
+        "--optimizer",
+        type=arguments.optimizer,
+        nargs="+",
+        metavar="NAME",
+        help="which take part (default: all; for a film or picture SGD, momentum, RMSProp and Adam)",
+    )
     race.add_argument(
         "--lr",
         type=arguments.rate,

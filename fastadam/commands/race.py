@@ -8,6 +8,7 @@ from typing import Any
 
 from fastadam.commands.text import Progress, table
 from fastadam.viz import METHODS, SURFACES, Race, race, save
+from fastadam.viz.methods import FIRST
 from fastadam.viz.result import check_output
 
 WRITING = 4  # how long it takes, in surfaces
@@ -21,7 +22,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     functions = [arguments.function] if arguments.function else list(SURFACES) if page else [PICTURED]
     if arguments.start and not arguments.function:
         raise SystemExit(f"{arguments.prog}: error: --start needs one surface; name it with --function")
-    optimizers = arguments.optimizer or list(METHODS)
+    optimizers = arguments.optimizer or list(METHODS if page else FIRST)
     options = {
         "optimizers": optimizers,
         "lr": _rates(arguments, optimizers),

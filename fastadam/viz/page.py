@@ -1,7 +1,8 @@
 """Races as one HTML file, by plotly.js, which is in it: nothing is loaded from anywhere.
 
-The page is assembled from the files in web/. It has each method's paths, at several learning rates and with and without bias
-correction. Numbers are rounded to what can be read or drawn, and packed (JSON, zlib, base64).
+The page is assembled from the files in web/. It computes the paths over the surfaces that have a name, with the kernels' bits.
+Those over a function of your own come with it, at several learning rates and with and without bias correction, rounded to what
+can be read or drawn. Both they and plotly.js are packed (zlib, base64).
 """
 
 import base64
@@ -16,15 +17,17 @@ from typing import Any
 
 import numpy as np
 
+from fastadam.viz.catalog import SURFACES
 from fastadam.viz.contours import LEVELS, contours
 from fastadam.viz.extra import needed
-from fastadam.viz.methods import METHODS
+from fastadam.viz.methods import FIRST, METHODS
 from fastadam.viz.result import Race
-from fastadam.viz.style import STYLES
+from fastadam.viz.style import STYLES, drawn_in_order
 from fastadam.viz.surface import Point
-from fastadam.viz.trajectory import QUANTITIES, Trajectory
+from fastadam.viz.trajectory import QUANTITIES, Trajectory, noise_of
 
 PIXELS = 1000  # about the width and height of the drawn surface
+PARTS = ("page.css", "surfaces.js", "rules.js", "tools.js", "charts.js", "start.js", "keys.js", "page.js")
 FACTORS = (0.3, 1.0, 3.0)  # of the learning rates, to choose from on the page
 
 
@@ -42,19 +45,24 @@ def page(races: Sequence[Race]) -> str:
     """The page as text. All races on it have the same methods."""
     if len(methods := {tuple(race.rates) for race in races}) != 1:
         raise ValueError(f"races have the optimizers {sorted(methods)}; expected at least one race, and the same in each")
-    plotly = needed("plotly.offline").get_plotlyjs()
-    packed = base64.b64encode(zlib.compress(json.dumps(content(races), allow_nan=False).encode(), 9)).decode()
+    plotly = _packed(needed("plotly.offline").get_plotlyjs())
+    packed = _packed(json.dumps(content(races), allow_nan=False))
     web = files("fastadam.viz") / "web"
     text = (web / "page.html").read_text(encoding="utf-8")
-    parts = {name: (web / name).read_text(encoding="utf-8") for name in ("page.css", "charts.js", "page.js")}
+    parts = {name: (web / name).read_text(encoding="utf-8") for name in PARTS}
     title = races[0].surface.title if len(races) == 1 else f"{len(races)} surfaces"
     for name, part in {**parts, "title": html.escape(title), "packed": packed, "plotly.js": plotly}.items():
         text = text.replace(f"{{{{ {name} }}}}", part)
     return text
 
 
+def _packed(text: str) -> str:
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
 def content(races: Sequence[Race]) -> dict[str, Any]:
     """The data of the page, as it is in the JSON."""
+    names = list(races[0].rates)
     return {
         "races": [_race(race) for race in races],
         "methods": {
@@ -64,9 +72,17 @@ def content(races: Sequence[Race]) -> dict[str, Any]:
                 "symbol": STYLES[name].symbol,
                 "width": STYLES[name].width,
                 "formulas": [METHODS[name].formulas(corrected) for corrected in (False, True)],
+                "meanings": [METHODS[name].meanings(corrected) for corrected in (False, True)],
+                "optimizer": METHODS[name].optimizer.__name__,
+                "options": METHODS[name].options,
+                "correctsBias": METHODS[name].corrects_bias,
+                "hasM": METHODS[name].m.state is not None,
+                "hasV": METHODS[name].v.state is not None,
             }
-            for name in races[0].rates
+            for name in names
         },
+        "drawn": drawn_in_order(names),
+        "first": [name for name in names if name in FIRST or len(names) < len(METHODS)],
         "quantities": QUANTITIES,
         "factors": FACTORS,
         "levels": LEVELS,
@@ -89,15 +105,25 @@ def _race(race: Race) -> dict[str, Any]:
             **{"x0": drawn.x[0], "dx": drawn.x[1] - drawn.x[0], "y0": drawn.y[0], "dy": drawn.y[1] - drawn.y[0]},
             "z": [_rounded(row, 3) for row in drawn.shown],
         },
-        "rates": {name: [_at_rate(race, name, factor) for factor in FACTORS] for name in race.rates},
+        "rates": dict(race.rates),
+        **_steps(race),
     }
 
 
-def _at_rate(race: Race, method: str, factor: float) -> dict[str, Any]:
-    """The paths of a method without and with bias correction, or its only path if it has no bias correction."""
-    choices = (False, True) if METHODS[method].corrects_bias else (True,)
-    paths = [_path(race.trajectory(method, factor, corrected), race.surface.region) for corrected in choices]
-    return {"lr": float(f"{race.rates[method] * factor:.3g}"), "paths": paths}
+def _steps(race: Race) -> dict[str, Any]:
+    """The noise, with which the page computes the steps over a surface of the catalog; for another function, the paths.
+
+    For each method and learning rate, these are the paths without and with bias correction, or the only one.
+    """
+    surface, known = race.surface, SURFACES.get(race.surface.name)
+    if known is not None and (surface.value, surface.gradient) == (known.value, known.gradient):
+        return {"noise": noise_of(surface, race.steps, race.seed).tolist() if surface.noise else None}
+
+    def paths(name: str, factor: float) -> list[dict[str, Any]]:
+        choices = (False, True) if METHODS[name].corrects_bias else (True,)
+        return [_path(race.trajectory(name, factor, corrected), surface.region) for corrected in choices]
+
+    return {"paths": {name: [paths(name, factor) for factor in FACTORS] for name in race.rates}}
 
 
 def _path(path: Trajectory, region: tuple[Point, Point]) -> dict[str, Any]:

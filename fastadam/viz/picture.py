@@ -10,9 +10,11 @@ import numpy as np
 from fastadam.viz.contours import LEVELS, contours
 from fastadam.viz.extra import needed
 from fastadam.viz.result import Race
-from fastadam.viz.style import STYLES
+from fastadam.viz.style import STYLES, drawn_in_order
+from fastadam.viz.svg import save_svg
 
 SIZE = 9.0, 5.6  # inches
+ON_MAP = "#010101"  # black, also on a dark page: the map is light
 FAR = 1e6  # paths are drawn up to this coordinate, so that no renderer has to cope with those of a path that diverges
 
 
@@ -27,9 +29,9 @@ def draw_contours(figure: Any, race: Race) -> Any:
     axes.contourf(drawn.x, drawn.y, drawn.shown, np.linspace(0, 1, LEVELS + 1), cmap="Greys", alpha=0.2, zorder=-1)
     axes.contour(drawn.x, drawn.y, drawn.shown, np.linspace(0, 1, LEVELS + 1), colors="#a0a0a0", linewidths=0.5)
     axes.set(xlim=surface.region[0], ylim=surface.region[1], xlabel="x", ylabel="y", title=" ")
-    axes.plot(*surface.start, "o", color="black", markersize=8, markerfacecolor="none", label="start")
+    axes.plot(*surface.start, "o", color=ON_MAP, markersize=8, markerfacecolor="none", label="start")
     if surface.minima:
-        axes.plot(*np.transpose(surface.minima), "+", color="black", markersize=11, label="minimum")
+        axes.plot(*np.transpose(surface.minima), "+", color=ON_MAP, markersize=11, label="minimum")
     for name, lr in race.rates.items():
         style = STYLES[name]
         axes.plot([], [], style.linestyle, color=style.color, marker=style.marker, label=f"{name}, lr {lr:.3g}")
@@ -43,7 +45,7 @@ class Paths:
     def __init__(self, axes: Any, race: Race) -> None:
         self._axes, self._race = axes, race
         self._drawn: dict[str, tuple[Any, Any]] = {}
-        for name in race.trajectories:
+        for name in drawn_in_order(race.trajectories):
             style = STYLES[name]
             (line,) = axes.plot([], [], style.linestyle, color=style.color, linewidth=style.width, zorder=3)
             (head,) = axes.plot([], [], style.marker, color=style.color, markersize=9, markeredgecolor="white", zorder=4)
@@ -69,13 +71,12 @@ def expect_possible(file: Path) -> None:
 
 
 def write(races: Sequence[Race], file: Path) -> None:
-    """Write the picture of a race. An SVG has no background, and its bytes are always the same."""
+    """Write the picture of a race."""
     (race,) = races
     figure = new_figure()
-    with needed("matplotlib").rc_context({"svg.hashsalt": file.name, "svg.fonttype": "path"}):
-        Paths(draw_contours(figure, race), race).show(race.steps)
-        if file.suffix.lower() == ".svg":
-            figure.savefig(file, transparent=True, metadata={"Date": None}, dpi=60)
-            file.write_text(_shortened(file.read_text(encoding="utf-8")), encoding="utf-8")
-        else:
-            figure.savefig(file, dpi=150)
+    Paths(draw_contours(figure, race), race).show(race.steps)
+    if file.suffix.lower() == ".svg":
+        save_svg(figure, file, dpi=60)
+        file.write_text(_shortened(file.read_text(encoding="utf-8")), encoding="utf-8")
+    else:
+        figure.savefig(file, dpi=150)

@@ -1,5 +1,6 @@
 """How each method is drawn: colours that colour-blind readers can tell apart, with different dashes and marks."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -31,3 +32,8 @@ STYLES = {
     "AMSGrad": Style("#0072b2", "dashdot", "-.", "x", "X"),
     "AdamW": Style("#56b4e9", "dot", ":", "cross", "P"),
 }
+
+
+def drawn_in_order(names: Iterable[str]) -> list[str]:
+    """The order in which paths are drawn: Adam's last, on top of those of its descendants, which may cover it."""
+    return sorted(names, key="Adam".__eq__)

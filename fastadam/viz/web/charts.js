@@ -1,9 +1,11 @@
-// What plotly draws: contours of the surface, the paths, and plots of what happens inside a method.
+// What plotly draws: contours of the surface, the paths, and the losses, and plots of what happens inside a method.
 "use strict";
 
 const CONFIG = { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: false };
 const LINE = 1.3;  // pixels per point of a style's width
 const RANGE = 30;  // positive quantities that vary by more than this factor get a logarithmic axis
+const MARGIN = { l: 48, r: 8, t: 8, b: 44 };  // of the map, pixels
+const FIRST_LOSSES = 3, LEAST_LOSS = 1e-10;  // the losses that are drawn: up to and down to so many times that at the start
 const PLOT_GAP = 0.16;  // of the height of a plot
 
 function colors() {
@@ -31,7 +33,7 @@ function mapLayout(race, more) {
   const [[left, right], [bottom, top]] = race.region;
   const sides = { showgrid: false, ...more };
   return base(color, {
-    margin: { l: 48, r: 8, t: 8, b: 44 },
+    margin: MARGIN,
     xaxis: axis(color, { range: [left, right], title: { text: "x", standoff: 8 }, ...sides }),
     yaxis: axis(color, { range: [bottom, top], title: { text: "y", standoff: 4 }, ...sides }),
   });
@@ -40,7 +42,7 @@ function mapLayout(race, more) {
 function marks(points, symbol) {
   const { ink } = colors();
   return {
-    type: "scatter", mode: "markers", x: points.map((p) => p[0]), y: points.map((p) => p[1]),
+    type: "scatter", mode: "markers", name: symbol, x: points.map((p) => p[0]), y: points.map((p) => p[1]),
     marker: { symbol, size: 13, color: ink, line: { width: 2, color: ink } },
   };
 }
@@ -53,29 +55,50 @@ function drawContours(race, levels) {
     colorscale: [[0, color.low], [1, color.high]], line: { color: color.contour, width: 0.7 },
     contours: { start: 1 / levels, end: 1 - 1 / levels, size: 1 / levels },
   };
-  const data = [surface, marks([race.start], "circle-open"), marks(race.minima, "cross-thin")];
-  Plotly.react("contours", data, mapLayout(race, {}), CONFIG);
+  Plotly.react("contours", [surface, marks(race.minima, "cross-thin")], mapLayout(race, {}), CONFIG);
 }
 
-// For each path a line, and a mark at its end.
-function drawPaths(race, methods, paths, step) {
+// The start, and for each path a line and a mark at its end; what comes last is on top.
+function drawPaths(race, methods, paths, start, step) {
   const { paper } = colors();
-  const data = paths.flatMap(({ name, path }) => {
-    const { color, dash, symbol, width } = methods[name];
-    const size = symbol === "star" ? 16 : 12;
-    return [
-      {
-        type: "scatter", mode: "lines", x: path.x.slice(0, step + 1), y: path.y.slice(0, step + 1),
-        line: { color, dash, width: LINE * width },
-      },
-      {
-        type: "scatter", mode: "markers", x: [path.x[step]], y: [path.y[step]],
-        marker: { symbol, size, color, line: { color: paper, width: 1.5 } },
-      },
-    ];
-  });
+  const lines = paths.map(({ name, path }) => ({
+    type: "scatter", mode: "lines", name, x: path.x.slice(0, step + 1), y: path.y.slice(0, step + 1),
+    line: { color: methods[name].color, dash: methods[name].dash, width: LINE * methods[name].width },
+  }));
+  const ends = paths.map(({ name, path }) => ({
+    type: "scatter", mode: "markers", name, x: [path.x[step]], y: [path.y[step]],
+    marker: {
+      symbol: methods[name].symbol, size: methods[name].symbol === "star" ? 18 : 12, color: methods[name].color,
+      line: { color: paper, width: 1.5 },
+    },
+  }));
   const hidden = { showticklabels: false, title: { text: "" }, ticks: "" };
-  Plotly.react("paths", data, mapLayout(race, hidden), CONFIG);
+  Plotly.react("paths", [marks([start], "circle-open"), ...lines, ...ends], mapLayout(race, hidden), CONFIG);
+}
+
+function drawLosses(methods, paths, steps, step) {
+  const color = colors();
+  const known = paths.flatMap(({ path }) => path.loss.filter((loss) => loss !== null));
+  const first = Math.max(...paths.map(({ path }) => Math.abs(path.loss[0])));
+  const top = Math.min(Math.max(...known), FIRST_LOSSES * first);
+  const isLog = Math.min(...known) >= 0 && top > 0;
+  const bottom = Math.max(Math.min(...known), isLog ? LEAST_LOSS * first : -Infinity);
+  const margin = (top - bottom) / 20;
+  const range = isLog ? [Math.log10(bottom / 1.5), Math.log10(top * 1.5)] : [bottom - margin, top + margin];
+  const data = paths.map(({ name, path }) => ({
+    type: "scatter", mode: "lines", name, x: path.loss.map((_, i) => i), y: path.loss,
+    line: { color: methods[name].color, dash: methods[name].dash, width: methods[name].width },
+  }));
+  const layout = base(color, {
+    margin: { ...MARGIN, l: 56, b: 36 },
+    xaxis: axis(color, { range: [0, steps], title: { text: "step", standoff: 4 } }),
+    yaxis: axis(color, {
+      title: { text: "loss", standoff: 2 }, exponentformat: "power", range,
+      ...(isLog ? { type: "log", dtick: Math.max(1, Math.round((range[1] - range[0]) / 4)) } : { nticks: 5 }),
+    }),
+    shapes: [cursor(color, step)],
+  });
+  Plotly.react("losses", data, layout, CONFIG);
 }
 
 // The values of a quantity for x and for y. In place of values there may be the name of a quantity that has the same.
@@ -116,6 +139,6 @@ function drawPlots(path, quantities, steps, step) {
   Plotly.react("plots", data, layout, CONFIG);
 }
 
-function movePlots(step) {
-  Plotly.relayout("plots", { "shapes[0].x0": step, "shapes[0].x1": step });
+function moveCursors(step) {
+  for (const chart of ["plots", "losses"]) Plotly.relayout(chart, { "shapes[0].x0": step, "shapes[0].x1": step });
 }
