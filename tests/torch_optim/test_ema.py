@@ -73,7 +73,9 @@ def test_torchs_state_dicts_are_taken_and_given(cls, torchs):
     theirs = torchs([param_with_grad()], **options)
     step([theirs] * 2)
     ours = cls([param_with_grad()], **options, ema_decay=0.75)
-    ours.load_state_dict(theirs.state_dict())
+    plain = cls([param_with_grad()], **options)
+    for optimizer in (ours, plain):
+        optimizer.load_state_dict(copy.deepcopy(theirs.state_dict()))
     (param,) = ours.param_groups[0]["params"]
     before, count = param.detach().clone(), 1 if cls is SGD else 2  # SGD of torch does not count
     ours.step()
@@ -81,6 +83,8 @@ def test_torchs_state_dicts_are_taken_and_given(cls, torchs):
     ema = before.numpy()  # the average so far is the parameter
     fastadam.reference.average_step(ema, param.detach().numpy(), step=count + 1, ema_decay=0.75)
     np.testing.assert_array_equal(ours.state[param]["ema"], ema)
+    plain.step()  # all but the average is as without one
+    assert torch.equal(param, plain.param_groups[0]["params"][0])
     theirs.load_state_dict(ours.state_dict())
     theirs.step()
     assert ours.fallbacks == 0
