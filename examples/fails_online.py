@@ -85,7 +85,7 @@ def figure(games):
         axes[2].loglog(game.rounds[late], game.regret[late], **look)
     axes[0].set(title="1010 in every 101st round", ylabel="x")
     axes[1].set(title="1010 at random, in 1 of 100", ylabel="x: mean, and 10 % to 90 % of players")
-    axes[2].set(title="Regret per round (left case)")
+    axes[2].set(title="Regret per round (first case)")
     axes[2].set_yticks([0.2, 0.5, 1, 2], labels=["0.2", "0.5", "1", "2"])
     axes[2].set_ylim(top=20)
     axes[2].legend(frameon=False)

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from fastadam.viz.extra import needed
+
 GREY = "#555555"  # of captions and notes
 # Colours on a dark page, for those that are hard to see there. Hues stay, so a method has one colour everywhere.
 DARK = {"#000000": "#d8d8d8", "#333333": "#c8c8c8", GREY: "#a8a8a8", "#b0b0b0": "#808080", "#6a6a6a": "#9c9c9c"}
@@ -16,9 +18,7 @@ STYLE = f"<style>@media (prefers-color-scheme:dark){{svg{{fill:{DARK['#000000']}
 
 def save_svg(figure: Any, path: Path, **options: Any) -> None:
     """Save a figure without a background, for light and dark pages. It always has the same bytes."""
-    from matplotlib import rc_context
-
-    with rc_context({"svg.hashsalt": path.name, "svg.fonttype": "path"}):
+    with needed("matplotlib").rc_context({"svg.hashsalt": path.name, "svg.fonttype": "path"}):
         figure.savefig(path, transparent=True, metadata={"Date": None}, **options)
     text = re.sub(r"^ +|<!--.*?-->", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)  # saves a sixth
     path.write_text(re.sub(r"<svg [^>]*>", lambda found: found[0] + STYLE, text, count=1), encoding="utf-8")
