@@ -1,5 +1,6 @@
 """The programs in README and docs/ print what is said beside them, and the tests that pages name exist."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -70,3 +71,15 @@ def test_what_readers_search_for_is_in_a_heading(word):
     """Where the search of the site looks first."""
     headings = [line for text in PAGES.values() for line in text.splitlines() if line.startswith("#")]
     assert any(word in heading.lower() for heading in headings)
+
+
+def test_pypi_shows_the_readme_without_what_leads_nowhere_there():
+    tool = importlib.util.spec_from_file_location("pypi_readme", ROOT / "tools" / "pypi_readme.py")
+    module = importlib.util.module_from_spec(tool)
+    tool.loader.exec_module(module)
+    shown = (ROOT / "README-PyPI.md").read_text()
+    assert shown == module.current(), "run python tools/pypi_readme.py"
+    assert not re.search(r"\]\((?!https?://|#)", shown)
+    readme = "See [A](docs/a.md#b) ([more](docs/c.md)) and [web](https://x.org).\n\n![p](docs/p.gif)\n\nEnd"
+    assert module.text(readme, None) == "See A and [web](https://x.org).\n\nEnd"
+    assert "[A](https://home/docs/a.md#b) ([more](https://home/docs/c.md))" in module.text(readme, "https://home/")
