@@ -17,8 +17,7 @@ ROOT = PROGRAM.parents[1]
 @pytest.mark.skipif(not (ROOT / "bench").exists(), reason="needs the source tree")
 def test_each_contender_gives_the_right_answer():
     folders = [str(ROOT / "bench" / "cuda"), str(ROOT / "bench"), str(PROGRAM.parent)]
-    path = os.pathsep.join([*folders, os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"PYTHONPATH": path}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [*folders, os.environ.get("PYTHONPATH")]))}
     result = subprocess.run([sys.executable, "-P", str(PROGRAM)], capture_output=True, text=True, env=environment)
     assert result.returncode == 0, result.stderr
     assert result.stdout == "measured\n"
