@@ -222,17 +222,19 @@ std::optional<double> ArrayTensors::step(const py::sequence& grads, const StepOp
     expect_shape(*exported[i], param(i), place);
     memory[i] = memory_of(*exported[i]);
   }
-  py::list versioned;  // parameters that are tensors of PyTorch
+  py::object versioned;  // a list of the parameters that are tensors of PyTorch, if there are any
   for (size_t i = 0; i < memory.size(); ++i) {
     const py::object& exporter = owned_[params_[i]].exporter;
-    if (memory[i] && exporter && versions_.has(exporter)) versioned.append(exporter);
+    if (!memory[i] || !exporter || !versions_.has(exporter)) continue;
+    if (!versioned) versioned = py::list();
+    py::reinterpret_borrow<py::list>(versioned).append(exporter);
   }
   std::optional<double> norm;
   {
     const WithoutGil released;
     norm = tensors_.step(memory, options, threads, asked ? &std::get<1>(*asked) : nullptr);
   }
-  versions_.increment(versioned);
+  if (versioned) versions_.increment(versioned);
   if (asked) std::get<2> (*asked)();
   return norm;
 }

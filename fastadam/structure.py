@@ -4,6 +4,8 @@ import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from fastadam.backends.devices import has, is_array
 
 _MOST_LISTED = 10  # keys in a message
@@ -127,7 +129,8 @@ class Structure:
     def flatten(self, argument: str, values: Any) -> Sequence[Any]:
         """The members of `values` in the order of `params`; raises an error that names `argument` if the structure differs."""
         if self._keys is None:
-            # The first test is for speed, as in is_sequence.
+            if type(values) is np.ndarray:  # for speed, as is_sequence
+                return [values]
             if not has(values, "__dlpack__") and (isinstance(values, Mapping) or is_sequence(values)):
                 raise TypeError(f"{argument} is a {_kind(values)}, but {self._argument} is one array; pass one array")
             return [values]

@@ -69,7 +69,11 @@ class Members:
         except _native.Refused as refused:
             if (usable := self._with_scalars_as_arrays(members)) is not members:
                 return self.step(self.structure.unflatten(usable), options, threads, asked)
-            raise explain(refused, lambda role, i: self._look_up(role, i, members)) from refused.__cause__
+            raise self._explained(refused, members) from refused.__cause__
+
+    def _explained(self, refused: _native.Refused, grads: Sequence[Any]) -> Exception:
+        """Apart from `step`, whose every call would else make cells for this function's closure."""
+        return explain(refused, lambda role, i: self._look_up(role, i, grads))
 
     def _with_scalars_as_arrays(self, grads: Sequence[Any]) -> Sequence[Any]:
         """Gradients with arrays for NumPy's scalars, which functions of 0-d arrays return; `grads` if there are none."""
