@@ -91,9 +91,10 @@ bool has_type(const py::array& array) {
 }
 
 // Throws Refusal unless a kernel can use an array's memory in place; `flags` are the NumPy flags that it needs.
-void expect_usable(const py::array& array, Place place, int flags) {
+void expect_usable(const py::array& array, DType dtype, Place place, int flags) {
   const int missing = flags & ~array.flags();
-  if (!has_type<float>(array)) throw Refusal("dtype", place);
+  const bool fits = dtype == DType::float32 ? has_type<float>(array) : has_type<double>(array);
+  if (!fits) throw Refusal("dtype", place, place, name_of(dtype));
   if (missing & Flags::NPY_ARRAY_C_CONTIGUOUS_) throw Refusal("layout", place);
   if (missing & Flags::NPY_ARRAY_ALIGNED_) throw Refusal("alignment", place);
   if (missing & Flags::NPY_ARRAY_WRITEABLE_) throw Refusal("read-only", place);
@@ -115,18 +116,16 @@ py::object owner_of(const py::array& array) {
   }
 }
 
-const float* memory_of(const py::array& array) { return static_cast<const float*>(array.data()); }
-
 }  // namespace
 
 ArrayTensors::ArrayTensors(const py::sequence& params, const py::sequence& states, const std::vector<size_t>& group_sizes,
                            std::vector<Rule> rules, const std::vector<int64_t>& steps)
-    : tensors_(group_sizes) {
+    : tensors_(group_sizes, rules.empty() ? DType::float32 : rules[0].dtype) {
   if (steps.size() != params.size()) throw std::invalid_argument("expected a step count for each tensor");
   for (size_t i = 0; i < params.size(); ++i) {
     params_.push_back(owned_.size());
-    float* const memory = own(params[i], {param_role, i});
-    std::vector<float*> state_memory;
+    void* const memory = own(params[i], {param_role, i});
+    std::vector<void*> state_memory;
     const py::sequence state = states[i];
     for (size_t k = 0; k < state.size(); ++k) {
       const Place place{state_role + static_cast<int>(k), i};
@@ -138,9 +137,9 @@ ArrayTensors::ArrayTensors(const py::sequence& params, const py::sequence& state
   tensors_.seal(std::move(rules));
 }
 
-float* ArrayTensors::own(const py::object& object, Place place) {
+void* ArrayTensors::own(const py::object& object, Place place) {
   const py::array array = as_array(object, place);
-  expect_usable(array, place, to_write);
+  expect_usable(array, tensors_.dtype(), place, to_write);
   Owned owned{array, array.data(), array.size(), place, owner_of(array), {}, {}, {}, {}};
   if (!owned.is_owned()) owned.owner = {};  // a view that reaches beyond the array it was made from
   if (!array.is(object) && array.size() > 0) {
@@ -154,7 +153,7 @@ float* ArrayTensors::own(const py::object& object, Place place) {
     }
   }
   owned_.push_back(owned);
-  return const_cast<float*>(memory_of(array));
+  return const_cast<void*>(array.data());
 }
 
 bool ArrayTensors::Owned::is_unmoved() const {
@@ -171,7 +170,7 @@ bool ArrayTensors::Owned::is_owned() const {
   if (!owner) return true;
   const auto all = py::reinterpret_borrow<py::array>(owner);
   const auto begin = reinterpret_cast<uintptr_t>(all.data()), first = reinterpret_cast<uintptr_t>(memory);
-  return begin <= first && first + sizeof(float) * static_cast<size_t>(size) <= begin + static_cast<size_t>(all.nbytes());
+  return begin <= first && first + static_cast<size_t>(size * array.itemsize()) <= begin + static_cast<size_t>(all.nbytes());
 }
 
 py::array ArrayTensors::steps(const py::object& self) {
@@ -208,19 +207,19 @@ std::optional<double> ArrayTensors::step(const py::sequence& grads, const StepOp
   for (const Owned& owned : owned_) {
     const std::optional<py::array> exported_again = owned.exporter ? *next++ : std::nullopt;
     const py::array& array = exported_again ? *exported_again : owned.array;
-    expect_usable(array, owned.place, to_write);
+    expect_usable(array, tensors_.dtype(), owned.place, to_write);
     // NumPy exports memory that is gone as memory of its own, maybe at the old address, so what data_ptr said counts.
     const bool said_moved = owned.data_ptr && exported_again;
     if (said_moved || !owned.is_owned() || array.data() != owned.memory || array.size() != owned.size)
       throw Refusal("moved", owned.place);
   }
-  std::vector<std::optional<const float*>> memory(tensors_.count());
+  std::vector<std::optional<const void*>> memory(tensors_.count());
   for (size_t i = 0; i < memory.size(); ++i) {
     if (!exported[i]) continue;
     const Place place{grad_role, i};
-    expect_usable(*exported[i], place, to_read);
+    expect_usable(*exported[i], tensors_.dtype(), place, to_read);
     expect_shape(*exported[i], param(i), place);
-    memory[i] = memory_of(*exported[i]);
+    memory[i] = exported[i]->data();
   }
   py::object versioned;  // a list of the parameters that are tensors of PyTorch, if there are any
   for (size_t i = 0; i < memory.size(); ++i) {
@@ -243,16 +242,18 @@ double norm_of_arrays(const py::sequence& grads, int threads) {
   const auto own_grads = py::tuple(result_of([&] { return PySequence_Tuple(grads.ptr()); }));
   std::vector<py::array> exported;
   std::vector<Array> arrays;
+  auto dtype = DType::float32;
   for (size_t i = 0; i < own_grads.size(); ++i) {
     const py::handle grad = own_grads[i];
     if (grad.is_none()) continue;
     const py::array array = as_array(grad, {grad_role, i});
-    expect_usable(array, {grad_role, i}, to_read);
-    arrays.push_back({memory_of(array), array.size()});
+    if (arrays.empty() && has_type<double>(array)) dtype = DType::float64;
+    expect_usable(array, dtype, {grad_role, i}, to_read);
+    arrays.push_back({array.data(), array.size()});
     if (!array.is(grad)) exported.push_back(array);
   }
   const WithoutGil released;
-  return global_norm(arrays, threads);
+  return global_norm(arrays, dtype, threads);
 }
 
 }  // namespace fastadam

@@ -65,7 +65,7 @@ class ArrayTensors {
     bool is_owned() const;
   };
 
-  float* own(const pybind11::object& object, Place place);
+  void* own(const pybind11::object& object, Place place);
   const pybind11::array& param(size_t tensor) const { return owned_[params_[tensor]].array; }
 
   Tensors tensors_;
@@ -74,7 +74,7 @@ class ArrayTensors {
   std::vector<size_t> params_;  // their indices in owned_
 };
 
-// The Euclidean norm of all elements of the arrays that are not None. Releases the GIL.
+// The Euclidean norm of all elements of the arrays that are not None, which have one type. Releases the GIL.
 double norm_of_arrays(const pybind11::sequence& grads, int threads);
 
 }  // namespace fastadam

@@ -46,7 +46,15 @@ class type_caster<TorchTensors> : public InitializedCaster<TorchTensors> {};
 
 namespace {
 
-using Floats = py::array_t<float, py::array::c_style>;
+template <class Number>
+using Numbers = py::array_t<Number, py::array::c_style>;
+
+DType dtype_named(const std::string& name) {
+  for (const DType dtype : {DType::float32, DType::float64}) {
+    if (name == name_of(dtype)) return dtype;
+  }
+  throw std::invalid_argument("dtype is '" + name + "'; expected 'float32' or 'float64'");
+}
 
 void expect_sizes(size_t count, const std::vector<int64_t>& sizes) {
   if (sizes.size() != count) throw std::invalid_argument("expected a size for each tensor");
@@ -60,7 +68,7 @@ std::unique_ptr<OwnedMemory> own_addresses(const std::vector<std::vector<uintptr
   for (size_t i = 0; i < addresses.size(); ++i) {
     for (size_t k = 0; k < addresses[i].size(); ++k) {
       const int role = k == 0 ? param_role : state_role + static_cast<int>(k) - 1;
-      memory->add(reinterpret_cast<const float*>(addresses[i][k]), sizes[i], {role, i});
+      memory->add(reinterpret_cast<const void*>(addresses[i][k]), sizes[i] * size_of(DType::float32), {role, i});
     }
   }
   memory->seal();
@@ -70,7 +78,7 @@ std::unique_ptr<OwnedMemory> own_addresses(const std::vector<std::vector<uintptr
 void expect_apart(const OwnedMemory& memory, const std::vector<uintptr_t>& grads, const std::vector<int64_t>& sizes) {
   expect_sizes(grads.size(), sizes);
   for (size_t i = 0; i < grads.size(); ++i) {
-    memory.expect_apart(reinterpret_cast<const float*>(grads[i]), sizes[i], {grad_role, i});
+    memory.expect_apart(reinterpret_cast<const void*>(grads[i]), sizes[i] * size_of(DType::float32), {grad_role, i});
   }
 }
 
@@ -82,8 +90,8 @@ std::unique_ptr<StepOptions> step_options(double grad_scale, double clip_value, 
       StepOptions{grad_scale, clip_value, max_norm.value_or(infinity), max_norm || prevents, prevents, raises_nonfinite});
 }
 
-std::unique_ptr<Rule> rule_of(const std::string& name, const NamedOptions& options) {
-  return std::make_unique<Rule>(make_rule(name, options));
+std::unique_ptr<Rule> rule_of(const std::string& name, const NamedOptions& options, const std::string& dtype) {
+  return std::make_unique<Rule>(make_rule(name, options, dtype_named(dtype)));
 }
 
 std::unique_ptr<ArrayTensors> tensors_of(const py::sequence& params, const py::sequence& states,
@@ -100,13 +108,15 @@ std::vector<std::pair<std::string, std::optional<double>>> states_of(const Rule&
 }
 
 // As memory_wall, on the memory of NumPy arrays.
-void memory_wall_of(Floats& param, const Floats& grad, Floats& exp_avg, Floats& exp_avg_sq, int threads) {
+template <class Number>
+void memory_wall_of(Numbers<Number>& param, const Numbers<Number>& grad, Numbers<Number>& exp_avg, Numbers<Number>& exp_avg_sq,
+                    int threads) {
   for (const py::ssize_t size : {grad.size(), exp_avg.size(), exp_avg_sq.size()}) {
     if (size != param.size()) throw std::invalid_argument("expected arrays of one size");
   }
   const Buffers buffers{param.mutable_data(), grad.data(), {exp_avg.mutable_data(), exp_avg_sq.mutable_data()}};
   const WithoutGil released;
-  memory_wall(buffers, param.size(), threads);
+  memory_wall(buffers, sizeof(Number) == sizeof(float) ? DType::float32 : DType::float64, param.size(), threads);
 }
 
 std::unique_ptr<TorchTensors> torch_tensors(const std::string& rule_name, const py::object& table, py::object describe,
@@ -176,8 +186,9 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
       .def("__bytes__",
            [](const StepOptions& options) { return py::bytes(reinterpret_cast<const char*>(&options), sizeof options); });
 
-  with_init(class_of<Rule>(m, "Rule"), &rule_of, py::arg("name"), py::arg("options"))
+  with_init(class_of<Rule>(m, "Rule"), &rule_of, py::arg("name"), py::arg("options"), py::arg("dtype") = "float32")
       .def_property_readonly("name", [](const Rule& rule) { return rule.info->name; })
+      .def_property_readonly("dtype", [](const Rule& rule) { return name_of(rule.dtype); })
       .def_property_readonly("type_name", [](const Rule& rule) { return rule.info->type_name; })
       .def_readonly("options", &Rule::options)
       .def_readonly("flags", &Rule::flags)
@@ -214,7 +225,9 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
 
   m.def("global_norm", &norm_of_arrays, py::arg("grads"), py::arg("threads"));
   m.def("first_replaced", &first_replaced, py::arg("origins"), py::arg("arrays"));
-  m.def("memory_wall", &memory_wall_of, py::arg("param").noconvert(), py::arg("grad").noconvert(),
+  m.def("memory_wall", &memory_wall_of<float>, py::arg("param").noconvert(), py::arg("grad").noconvert(),
+        py::arg("exp_avg").noconvert(), py::arg("exp_avg_sq").noconvert(), py::arg("threads"));
+  m.def("memory_wall", &memory_wall_of<double>, py::arg("param").noconvert(), py::arg("grad").noconvert(),
         py::arg("exp_avg").noconvert(), py::arg("exp_avg_sq").noconvert(), py::arg("threads"));
   m.def("build_info", &build_info);
   m.def("cuda_variants", &cuda_variants);

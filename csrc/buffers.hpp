@@ -1,15 +1,15 @@
-// The arrays of one tensor. Plain data that every backend shares: both C++ compilers and NVRTC compile it.
+// The arrays of one tensor on the CPU, and what every backend shares: both C++ compilers and NVRTC compile it.
 #pragma once
 
 namespace fastadam {
 
 constexpr int max_states = 4;  // the most that a rule has
 
-// All arrays have the same length. Unused states are null.
+// All arrays have the same length and elements of the same type. Unused states are null.
 struct Buffers {
-  float* param;
-  const float* grad;
-  float* state[max_states];
+  void* param;
+  const void* grad;
+  void* state[max_states];
 };
 
 }  // namespace fastadam

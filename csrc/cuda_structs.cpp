@@ -124,7 +124,9 @@ py::bytes cuda_gradients(const StepOptions& options, bool maximize, uintptr_t ve
 }
 
 py::bytes cuda_coefficients(const Rule& rule, int64_t step) {
-  std::string bytes(offsetof(StepCoefficients<AnyRule>, rule), '\0');
+  // The average comes first: two numbers of the elements' type.
+  static_assert(offsetof(StepCoefficients<AnyRule>, rule) == 2 * sizeof(Real));
+  std::string bytes(static_cast<size_t>(2 * size_of(rule.dtype)), '\0');
   if (rule.ema_decay) {
     const Coefficients average = rule.average_at_step(step);
     std::memcpy(bytes.data(), average.bytes, average.size);

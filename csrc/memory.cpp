@@ -6,12 +6,13 @@
 namespace fastadam {
 namespace {
 
-const std::less<const float*> before;
+const std::less<const char*> before;
 
 }  // namespace
 
-void OwnedMemory::add(const float* begin, int64_t size, Place place) {
-  if (size > 0) intervals_.push_back({begin, begin + size, place});  // an empty array has no memory to share
+void OwnedMemory::add(const void* begin, int64_t bytes, Place place) {
+  const auto first = static_cast<const char*>(begin);
+  if (bytes > 0) intervals_.push_back({first, first + bytes, place});  // an empty array has no memory to share
 }
 
 void OwnedMemory::seal() {
@@ -23,10 +24,11 @@ void OwnedMemory::seal() {
   }
 }
 
-void OwnedMemory::expect_apart(const float* begin, int64_t size, Place place) const {
-  const auto next = std::upper_bound(intervals_.begin(), intervals_.end(), begin,
-                                     [](const float* p, const Interval& owned) { return before(p, owned.end); });
-  if (size > 0 && next != intervals_.end() && before(next->begin, begin + size)) throw Refusal("overlap", place, next->place);
+void OwnedMemory::expect_apart(const void* begin, int64_t bytes, Place place) const {
+  const auto first = static_cast<const char*>(begin);
+  const auto next = std::upper_bound(intervals_.begin(), intervals_.end(), first,
+                                     [](const char* p, const Interval& owned) { return before(p, owned.end); });
+  if (bytes > 0 && next != intervals_.end() && before(next->begin, first + bytes)) throw Refusal("overlap", place, next->place);
 }
 
 }  // namespace fastadam

@@ -11,18 +11,18 @@ namespace fastadam {
 
 class OwnedMemory {
  public:
-  // Adds the memory of a parameter or state of `size` elements.
-  void add(const float* begin, int64_t size, Place place);
+  // Adds the memory of a parameter or state, of so many bytes.
+  void add(const void* begin, int64_t bytes, Place place);
 
   // Call this once, after the last add(). Throws Refusal("overlap") if two arrays share memory.
   void seal();
 
   // Throws Refusal("overlap") if the array at `place`, a gradient, shares memory with an added array.
-  void expect_apart(const float* begin, int64_t size, Place place) const;
+  void expect_apart(const void* begin, int64_t bytes, Place place) const;
 
  private:
   struct Interval {
-    const float *begin, *end;
+    const char *begin, *end;
     Place place;
   };
 

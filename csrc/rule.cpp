@@ -5,8 +5,8 @@
 
 #include "buffers.hpp"
 #include "cpu/float_env.hpp"
-#include "rules/average.hpp"
 #include "rules/registry.hpp"
+#include "scalars.hpp"
 
 namespace fastadam {
 namespace {
@@ -15,25 +15,27 @@ template <class R>
 RuleInfo describe(RuleId id, const char* name, const char* type_name) {
   static_assert(std::size(R::options) == R::option_count);
   static_assert(std::size(R::states) <= max_states);
-  return {
-      id,
-      name,
-      type_name,
-      {std::begin(R::options), std::end(R::options)},
-      {std::begin(R::states), std::end(R::states)},
-      [](const double* options) -> unsigned { return R::flags_of(options); },
-      [](const double* options) -> const char* {
-        if constexpr (requires { R::conflict(options); }) {
-          return R::conflict(options);
-        } else {
-          (void)options;
-          return nullptr;
-        }
-      },
-      [](const double* options, unsigned flags, int64_t step) { return Coefficients::of(R::at_step(options, flags, step)); }};
+  return {id,
+          name,
+          type_name,
+          {std::begin(R::options), std::end(R::options)},
+          {std::begin(R::states), std::end(R::states)},
+          [](const double* options) -> unsigned { return R::flags_of(options); },
+          [](const double* options) -> const char* {
+            if constexpr (requires { R::conflict(options); }) {
+              return R::conflict(options);
+            } else {
+              (void)options;
+              return nullptr;
+            }
+          }};
 }
 
 }  // namespace
+
+extern const Scalars scalars_float32, scalars_float64;
+
+const Scalars& scalars_of(DType dtype) { return dtype == DType::float32 ? scalars_float32 : scalars_float64; }
 
 const std::vector<RuleInfo>& rules() {
 #define FASTADAM_DESCRIBE(id, type) describe<type>(RuleId::id, #id, #type),
@@ -64,7 +66,7 @@ int Rule::state_count() const {
 }
 
 bool Rule::keeps_states_of(const Rule& other) const {
-  if (info != other.info || ema_decay.has_value() != other.ema_decay.has_value()) return false;
+  if (info != other.info || dtype != other.dtype || ema_decay.has_value() != other.ema_decay.has_value()) return false;
   return std::all_of(info->states.begin(), info->states.end(), [&](const StateInfo& state) {
     const bool kept = is_kept(state, flags);
     return kept == is_kept(state, other.flags) && (!kept || start_of(state) == other.start_of(state));
@@ -78,12 +80,12 @@ std::optional<double> Rule::start_of(const StateInfo& state) const {
 
 Coefficients Rule::at_step(int64_t step) const {
   const DefaultFloatEnv float_env;
-  return info->at_step(options.data(), flags, step);
+  return scalars_of(dtype).rule(info->id, options.data(), flags, step);
 }
 
 Coefficients Rule::average_at_step(int64_t step) const {
   const DefaultFloatEnv float_env;
-  return Coefficients::of(ParamAverage::at_step(*ema_decay, step));
+  return scalars_of(dtype).average(*ema_decay, step);
 }
 
 }  // namespace fastadam

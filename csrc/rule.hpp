@@ -3,34 +3,19 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <functional>
 #include <map>
 #include <optional>
 #include <string>
-#include <type_traits>
 #include <vector>
 
+#include "coefficients.hpp"
+#include "dtype.hpp"
 #include "rules/description.hpp"
 
 namespace fastadam {
 
 enum class RuleId;
-
-// The bytes of a rule, or of another struct of csrc/rules, for one step.
-struct Coefficients {
-  alignas(16) unsigned char bytes[64];
-  size_t size;
-
-  template <class Struct>
-  static Coefficients of(const Struct& source) {
-    static_assert(sizeof(Struct) <= sizeof bytes && std::is_trivially_copyable_v<Struct>);
-    Coefficients coefficients{};  // no uninitialized bytes: they may be copied to a device
-    std::memcpy(coefficients.bytes, &source, sizeof source);
-    coefficients.size = sizeof source;
-    return coefficients;
-  }
-};
 
 // The registry's description of a rule.
 struct RuleInfo {
@@ -41,7 +26,6 @@ struct RuleInfo {
   std::vector<StateInfo> states;    // with all flags set, in order
   unsigned (*flags_of)(const double* options);
   const char* (*conflict)(const double* options);  // what is wrong with their combination, or nullptr
-  Coefficients (*at_step)(const double* options, unsigned flags, int64_t step);
 };
 
 // Every rule of this build.
@@ -53,6 +37,7 @@ std::map<std::string, unsigned> cuda_variants();
 
 struct Rule {
   const RuleInfo* info;
+  DType dtype;  // of the elements that it is for
   std::vector<double> options;
   unsigned flags;
   bool maximize = false;                 // the objective, instead of minimizing it
@@ -75,7 +60,7 @@ struct Rule {
   // nothing if it is invalid.
   void set_options(const std::vector<double>& values, bool maximizes, std::optional<double> decay_of_ema);
 
-  // Whether it keeps the same states as another rule, with the same initial values.
+  // Whether it keeps the same states as another rule, of the same type and with the same initial values.
   bool keeps_states_of(const Rule& other) const;
 
   // The initial value of a state's elements; none if the state starts as a copy of the parameter.
@@ -86,10 +71,11 @@ struct Rule {
 using NamedOptions = std::map<std::string, double, std::less<>>;
 
 // The rule with options in the order of its Option enum; throws std::invalid_argument if they are invalid.
-Rule checked_rule(const RuleInfo& info, const std::vector<double>& options, bool maximize, std::optional<double> ema_decay);
+Rule checked_rule(const RuleInfo& info, DType dtype, const std::vector<double>& options, bool maximize,
+                  std::optional<double> ema_decay);
 
 // The same by name. "maximize" and "ema_decay" are options of every rule; without the latter there is no average. Also throws
 // if the rule is unknown, or an option is missing or unknown.
-Rule make_rule(const std::string& name, const NamedOptions& options);
+Rule make_rule(const std::string& name, const NamedOptions& options, DType dtype = DType::float32);
 
 }  // namespace fastadam

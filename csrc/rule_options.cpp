@@ -50,23 +50,27 @@ const RuleInfo& find_rule(const std::string& name) {
 // the power of two above it.
 bool is_finite_in_float32(double value) { return std::abs(value) < 0x1.ffffffp127; }
 
-void expect_in_range(const OptionInfo& option, double value) {
+void expect_in_range(const OptionInfo& option, double value, DType dtype) {
   const char* expected = nullptr;
   constexpr const char* finite = "a number that is finite in float32, at most 3.4028235e+38";
+  const bool fits = dtype == DType::float64 || is_finite_in_float32(value);
   switch (option.range) {
     case Range::non_negative:
       if (!(value >= 0 && std::isfinite(value)))
         expected = "a finite number >= 0";
-      else if (!is_finite_in_float32(value))
+      else if (!fits)
         expected = finite;
       break;
     case Range::decay_rate:
-      if (!(value >= 0 && static_cast<float>(value) < 1)) expected = "a number in [0, 1) that does not round to 1 in float32";
+      if (!(value >= 0 && value < 1))
+        expected = "a number in [0, 1)";
+      else if (dtype == DType::float32 && !(static_cast<float>(value) < 1))
+        expected = "a number in [0, 1) that does not round to 1 in float32";
       break;
     case Range::finite:
       if (!std::isfinite(value))
         expected = "a finite number";
-      else if (!is_finite_in_float32(value))
+      else if (!fits)
         expected = finite;
       break;
     case Range::flag:
@@ -77,9 +81,9 @@ void expect_in_range(const OptionInfo& option, double value) {
 }
 
 // As they are kept: without -0, by which the sign of a zero would differ from Python's.
-std::vector<double> valid(const RuleInfo& info, std::vector<double> options) {
+std::vector<double> valid(const RuleInfo& info, DType dtype, std::vector<double> options) {
   for (size_t i = 0; i < info.options.size(); ++i) {
-    expect_in_range(info.options[i], options[i]);
+    expect_in_range(info.options[i], options[i], dtype);
     if (options[i] == 0) options[i] = 0;
   }
   if (const char* problem = info.conflict(options.data())) throw std::invalid_argument(problem);
@@ -89,20 +93,21 @@ std::vector<double> valid(const RuleInfo& info, std::vector<double> options) {
 }  // namespace
 
 void Rule::set_options(const std::vector<double>& values, bool maximizes, std::optional<double> decay_of_ema) {
-  if (decay_of_ema) expect_in_range(ema_option, *decay_of_ema);
-  options = valid(*info, values);
+  if (decay_of_ema) expect_in_range(ema_option, *decay_of_ema, dtype);
+  options = valid(*info, dtype, values);
   flags = info->flags_of(options.data());
   maximize = maximizes;
   ema_decay = decay_of_ema;
 }
 
-Rule checked_rule(const RuleInfo& info, const std::vector<double>& options, bool maximize, std::optional<double> ema_decay) {
-  Rule rule{&info, {}, 0};
+Rule checked_rule(const RuleInfo& info, DType dtype, const std::vector<double>& options, bool maximize,
+                  std::optional<double> ema_decay) {
+  Rule rule{&info, dtype, {}, 0};
   rule.set_options(options, maximize, ema_decay);
   return rule;
 }
 
-Rule make_rule(const std::string& name, const NamedOptions& options) {
+Rule make_rule(const std::string& name, const NamedOptions& options, DType dtype) {
   const RuleInfo& info = find_rule(name);
   const auto known = [&](const std::string& option) {
     return option == maximize_option.name || option == ema_option.name ||
@@ -127,10 +132,10 @@ Rule make_rule(const std::string& name, const NamedOptions& options) {
   const auto common = [&](const OptionInfo& option) -> std::optional<double> {
     const auto given = options.find(option.name);
     if (given == options.end()) return std::nullopt;
-    expect_in_range(option, given->second);
+    expect_in_range(option, given->second, dtype);
     return given->second;
   };
-  return checked_rule(info, values, common(maximize_option).value_or(0) != 0, common(ema_option));
+  return checked_rule(info, dtype, values, common(maximize_option).value_or(0) != 0, common(ema_option));
 }
 
 }  // namespace fastadam

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from buffers import Guarded, assert_same_bits, random_inputs
-from refusals import F32
 
 from fastadam import reference
 from fastadam._native import StepOptions
@@ -18,7 +17,7 @@ PLAIN = StepOptions()
 
 @functools.cache
 def rule_of(variant, ema_decay):
-    return variant.make(np.zeros(1, F32), ema_decay=ema_decay)._groups[0].hyperparameters.rule
+    return variant.make(np.zeros(1, variant.dtype), ema_decay=ema_decay)._groups[0].hyperparameters.rule
 
 
 @dataclass
@@ -45,7 +44,8 @@ class Group:
         """The parameters, gradients and states of steps 2, 1000, 3, 3, ..."""
         states = variant.states + (ema_decay is not None)
         counts = [1, 999, *[2] * len(sizes)]
-        tensors = [Tensor(random_inputs(size, states, seed + i, special), counts[i]) for i, size in enumerate(sizes)]
+        inputs = [random_inputs(size, states, seed + i, special, variant.dtype) for i, size in enumerate(sizes)]
+        tensors = [Tensor(arrays, counts[i]) for i, arrays in enumerate(inputs)]
         return cls(variant, tensors, ema_decay)
 
     def copy(self):
@@ -75,8 +75,9 @@ def reference_step(groups, options=PLAIN):
     norm, scale = None, options.grad_scale
     if options.finds_norm:
         with np.errstate(all="ignore"):
-            norm = float(np.float64(abs(scale)) * reference.global_norm([tensor.arrays[1] for tensor in present]))
-        if options.skip_nonfinite and not math.isfinite(norm):
+            given = reference.global_norm([tensor.arrays[1] for tensor in present])
+            norm = float(np.float64(abs(scale)) * given)
+        if options.skip_nonfinite and not math.isfinite(given):
             return norm, 1
         scale = reference.clipping_scale(norm, scale, options.max_norm)
     for group in groups:

@@ -35,7 +35,7 @@ def bad_groups():
     )
     yield [{"params": one, "decoupled_weight_decay": True}], TypeError, ("params[0] has ['decoupled_weight_decay']",)
     yield [{"params": [one, [1.0]]}], TypeError, ("params[0]['params'][1] is a list", "expected a numpy.ndarray")
-    yield [{"params": {"w": one.astype(np.float64)}}], TypeError, ("params[0]['params']['w'] has dtype", "expected float32")
+    yield [{"params": {"w": one.astype(np.float16)}}], TypeError, ("params[0]['params']['w'] has dtype", "expected float32")
 
 
 @pytest.mark.parametrize(("groups", "error", "words"), [*bad_groups()])

@@ -91,7 +91,7 @@ def test_hyperparameters_are_values():
     with pytest.raises(AttributeError, match="hyperparameters are immutable"):
         del values().lr
     with pytest.raises(TypeError, match=r"Adam got hyperparameters \['lr', 'beta'\]; expected \['lr', 'betas', "):
-        type(values())(fastadam.Adam, {"lr": 0.5, "beta": 0.5})
+        type(values())(fastadam.Adam, {"lr": 0.5, "beta": 0.5}, "float32")
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -19,7 +19,7 @@ NAMES = [
     (kind, name)
     for kind in KINDS
     for name, declared in KINDS[kind].cls._declared.items()
-    if declared.check in (checks.non_negative, checks.single)
+    if declared.check in (checks.non_negative, checks.real)
 ]
 
 

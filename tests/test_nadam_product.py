@@ -67,7 +67,7 @@ def test_it_is_the_product_of_all_momenta(step, beta1, momentum_decay):
 
 
 def test_the_bits_up_to_the_limit_are_those_of_one_multiplication_after_another():
-    b1, q = 1 - 2.0**-18, reference.nadam.exponential_of_negative(reference.nadam.LOG_096)
+    b1, q = 1 - 2.0**-18, reference.nadam.exponential_of_negative(reference.nadam.log_096(float))
     product, decay, root = 1.0, 1.0, np.sqrt(1.0)
     for _ in range(LIMIT):
         decay *= q

@@ -116,7 +116,7 @@ def test_gradients_of_another_structure_change_nothing(change, error, words):
 
 
 BAD_PARAMS = [
-    ({"enc": {"w": np.ones(2)}}, TypeError, ("params['enc']['w'] has dtype",)),
+    ({"enc": {"w": np.ones(2, np.float16)}}, TypeError, ("params['enc']['w'] has dtype",)),
     ([{"w": np.ones(2, F32)}, {"w": [1.0, 2.0]}], TypeError, ("params[1]['w'] is a list", "asarray")),
     ({"enc": {}, "dec": []}, ValueError, ("params is an empty dict", "at least one array")),
     ({np.float32(1)}, TypeError, ("params is a set, which has no order",)),

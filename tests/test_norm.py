@@ -34,15 +34,15 @@ LISTS = [
 ]
 
 
-def finite_values(rng, size):
+def finite_values(rng, size, dtype):
     """Of all magnitudes that there are."""
-    values = random_values(rng, size)
-    return np.where(np.isfinite(values), values, F32(3.4e38))
+    values = random_values(rng, size, dtype=dtype)
+    return np.where(np.isfinite(values), values, F32(3.4e38) if dtype == "float32" else 1.7e308)
 
 
-def some_grads(sizes, seed=0):
+def some_grads(sizes, seed=0, dtype="float32"):
     rng = np.random.default_rng(seed)
-    return [finite_values(rng, size) for size in sizes]
+    return [finite_values(rng, size, dtype) for size in sizes]
 
 
 def same_bits(actual, expected):
@@ -51,12 +51,42 @@ def same_bits(actual, expected):
 
 @pytest.mark.parametrize("sizes", LISTS, ids=lambda sizes: f"{len(sizes)}-arrays-{sum(sizes)}")
 def test_norm_equals_the_reference(sizes, isa, eager_threads):
-    grads = some_grads(sizes)
+    for dtype, size_of_largest in (("float32", 1), ("float64", 1), ("float64", 1e-160)):
+        grads = [grad * grad.dtype.type(size_of_largest) for grad in some_grads(sizes, dtype=dtype)]
+        expected = reference.global_norm(grads)
+        for offset in range(0, 16, 5):
+            guarded = Guarded(grads, offset)
+            for threads in THREADS:
+                assert same_bits(_native.global_norm(guarded.arrays, threads), expected), (offset, threads, dtype)
+
+
+@pytest.mark.parametrize("magnitude", [1e-320, 1e-300, 1e-170, 1e-140, 1.0, 1e140, 1e170, 1e300])
+def test_norm_of_float64_whose_squares_overflow_or_underflow(magnitude, isa, eager_threads):
+    rng = np.random.default_rng(0)
+    grads = [rng.uniform(0.1, 1, size) * magnitude for size in (3, CHUNK + 1, 0, 7000)]
     expected = reference.global_norm(grads)
-    for offset in range(0, 16, 5):
-        guarded = Guarded(grads, offset)
-        for threads in THREADS:
-            assert same_bits(_native.global_norm(guarded.arrays, threads), expected), (offset, threads)
+    for threads in THREADS:
+        assert same_bits(fastadam.global_norm(grads, num_threads=threads), expected)
+    exact = math.isqrt(sum(in_units(x) ** 2 for grad in grads for x in grad.tolist()) << 200)
+    # Two rounds of 68 additions; squares, the root and, of subnormal norms, the division are rounded too.
+    assert abs((in_units(expected) << 100) - exact) <= max(70 * exact >> 53, 2**99)
+
+
+def in_units(x):
+    """A float64 number as a multiple of the smallest one, 2**-1074."""
+    numerator, denominator = x.as_integer_ratio()
+    return numerator * (2**1074 // denominator)
+
+
+def test_a_norm_beyond_float64_is_infinite():
+    grad = np.full(4, 1.7e308)
+    for norm in (fastadam.global_norm(grad), reference.global_norm([grad])):
+        assert norm == math.inf
+    for bad, expected in ((math.inf, math.inf), (math.nan, math.nan)):
+        grad[2] = bad
+        for norm in (fastadam.global_norm(grad), reference.global_norm([grad])):
+            np.testing.assert_equal(norm, expected)
+    assert fastadam.global_norm(np.full(4, 5e-324)) == 1e-323
 
 
 def test_norm_of_a_large_array_equals_the_reference(isa):

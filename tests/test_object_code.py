@@ -18,7 +18,8 @@ FUSED = r"\bvfn?m(add|sub)|\bfn?m(add|sub|la|ls)\b"
 
 def x86(prefix, register):
     """How a packed operation of an instruction set's full vector width looks, by its name there."""
-    return {name: rf"\b{prefix}{name}\b.*%{register}" for name in ("mulps", "sqrtps", "divps", "mulpd", "addpd")}
+    names = [operation + kind for operation in ("add", "mul", "sqrt", "div") for kind in ("ps", "pd")]
+    return {name: rf"\b{prefix}{name}\b.*%{register}" for name in names}
 
 
 PACKED = {
@@ -26,11 +27,9 @@ PACKED = {
     "x86_64_v3": x86("v", "ymm"),
     "x86_64_v4": x86("v", "zmm"),
     "aarch64": {
-        "mulps": r"\bfmul\b.*v\d+\.4s",
-        "sqrtps": r"\bfsqrt\b.*v\d+\.4s",
-        "divps": r"\bfdiv\b.*v\d+\.4s",
-        "mulpd": r"\bfmul\b.*v\d+\.2d",
-        "addpd": r"\bfadd\b.*v\d+\.2d",
+        operation + kind: rf"\bf{operation}\b.*v\d+\.{lanes}"
+        for operation in ("add", "mul", "sqrt", "div")
+        for kind, lanes in (("ps", "4s"), ("pd", "2d"))
     },
 }
 # Rules that have no square roots, and no divisions.
@@ -39,11 +38,12 @@ MEMORY_WALL = "step_kernel<fastadam::(anonymous namespace)::MemoryWall<2>, 0u, f
 PROBES = 1  # variants of the rule of tests/vectors/probe.hpp
 # What the kernels have that are no rules.
 OTHER_KERNELS = {
-    "average_kernel": {"mulps"},
+    "average_kernel": {"mul"},
     MEMORY_WALL: set(),
-    "sum_kernel<float>": {"mulpd", "addpd"},
-    "sum_kernel<double>": {"addpd"},
+    "sum_kernel<fastadam::(anonymous namespace)::Squares>": {"mulpd", "addpd"},
+    "sum_kernel<fastadam::(anonymous namespace)::Numbers>": {"addpd"},
 }
+KINDS = {"float32": "ps", "float64": "pd"}
 
 
 def kernels(objdump, path):
@@ -61,7 +61,7 @@ def expected_operations(name):
     if name in OTHER_KERNELS:
         return OTHER_KERNELS[name]
     rule = re.search(r"::(\w+), ", name)[1]
-    return {"mulps"} | (set() if rule in NO_ROOT else {"sqrtps"}) | (set() if rule in NO_DIVISION else {"divps"})
+    return {"mul"} | (set() if rule in NO_ROOT else {"sqrt"}) | (set() if rule in NO_DIVISION else {"div"})
 
 
 def symbols(nm, path):
@@ -70,21 +70,23 @@ def symbols(nm, path):
     return [tuple(line.split()[-2:]) for line in listing.stdout.splitlines()]
 
 
-def assert_kernels(path, isa, prefix):
+def assert_kernels(path, isa, dtype, prefix):
     functions = kernels(f"{prefix}objdump", path)
     assert functions.keys() >= OTHER_KERNELS.keys()
     assert len(functions) == 2 * (sum(_native.cuda_variants().values()) + PROBES) + len(OTHER_KERNELS)
     for name, function in functions.items():
         for operation in expected_operations(name):
-            assert re.search(PACKED[isa][operation], function), f"{name} has no packed {operation}"
+            packed = operation if operation in PACKED[isa] else operation + KINDS[dtype]
+            assert re.search(PACKED[isa][packed], function), f"{name} has no packed {packed}"
         assert not re.search(FUSED, function), f"{name} has a fused multiply-add"
-    assert symbols(f"{prefix}nm", path) == [("T", f"fastadam_kernels_{isa}")]
+    assert symbols(f"{prefix}nm", path) == [("T", f"fastadam_kernels_{isa}_{dtype}")]
 
 
+@pytest.mark.parametrize("dtype", KINDS)
 @pytest.mark.parametrize("isa", PACKED)
-def test_kernels(native_build, isa):
+def test_kernels(native_build, isa, dtype):
     build = native_build(isa.partition("_v")[0])
     if not shutil.which(f"{build.prefix}objdump"):
         pytest.skip(f"needs {build.prefix}objdump")
-    (path,) = build.folder.rglob(f"fastadam_kernels_{isa}.dir/**/kernels.cpp.o")
-    assert_kernels(path, isa, build.prefix)
+    (path,) = build.folder.rglob(f"fastadam_kernels_{isa}_{dtype}.dir/**/kernels.cpp.o")
+    assert_kernels(path, isa, dtype, build.prefix)

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 from buffers import Guarded, assert_same_bits, random_inputs
-from variants import VARIANTS, hyperparameters
+from variants import BOTH_TYPES, hyperparameters
 
 import fastadam
 from fastadam import _native
@@ -16,7 +16,7 @@ THREADS = [1, 2, 3, 8]
 THOROUGH = ("adam", "adamw")  # rules for which every case is run with every thread count
 SERIAL_BELOW = 2 * _native.grain()
 
-every_variant = pytest.mark.parametrize("variant", VARIANTS, ids=str)
+every_variant = pytest.mark.parametrize("variant", BOTH_TYPES, ids=str)
 
 
 def small_cases():
@@ -38,14 +38,14 @@ def large_cases():
 
 def thread_counts(variant, k):
     """All of them; for most rules one thread and one other count, in turn: how work is divided knows nothing of rules."""
-    return THREADS if variant.rule_name in THOROUGH else [1, THREADS[1 + k % 3]]
+    return THREADS if variant.rule_name in THOROUGH and variant.dtype == "float32" else [1, THREADS[1 + k % 3]]
 
 
 @functools.lru_cache(maxsize=512)  # enough for the cases of one variant, whose instruction sets and threads come in a row
 def case(variant, size, k):
     """A changed variant, its step number, and arrays before and after that step of the reference."""
     changed, step = hyperparameters(variant, k)
-    before = random_inputs(size, changed.states, seed=size)
+    before = random_inputs(size, changed.states, seed=size, dtype=variant.dtype)
     after = [array.copy() for array in before]
     changed.reference(*after, step=step)
     return changed, step, before, after
@@ -83,14 +83,14 @@ def test_optimizer_equals_the_reference_over_many_steps(variant, isa, eager_thre
     """Through the class, over a list of tensors, the states carried from step to step."""
     sizes = [3, 0, 64, 1, 257]
     rng = np.random.default_rng(1)
-    params = [rng.standard_normal(size).astype(np.float32) for size in sizes]
+    params = [rng.standard_normal(size).astype(variant.dtype) for size in sizes]
     optimizer = variant.make(params, lr=0.01)
     expected = [
         [param.copy(), None, *(array.copy() for name, array in state.items() if name != "step")]
         for param, state in zip(params, optimizer.state, strict=True)
     ]
     for t in range(1, 11):
-        grads = [rng.standard_normal(size).astype(np.float32) for size in sizes]
+        grads = [rng.standard_normal(size).astype(variant.dtype) for size in sizes]
         optimizer.step(grads, num_threads=threads)
         for arrays, grad in zip(expected, grads, strict=True):
             arrays[1] = grad
@@ -102,11 +102,12 @@ def test_optimizer_equals_the_reference_over_many_steps(variant, isa, eager_thre
             assert_same_bits(state[name], moment, name)
 
 
-def test_stateless_step_equals_the_reference(isa):
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_stateless_step_equals_the_reference(isa, dtype):
     """adam_step, which is public, beside its namesake in the reference."""
     for arguments in ({}, {"maximize": True}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "decoupled_weight_decay": True}):
         for states in (2, 3):
-            arrays = random_inputs(1000, states)
+            arrays = random_inputs(1000, states, dtype=dtype)
             expected = [array.copy() for array in arrays]
             fastadam.adam_step(*arrays, step=7, **arguments)
             fastadam.reference.adam_step(*expected, step=7, **arguments)

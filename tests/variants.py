@@ -86,10 +86,11 @@ class Variant:
 
     rule_name: str
     given: tuple
+    dtype: str = "float32"
 
     def __str__(self):
         given = [name if value is True else f"{name}={value}" for name, value in self.given]
-        return "-".join([self.rule_name, *given])
+        return "-".join([self.rule_name, *given, *([self.dtype] if self.dtype != "float32" else [])])
 
     @property
     def kind(self):
@@ -101,7 +102,7 @@ class Variant:
 
     @functools.cached_property
     def _first_group(self):
-        return self.make(np.zeros(1, np.float32))._groups[0].hyperparameters
+        return self.make(np.zeros(1, self.dtype))._groups[0].hyperparameters
 
     @functools.cached_property
     def rule(self):
@@ -153,6 +154,13 @@ class Variant:
 
 VARIANTS = [Variant(name, tuple(given.items())) for name, kind in KINDS.items() for given in kind.kernels]
 ONE_OF_EACH = list({variant.rule_name: variant for variant in VARIANTS}.values())  # with all its flags
+
+
+def of_both_types(variants):
+    return [*variants, *(replace(variant, dtype="float64") for variant in variants)]
+
+
+BOTH_TYPES = of_both_types(VARIANTS)
 STEPS = (1, 2, 3, 1000, 100_000)
 
 

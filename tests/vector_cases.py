@@ -5,15 +5,18 @@ The inputs are made of random integers and exact operations, since libraries dif
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from c_interface import options_of
 from variants import ONE_OF_EACH, VARIANTS, hyperparameters
 
-# Of what the reference computes; `python tests/vector_cases.py` prints it.
-SHA256 = "5abe3d85efa03891c8442b94cec6f82a7c33dbdba614d54a3788f6d5489d78ab"
+# Of what the reference computes, for each type of elements; `python tests/vector_cases.py` prints them.
+SHA256 = {
+    "float32": "5abe3d85efa03891c8442b94cec6f82a7c33dbdba614d54a3788f6d5489d78ab",
+    "float64": "bc8a4de5273617c3539ae2fe48fb4d23063ff09351006466b883c472ca234070",
+}
 
 
 def integers(source, shape):
@@ -21,14 +24,17 @@ def integers(source, shape):
     return source.random_raw(math.prod(shape)).reshape(shape)
 
 
-def any_floats(source, shape):
+def any_floats(source, shape, dtype):
     """Of any bits, so of all magnitudes, NaN and infinities among them."""
-    return integers(source, shape).astype(np.uint32).view(np.float32)
+    bits = integers(source, shape)
+    return bits.view(np.float64) if dtype == "float64" else bits.astype(np.uint32).view(np.float32)
 
 
-def usual_floats(source, shape):
+def usual_floats(source, shape, dtype):
     """Of magnitudes up to 1, most of them smaller."""
     bits = integers(source, shape)
+    if dtype == "float64":
+        return np.ldexp((bits >> 10).astype(np.float64) - 2.0**53, -53 - (bits & 31).astype(np.int32))  # 54 bits
     mantissas = (bits >> 39).astype(np.float32) - np.float32(2**24)  # 25 bits
     return np.ldexp(mantissas, -24 - (bits & 31).astype(np.int32))
 
@@ -54,10 +60,10 @@ class Case:
         return "\n".join([*lines, ""]).encode() + b"".join(array.tobytes() for array in [*self.arrays, self.grads])
 
 
-def cases():
+def cases(dtype):
     """Afresh at each call."""
     source = np.random.PCG64(0)
-    for k, variant in enumerate(VARIANTS):
+    for k, variant in enumerate(replace(variant, dtype=dtype) for variant in VARIANTS):
         for size, steps, floats in (
             (0, 1, usual_floats),
             (1, 40, usual_floats),
@@ -65,14 +71,14 @@ def cases():
             (333, 2, any_floats),
         ):
             yield case(source, *hyperparameters(variant, k), size, steps, floats)
-    for k, variant in enumerate(ONE_OF_EACH):
+    for k, variant in enumerate(replace(variant, dtype=dtype) for variant in ONE_OF_EACH):
         yield case(source, hyperparameters(variant, k)[0], 1, 65, 3000, usual_floats)
 
 
 def case(source, variant, first_step, size, steps, floats):
-    arrays = [floats(source, (size,)) for _ in range(1 + variant.states)]
+    arrays = [floats(source, (size,), variant.dtype) for _ in range(1 + variant.states)]
     arrays[1:] = map(np.abs, arrays[1:])
-    return Case(variant, first_step, arrays, floats(source, (steps, size)))
+    return Case(variant, first_step, arrays, floats(source, (steps, size), variant.dtype))
 
 
 def digest(results):
@@ -84,14 +90,15 @@ def digest(results):
     return sha256.hexdigest()
 
 
-def reference_results():
+def reference_results(dtype):
     from fastadam import reference
 
-    for each in cases():
+    for each in cases(dtype):
         for step, grad in each.steps():
             each.variant.reference(each.arrays[0], grad, *each.arrays[1:], step=step)
         yield each.arrays, reference.global_norm([each.grads])
 
 
 if __name__ == "__main__":
-    print(digest(reference_results()))
+    for dtype in SHA256:
+        print(dtype, digest(reference_results(dtype)))

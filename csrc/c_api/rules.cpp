@@ -22,7 +22,7 @@ void step_tensor(const Rule& rule, const NamedArrays& arrays, int64_t size, int6
   const auto writable = [&](int role) { return const_cast<float*>(arrays[role].memory); };
   try {
     Tensors tensors({1});
-    std::vector<float*> states;
+    std::vector<void*> states;
     for (int role = state_role; role < role_count; ++role) states.push_back(writable(role));
     tensors.add(writable(param_role), states, size, step - 1);
     tensors.seal({rule});
@@ -43,7 +43,7 @@ int adam_step(float* param, const float* grad, float* exp_avg, float* exp_avg_sq
     if (!options) refuse("options", "is NULL", "the address of a fastadam_adam_options");
     const auto& [lr, beta1, beta2, eps, weight_decay, decoupled_weight_decay, maximize] = *options;
     const Rule rule =
-        checked_rule(rule_info(RuleId::adam),
+        checked_rule(rule_info(RuleId::adam), DType::float32,
                      {lr, beta1, beta2, eps, weight_decay, max_exp_avg_sq ? 1.0 : 0.0, decoupled_weight_decay ? 1.0 : 0.0},
                      maximize != 0, std::nullopt);
     const NamedArrays arrays{{{"param", param},

@@ -18,7 +18,7 @@ struct fastadam_tensors {
   std::vector<int64_t> sizes;
   std::vector<fastadam::Rule> rules;
   fastadam::Tensors tensors;
-  std::vector<std::optional<const float*>> grads;  // of the step in progress
+  std::vector<std::optional<const void*>> grads;  // of the step in progress
 };
 
 namespace fastadam::c_api {
@@ -48,8 +48,8 @@ void add(fastadam_tensors& made, const fastadam_tensor& tensor, int array_count)
     refuse("tensor " + std::to_string(i) + "'s states", "is NULL",
            "the addresses of " + std::to_string(array_count) + " arrays");
   }
-  std::vector<float*> states(tensor.states, tensor.states + array_count);
-  for (int k = 0; k < array_count; ++k) expect_usable(name_of({state_role + k, i}), states[k], tensor.size);
+  for (int k = 0; k < array_count; ++k) expect_usable(name_of({state_role + k, i}), tensor.states[k], tensor.size);
+  const std::vector<void*> states(tensor.states, tensor.states + array_count);
   made.tensors.add(tensor.param, states, tensor.size, tensor.steps);
   made.sizes.push_back(tensor.size);
 }
@@ -143,7 +143,7 @@ int tensors_step(fastadam_tensors* tensors, const float* const* grads, const fas
       if (reinterpret_cast<uintptr_t>(grads[i]) % alignof(float) != 0) {
         expect_usable(indexed("grads", i), grads[i], tensors->sizes[i]);
       }
-      tensors->grads[i] = is_given ? std::optional(grads[i]) : std::nullopt;
+      tensors->grads[i] = is_given ? std::optional<const void*>(grads[i]) : std::nullopt;
     }
     try {
       const std::optional<double> found = tensors->tensors.step(tensors->grads, checked_options, threads);
@@ -183,7 +183,7 @@ int global_norm(const float* const* grads, const int64_t* sizes, int64_t count, 
       expect_usable(indexed("grads", i), grads[i], sizes[i]);
       arrays.push_back({grads[i], sizes[i]});
     }
-    *norm = fastadam::global_norm(arrays, threads);
+    *norm = fastadam::global_norm(arrays, DType::float32, threads);
   });
 }
 

@@ -8,7 +8,10 @@
 namespace fastadam {
 
 // CMake writes isas.inc: FASTADAM_KERNELS(function, "name", x86-64 level) for each instruction set it compiles for, best first.
-#define FASTADAM_KERNELS(function, name, level) extern "C" const Kernels* function();
+// A function's name ends with the type of elements.
+#define FASTADAM_KERNELS(function, name, level)   \
+  extern "C" const Kernels* function##_float32(); \
+  extern "C" const Kernels* function##_float64();
 #include "isas.inc"
 #undef FASTADAM_KERNELS
 
@@ -17,11 +20,12 @@ namespace {
 struct Isa {
   const char* name;
   int level;
-  const Kernels* (*kernels)();
+  const Kernels* (*float32)();
+  const Kernels* (*float64)();
 };
 
 constexpr Isa isas[] = {
-#define FASTADAM_KERNELS(function, name, level) {name, level, function},
+#define FASTADAM_KERNELS(function, name, level) {name, level, function##_float32, function##_float64},
 #include "isas.inc"
 #undef FASTADAM_KERNELS
 };
@@ -70,6 +74,9 @@ void set_isa(const std::string& name) {
                               "; unset FASTADAM_ISA to use the best one");
 }
 
-const Kernels& active_kernels() { return *active().load(std::memory_order_relaxed)->kernels(); }
+const Kernels& active_kernels(DType dtype) {
+  const Isa& isa = *active().load(std::memory_order_relaxed);
+  return *(dtype == DType::float32 ? isa.float32 : isa.float64)();
+}
 
 }  // namespace fastadam

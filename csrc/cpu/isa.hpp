@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "../dtype.hpp"
 #include "kernels.hpp"
 
 namespace fastadam {
@@ -19,6 +20,6 @@ const char* active_isa();
 void set_isa(const std::string& name);
 
 // The kernels of the active instruction set.
-const Kernels& active_kernels();
+const Kernels& active_kernels(DType dtype);
 
 }  // namespace fastadam

@@ -1,5 +1,5 @@
-// The CPU's kernels, which process contiguous elements. CMake compiles this file once per instruction set, with
-// FASTADAM_KERNELS_FUNCTION set to the name of the one function that the object exports.
+// The CPU's kernels, which process contiguous elements. CMake compiles this file once per instruction set
+// and type of elements, with FASTADAM_KERNELS_FUNCTION set to the name of the one function that the object exports.
 //
 // It may include only the rule headers and kernels.hpp, whose functions all have internal linkage: no standard library, no
 // OpenMP. A shared inline function would be compiled here for AVX-512, and the linker might keep that copy for all callers.
@@ -30,10 +30,10 @@
 namespace fastadam {
 namespace {
 
-constexpr int64_t line = 64 / sizeof(float);  // elements in a cache line
+constexpr int64_t line = 64 / sizeof(Real);   // elements in a cache line
 constexpr int64_t prefetch_block = 4 * line;  // elements between two rounds of prefetching
 
-FASTADAM_INLINE void prefetch(const float* x) {
+FASTADAM_INLINE void prefetch(const Real* x) {
   for (int64_t i = 0; i < prefetch_block; i += line) FASTADAM_PREFETCH(x + i);
 }
 
@@ -44,12 +44,12 @@ void step_kernel(const void* coefficients, const void* transform, const Buffers&
   const Rule rule = *static_cast<const Rule*>(coefficients);
   GradientTransform before = {};
   if constexpr (transforms) before = *static_cast<const GradientTransform*>(transform);
-  float* const param = buffers.param;
-  const float* const grad = buffers.grad;
-  float* const state0 = buffers.state[0];
-  float* const state1 = buffers.state[1];
-  float* const state2 = buffers.state[2];
-  float* const state3 = buffers.state[3];
+  Real* const param = static_cast<Real*>(buffers.param);
+  const Real* const grad = static_cast<const Real*>(buffers.grad);
+  Real* const state0 = static_cast<Real*>(buffers.state[0]);
+  Real* const state1 = static_cast<Real*>(buffers.state[1]);
+  Real* const state2 = static_cast<Real*>(buffers.state[2]);
+  Real* const state3 = static_cast<Real*>(buffers.state[3]);
   const int64_t block = ahead > 0 ? prefetch_block : size;
   for (int64_t begin = 0, end; begin < size; begin = end) {
     end = size - begin < block ? size : begin + block;
@@ -100,8 +100,10 @@ StepKernels step_kernels(RuleId rule, unsigned flags) {
   return {};
 }
 
-void average_kernel(const void* average, float* ema, const float* param, int64_t size, int64_t ahead) {
+void average_kernel(const void* average, void* averages, const void* params, int64_t size, int64_t ahead) {
   const ParamAverage apply = *static_cast<const ParamAverage*>(average);
+  Real* const ema = static_cast<Real*>(averages);
+  const Real* const param = static_cast<const Real*>(params);
   const int64_t block = ahead > 0 ? prefetch_block : size;
   for (int64_t begin = 0, end; begin < size; begin = end) {
     end = size - begin < block ? size : begin + block;
@@ -111,23 +113,32 @@ void average_kernel(const void* average, float* ema, const float* param, int64_t
   }
 }
 
-FASTADAM_INLINE Real64 term(const float* x) { return square(*x); }
-FASTADAM_INLINE Real64 term(const double* x) { return *x; }
+// The terms of a sum.
+struct Squares {
+  using Number = Real;
+  static FASTADAM_INLINE Real64 term(Real x) { return square(x); }
+};
+struct Numbers {
+  using Number = Real64;
+  static FASTADAM_INLINE Real64 term(Real64 x) { return x; }
+};
 
-template <class Number>
-double sum_kernel(const Number* x, int64_t size) {
+template <class Terms>
+double sum_kernel(const void* numbers, int64_t size) {
+  using Number = typename Terms::Number;
+  const Number* x = static_cast<const Number*>(numbers);
   Real64 lanes[norm_lanes] = {};
   for (; size >= norm_lanes; size -= norm_lanes, x += norm_lanes) {
     // Usually the next chunk. Without this, a thread that only reads leaves part of the memory's bandwidth unused.
     for (int j = 0; j < norm_lanes; j += 64 / sizeof(Number)) FASTADAM_PREFETCH(x + norm_chunk + j);
-    for (int j = 0; j < norm_lanes; ++j) lanes[j] = lanes[j] + term(x + j);
+    for (int j = 0; j < norm_lanes; ++j) lanes[j] = lanes[j] + Terms::term(x[j]);
   }
-  for (int j = 0; j < size; ++j) lanes[j] = lanes[j] + term(x + j);
+  for (int j = 0; j < size; ++j) lanes[j] = lanes[j] + Terms::term(x[j]);
   return sum_lanes(lanes);
 }
 
-constexpr Kernels kernels = {step_kernels, average_kernel, step_kernel<MemoryWall<2>, 0, false>, sum_kernel<float>,
-                             sum_kernel<double>};
+constexpr Kernels kernels = {step_kernels, average_kernel, step_kernel<MemoryWall<2>, 0, false>, sum_kernel<Squares>,
+                             sum_kernel<Numbers>};
 
 }  // namespace
 

@@ -1,5 +1,5 @@
-// The interface of kernels.cpp: the kernels of one instruction set. This header defines types only and so generates no code
-// (kernels.cpp says why).
+// The interface of kernels.cpp: the kernels of one instruction set for one type of elements, to whose arrays the addresses are.
+// This header defines types only and so generates no code (kernels.cpp says why).
 #pragma once
 
 #include <stdint.h>
@@ -20,19 +20,18 @@ struct StepKernels {
   StepKernel plain, transforming;
 };
 
-// Pointers to void are to structs of csrc/rules.
 struct Kernels {
   StepKernels (*step)(RuleId rule, unsigned flags);
 
   // Applies a ParamAverage to `ema`.
-  void (*average)(const void* average, float* ema, const float* param, int64_t size, int64_t ahead);
+  void (*average)(const void* average, void* ema, const void* param, int64_t size, int64_t ahead);
 
   // The loads and stores of a step of Adam (rules/memory_wall.hpp).
   StepKernel memory_wall;
 
   // For at most norm_chunk numbers, in the order that rules/norm.hpp defines.
-  double (*sum_of_squares)(const float* x, int64_t size);
-  double (*sum)(const double* x, int64_t size);
+  double (*sum_of_squares)(const void* x, int64_t size);
+  double (*sum)(const void* x, int64_t size);  // of float64, whatever the type
 };
 
 }  // namespace fastadam

@@ -6,11 +6,11 @@
 
 namespace fastadam {
 
-void memory_wall(const Buffers& buffers, int64_t size, int threads) {
+void memory_wall(const Buffers& buffers, DType dtype, int64_t size, int threads) {
   const DefaultFloatEnv float_env;
-  const Kernels& kernels = active_kernels();
+  const Kernels& kernels = active_kernels(dtype);
   const Coefficients none{};
-  run_tasks(kernels, {{{kernels.memory_wall, nullptr}, nullptr, &none, nullptr, buffers, nullptr, size}}, threads);
+  run_tasks(kernels, dtype, {{{kernels.memory_wall, nullptr}, nullptr, &none, nullptr, buffers, nullptr, size}}, threads);
 }
 
 }  // namespace fastadam

@@ -4,10 +4,11 @@
 #include <cstdint>
 
 #include "../buffers.hpp"
+#include "../dtype.hpp"
 
 namespace fastadam {
 
 // On up to `threads` threads (0: the default). `buffers` has two states; all arrays but the gradient change.
-void memory_wall(const Buffers& buffers, int64_t size, int threads);
+void memory_wall(const Buffers& buffers, DType dtype, int64_t size, int threads);
 
 }  // namespace fastadam

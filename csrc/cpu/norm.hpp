@@ -1,21 +1,19 @@
-// The sum of squares of many arrays, in float64 and in the same order for any number of threads (rules/norm.hpp).
+// The norm of many arrays together, by sums in float64 in the same order for any number of threads (rules/norm.hpp).
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
-#include "kernels.hpp"
+#include "../dtype.hpp"
 
 namespace fastadam {
 
 struct Array {
-  const float* begin;
+  const void* begin;
   int64_t size;
 };
 
-// Uses up to `threads` threads. As for run_on_threads, the calling thread must have the default floating-point environment.
-double sum_of_squares(const Kernels& kernels, const std::vector<Array>& arrays, int threads);
-
-// Its square root, in the default floating-point environment, by the kernels of the active instruction set.
-double global_norm(const std::vector<Array>& arrays, int threads);
+// By the kernels of the active instruction set on up to `threads` threads, in the default floating-point environment.
+double global_norm(const std::vector<Array>& arrays, DType dtype, int threads);
 
 }  // namespace fastadam

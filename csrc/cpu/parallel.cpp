@@ -47,7 +47,7 @@ Clock::duration run_on_team(const Work& work, ThreadRoom& room) {
     if (omp_get_thread_num() == 0) room.release();
     const DefaultFloatEnv float_env;
     // Equal shares of whole cache lines, so that no two threads write to the same line.
-    constexpr int64_t line = 64 / sizeof(float);
+    constexpr int64_t line = 16;  // elements in a cache line, or in two
     const int64_t count = omp_get_num_threads(), member = omp_get_thread_num();
     const int64_t lines = (work.size() + line - 1) / line;
     const int64_t share = lines / count, extra = lines % count;

@@ -15,12 +15,12 @@ struct Task {
   const Coefficients* rule;
   const Coefficients* average;  // a ParamAverage; null without `ema`
   Buffers buffers;
-  float* ema;
+  void* ema;
   int64_t size;
 };
 
-// Runs every task on up to `threads` threads. As for run_on_threads, the calling thread must have the default floating-point
-// environment.
-void run_tasks(const Kernels& kernels, const std::vector<Task>& tasks, int threads);
+// Runs every task, all on elements of one type, on up to `threads` threads. As for run_on_threads, the calling thread must have
+// the default floating-point environment.
+void run_tasks(const Kernels& kernels, DType dtype, const std::vector<Task>& tasks, int threads);
 
 }  // namespace fastadam

@@ -7,24 +7,35 @@
 #include <string>
 #include <utility>
 
-#include "../rules/gradient.hpp"
 #include "../rules/norm.hpp"
+#include "../scalars.hpp"
 #include "float_env.hpp"
 #include "isa.hpp"
 #include "norm.hpp"
 #include "tasks.hpp"
 
 namespace fastadam {
+namespace {
 
-void Tensors::add(float* param, const std::vector<float*>& states, int64_t size, int64_t steps) {
+// The index of the first element that is not finite; `size` if there is none.
+template <class Number>
+int64_t first_nonfinite(const void* array, int64_t size) {
+  const Number* const begin = static_cast<const Number*>(array);
+  return std::find_if(begin, begin + size, [](Number x) { return !std::isfinite(x); }) - begin;
+}
+
+}  // namespace
+
+void Tensors::add(void* param, const std::vector<void*>& states, int64_t size, int64_t steps) {
   const size_t tensor = tensors_.size();
   Tensor added{param, {}, static_cast<int>(states.size()), size};
   if (states.size() > std::size(added.states)) throw std::invalid_argument("a tensor has more states than any rule");
   std::copy(states.begin(), states.end(), added.states);
   tensors_.push_back(added);
   steps_.push_back(steps);
-  owned_.add(param, size, {param_role, tensor});
-  for (int k = 0; k < added.state_count; ++k) owned_.add(states[k], size, {state_role + k, tensor});
+  const int64_t bytes = size * size_of(dtype_);
+  owned_.add(param, bytes, {param_role, tensor});
+  for (int k = 0; k < added.state_count; ++k) owned_.add(states[k], bytes, {state_role + k, tensor});
 }
 
 void Tensors::seal(std::vector<Rule> rules) {
@@ -51,6 +62,7 @@ void Tensors::expect_fit(const std::vector<Rule>& rules) const {
   if (rules.size() != group_sizes_.size()) throw std::invalid_argument("expected a rule for each group");
   size_t i = 0;
   for (size_t group = 0; group < group_sizes_.size(); ++group) {
+    if (rules[group].dtype != dtype_) throw std::invalid_argument("a rule is for elements of another type");
     const int expected = rules[group].array_count();
     for (const size_t end = i + group_sizes_[group]; i < end; ++i) {
       if (tensors_[i].state_count != expected) throw std::invalid_argument("a tensor has the wrong states for its rule");
@@ -58,29 +70,31 @@ void Tensors::expect_fit(const std::vector<Rule>& rules) const {
   }
 }
 
-void Tensors::expect_apart(const std::vector<std::optional<const float*>>& grads) const {
+void Tensors::expect_apart(const std::vector<std::optional<const void*>>& grads) const {
   for (size_t i = 0; i < grads.size(); ++i) {
-    if (grads[i]) owned_.expect_apart(*grads[i], tensors_[i].size, {grad_role, i});
+    if (grads[i]) owned_.expect_apart(*grads[i], tensors_[i].size * size_of(dtype_), {grad_role, i});
   }
 }
 
-void Tensors::throw_nonfinite(const std::vector<std::optional<const float*>>& grads) const {
+void Tensors::throw_nonfinite(const std::vector<std::optional<const void*>>& grads) const {
   for (size_t i = 0; i < grads.size(); ++i) {
     if (!grads[i]) continue;
-    const float* const end = *grads[i] + tensors_[i].size;
-    const float* const found = std::find_if(*grads[i], end, [](float g) { return !std::isfinite(g); });
-    if (found != end) throw Refusal("nonfinite", {grad_role, i}, {grad_role, i}, std::to_string(found - *grads[i]));
+    const int64_t size = tensors_[i].size;
+    const int64_t found =
+        dtype_ == DType::float32 ? first_nonfinite<float>(*grads[i], size) : first_nonfinite<double>(*grads[i], size);
+    if (found < size) throw Refusal("nonfinite", {grad_role, i}, {grad_role, i}, std::to_string(found));
   }
+  throw Refusal("norm", {grad_role, 0});  // each element is finite, but not the norm
 }
 
-std::optional<double> Tensors::step(const std::vector<std::optional<const float*>>& grads, const StepOptions& options,
+std::optional<double> Tensors::step(const std::vector<std::optional<const void*>>& grads, const StepOptions& options,
                                     int threads, std::vector<Rule>* rules) {
   if (rules) expect_fit(*rules);
   if (step_count() == std::numeric_limits<int64_t>::max()) {
     throw std::invalid_argument("step_count is 2**63 - 1; expected at most 2**63 - 2 steps before this one");
   }
   const DefaultFloatEnv float_env;  // for the kernels that this thread runs
-  const Kernels& kernels = active_kernels();
+  const Kernels& kernels = active_kernels(dtype_);
   Coefficients transforms[2];  // of groups that minimize and that maximize
   std::vector<Coefficients> coefficients;
   coefficients.reserve(2 * tensors_.size());  // the tasks point into it
@@ -95,7 +109,7 @@ std::optional<double> Tensors::step(const std::vector<std::optional<const float*
     for (const size_t end = i + group_sizes_[group]; i < end; ++i) {
       const Tensor& tensor = tensors_[i];
       if (!grads[i]) continue;
-      owned_.expect_apart(*grads[i], tensor.size, {grad_role, i});
+      owned_.expect_apart(*grads[i], tensor.size * size_of(dtype_), {grad_role, i});
       if (steps_[i] < 0 || steps_[i] == std::numeric_limits<int64_t>::max()) throw Refusal("step", {param_role, i});
       // Neighbours nearly always have the same step count and share coefficients.
       if (steps_[i] != counted) {
@@ -117,12 +131,12 @@ std::optional<double> Tensors::step(const std::vector<std::optional<const float*
     set_step_count(step_count() + 1);
   };
   std::optional<double> norm;
-  auto scale = static_cast<float>(options.grad_scale);
+  double scale = options.grad_scale;
   if (options.finds_norm) {
     std::vector<Array> arrays;
     arrays.reserve(tasks.size());
     for (const Task& task : tasks) arrays.push_back({task.buffers.grad, task.size});
-    const NormVerdict verdict = judge_norm(sum_of_squares(kernels, arrays, threads), options);
+    const NormVerdict verdict = judge_norm(global_norm(arrays, dtype_, threads), options);
     norm = verdict.norm;
     if (!verdict.applies) {
       if (options.raises_nonfinite) throw_nonfinite(grads);
@@ -132,16 +146,17 @@ std::optional<double> Tensors::step(const std::vector<std::optional<const float*
     }
     scale = verdict.scale;
   }
-  bool changes[2];
+  bool changes[2] = {};
   for (const bool maximize : {false, true}) {
-    const GradientTransform transform = transform_of(options, scale, maximize);
-    transforms[maximize] = Coefficients::of(transform);
-    changes[maximize] = transform.scale != 1 || transform.limit < std::numeric_limits<float>::infinity();
+    if (const auto transform = scalars_of(dtype_).gradient(options, scale, maximize)) {
+      transforms[maximize] = *transform;
+      changes[maximize] = true;
+    }
   }
   for (Task& task : tasks) {
     if (!changes[task.transform - transforms]) task.transform = nullptr;
   }
-  run_tasks(kernels, tasks, threads);
+  run_tasks(kernels, dtype_, tasks, threads);
   for (i = 0; i < tensors_.size(); ++i) steps_[i] += grads[i].has_value();
   done();
   return norm;

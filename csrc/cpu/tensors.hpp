@@ -20,12 +20,13 @@ constexpr StepOptions as_given{
 
 class Tensors : public Turns {
  public:
-  // The number of tensors in each group. Tensors are added group by group.
-  explicit Tensors(const std::vector<size_t>& group_sizes) : group_sizes_(group_sizes) {}
+  // The number of tensors in each group, and the type of all their elements. Tensors are added group by group.
+  explicit Tensors(const std::vector<size_t>& group_sizes, DType dtype = DType::float32)
+      : group_sizes_(group_sizes), dtype_(dtype) {}
 
   // Adds a tensor of `size` elements that has taken `steps` steps. Its states are the rule's and then, if there is one, the
   // average of the parameter.
-  void add(float* param, const std::vector<float*>& states, int64_t size, int64_t steps = 0);
+  void add(void* param, const std::vector<void*>& states, int64_t size, int64_t steps = 0);
 
   // Call this once, after the last add(), with a rule for each group. Throws Refusal("overlap") if two arrays share memory.
   void seal(std::vector<Rule> rules);
@@ -39,9 +40,10 @@ class Tensors : public Turns {
   void expect_fit(const std::vector<Rule>& rules) const;
 
   // Throws Refusal if a gradient overlaps a parameter or state.
-  void expect_apart(const std::vector<std::optional<const float*>>& grads) const;
+  void expect_apart(const std::vector<std::optional<const void*>>& grads) const;
 
   size_t count() const { return tensors_.size(); }
+  DType dtype() const { return dtype_; }
 
   // How many steps were called for, with those that were skipped.
   int64_t step_count() const { return step_count_.load(std::memory_order_relaxed); }
@@ -56,21 +58,22 @@ class Tensors : public Turns {
   // the tensor's step count, or to `skips` if the step is skipped. If there are `rules`, one for each group, it is by them, and
   // so are the steps that follow. Returns the norm if the options ask for it. Throws Refusal and writes nothing if a gradient
   // overlaps a parameter or state, a step count is out of range, or a gradient is not finite and the options say to raise.
-  std::optional<double> step(const std::vector<std::optional<const float*>>& grads, const StepOptions& options, int threads,
+  std::optional<double> step(const std::vector<std::optional<const void*>>& grads, const StepOptions& options, int threads,
                              std::vector<Rule>* rules = nullptr);
 
  private:
   // The step is not to be taken because a gradient is not finite: throws Refusal with the place of the first one.
-  void throw_nonfinite(const std::vector<std::optional<const float*>>& grads) const;
+  void throw_nonfinite(const std::vector<std::optional<const void*>>& grads) const;
 
   struct Tensor {
-    float* param;
-    float* states[max_states + 1];
+    void* param;
+    void* states[max_states + 1];
     int state_count;
     int64_t size;
   };
 
   std::vector<size_t> group_sizes_;
+  DType dtype_;
   std::vector<Rule> rules_;
   std::vector<Tensor> tensors_;
   std::vector<int64_t> steps_;

@@ -66,7 +66,7 @@ FASTADAM_INLINE bool is_last(unsigned long long* finished) {
 }
 
 FASTADAM_INLINE void store_verdict(const NormArguments& arguments, Real64 sum) {
-  *arguments.verdict = judge_norm(sum, arguments.options);
+  *arguments.verdict = judge_norm(square_root(sum), arguments.options);
   if (arguments.skips != nullptr && !arguments.verdict->applies) ++*arguments.skips;
 }
 

@@ -3,6 +3,7 @@
 
 #include "description.hpp"
 #include "real.hpp"
+#include "scalar.hpp"
 
 namespace fastadam {
 namespace {
@@ -25,7 +26,7 @@ struct Adagrad {
 
   static FASTADAM_INLINE Adagrad at_step(const Real64* option, unsigned, long long t) {
     Adagrad rule;
-    rule.a = Real(option[lr] / (Real64(1) + Real64(static_cast<double>(t - 1)) * option[lr_decay]));
+    rule.a = Real(option[lr] / (Real64(1) + whole(t - 1) * option[lr_decay]));
     rule.e = Real(option[eps]);
     rule.wd = Real(option[weight_decay]);
     return rule;

@@ -31,18 +31,18 @@ struct Adam {
   Real d;               // factor of decoupled weight decay
   Real wd;              // coupled weight decay
 
-  // The coefficients of step t >= 1: float64 arithmetic, rounded once to float32.
+  // The coefficients of step t >= 1, each rounded once.
   static FASTADAM_INLINE Adam at_step(const Real64* option, unsigned flags, long long t) {
     Adam rule;
     rule.b1 = Real(option[beta1]);
     rule.b2 = Real(option[beta2]);
     rule.c1 = Real(1) - rule.b1;
     rule.c2 = Real(1) - rule.b2;
-    const Real64 k1 = Real64(1) - power(Real64(rule.b1), t);
-    const Real64 k2 = Real64(1) - power(Real64(rule.b2), t);
+    const Scalar k1 = Real64(1) - power(Real64(rule.b1), t);
+    const Scalar k2 = Real64(1) - power(Real64(rule.b2), t);
     rule.a = Real(option[lr] * square_root(k2) / k1);
     rule.e = Real(option[eps] * square_root(k2));
-    rule.d = flags & coupled ? Real(1) : Real(Real64(1) - option[lr] * option[weight_decay]);
+    rule.d = flags & coupled ? Real(1) : Real(Real64(1) - Scalar(option[lr]) * option[weight_decay]);
     rule.wd = Real(option[weight_decay]);
     return rule;
   }

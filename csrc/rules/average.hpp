@@ -13,7 +13,7 @@ struct ParamAverage {
   Real keep, share;
 
   static FASTADAM_INLINE ParamAverage at_step(Real64 decay, long long t) {
-    const Real64 d = Real64(Real(decay));
+    const Scalar d = Real64(Real(decay));
     ParamAverage average;
     average.share = Real((Real64(1) - d) / (Real64(1) - power(d, t)));
     average.keep = Real(1) - average.share;

@@ -6,9 +6,9 @@ namespace fastadam {
 
 // The values that an option may have.
 enum class Range {
-  non_negative,  // a number >= 0 that is finite in float32
-  decay_rate,    // a number in [0, 1) that does not round to 1 in float32
-  finite,        // in float32
+  non_negative,  // a number >= 0 that is finite in the elements' type
+  decay_rate,    // a number in [0, 1) that does not round to 1 in it
+  finite,        // in it
   flag,          // 0 or 1
 };
 

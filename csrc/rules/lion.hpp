@@ -3,6 +3,7 @@
 
 #include "description.hpp"
 #include "real.hpp"
+#include "scalar.hpp"
 
 namespace fastadam {
 namespace {
@@ -30,7 +31,7 @@ struct Lion {
     rule.c1 = Real(1) - rule.b1;
     rule.c2 = Real(1) - rule.b2;
     rule.a = Real(option[lr]);
-    rule.d = Real(Real64(1) - option[lr] * option[weight_decay]);
+    rule.d = Real(Real64(1) - Scalar(option[lr]) * option[weight_decay]);
     return rule;
   }
 

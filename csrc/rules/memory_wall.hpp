@@ -8,6 +8,12 @@
 namespace fastadam {
 namespace {
 
+#if defined(FASTADAM_FLOAT64)
+using Bits = long long;
+#else
+using Bits = int;
+#endif
+
 template <int count>
 struct MemoryWall {
   enum Option { unused, with_division, option_count };
@@ -25,8 +31,8 @@ struct MemoryWall {
   // one division: the limit that the processor's divider sets while the data is in cache.
   template <unsigned flags>
   FASTADAM_INLINE void update(Real& p, Real g, Real* state) const {
-    const int bits = __builtin_bit_cast(int, count > 0 ? state[0] : g) | __builtin_bit_cast(int, p);
-    const Real mixed = __builtin_bit_cast(float, bits);
+    const Bits bits = __builtin_bit_cast(Bits, count > 0 ? state[0] : g) | __builtin_bit_cast(Bits, p);
+    const Real mixed = __builtin_bit_cast(Real, bits);
     if constexpr (count == 0) {
       p = mixed;
     } else {

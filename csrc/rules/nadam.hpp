@@ -40,11 +40,11 @@ struct NAdam {
     rule.c1 = Real(1) - rule.b1;
     rule.c2 = Real(1) - rule.b2;
     // The momentum of step i is mu(i) = beta1 (1 - 0.96^(i momentum_decay) / 2).
-    const Real64 log_of_096 = Real64(-0.040821994520255166);
-    const Real64 q = exponential_of_negative(option[momentum_decay] * log_of_096);
-    const Real64 mu = momentum(rule.b1, power(q, t)), next = momentum(rule.b1, power(q, t + 1ULL));
+    const Scalar log_of_096 = constant(-0.040821994520255166, -8.893492737632459e-19);
+    const Scalar q = exponential_of_negative(option[momentum_decay] * log_of_096);
+    const Scalar mu = momentum(rule.b1, power(q, t)), next = momentum(rule.b1, power(q, t + 1ULL));
     // The product of the momenta so far. Once it is below half an ulp of 1, neither it nor further factors matter.
-    Real64 product = Real64(1), decay = Real64(1);
+    Scalar product = Real64(1), decay = Real64(1);
     long long i = 0;
     for (; i < t && i < most_factors && Real64(5e-20) < product; ++i) {
       decay = decay * q;
@@ -53,16 +53,16 @@ struct NAdam {
     }
     // The rest of the factors are beta1: a decay that still counts would have ended the product by now.
     if (i == most_factors) product = product * power(Real64(rule.b1), t - i);
-    const Real64 root = square_root(Real64(1) - power(Real64(rule.b2), t));
+    const Scalar root = square_root(Real64(1) - power(Real64(rule.b2), t));
     rule.ag = Real(option[lr] * (Real64(1) - mu) / (Real64(1) - product) * root);
     rule.am = Real(option[lr] * next / (Real64(1) - product * next) * root);
     rule.e = Real(option[eps] * root);
-    rule.d = flags & coupled ? Real(1) : Real(Real64(1) - option[lr] * option[weight_decay]);
+    rule.d = flags & coupled ? Real(1) : Real(Real64(1) - Scalar(option[lr]) * option[weight_decay]);
     rule.wd = Real(option[weight_decay]);
     return rule;
   }
 
-  static FASTADAM_INLINE Real64 momentum(Real b1, Real64 decay) { return Real64(b1) * (Real64(1) - Real64(0.5) * decay); }
+  static FASTADAM_INLINE Scalar momentum(Real b1, Scalar decay) { return Real64(b1) * (Real64(1) - Real64(0.5) * decay); }
 
   template <unsigned flags>
   FASTADAM_INLINE void update(Real& p, Real g, Real* state) const {

@@ -33,18 +33,18 @@ struct RAdam {
     rule.b2 = Real(option[beta2]);
     rule.c1 = Real(1) - rule.b1;
     rule.c2 = Real(1) - rule.b2;
-    const Real64 one = Real64(1), two = Real64(2), four = Real64(4), b2 = Real64(rule.b2), b2_t = power(b2, t);
-    const Real64 k1 = one - power(Real64(rule.b1), t), k2 = one - b2_t;
-    const Real64 longest = two / (one - b2) - one;  // length of the approximated simple moving average; rho in the paper
-    const Real64 length = longest - two * Real64(static_cast<double>(t)) * b2_t / k2;
+    const Scalar one = Real64(1), two = Real64(2), four = Real64(4), b2 = Real64(rule.b2), b2_t = power(b2, t);
+    const Scalar k1 = one - power(Real64(rule.b1), t), k2 = one - b2_t;
+    const Scalar longest = two / (one - b2) - one;  // length of the approximated simple moving average; rho in the paper
+    const Scalar length = longest - two * whole(t) * b2_t / k2;
     const bool tractable = Real64(5) < length;
-    const Real64 rectification =
+    const Scalar rectification =
         tractable ? square_root((length - four) * (length - two) * longest / ((longest - four) * (longest - two) * length))
                   : one;
     rule.a = Real(tractable ? option[lr] * rectification * square_root(k2) / k1 : option[lr] / k1);
     rule.e = Real(option[eps]);
-    rule.adaptive = Real(tractable ? one : Real64(0));
-    rule.d = flags & coupled ? Real(1) : Real(one - option[lr] * option[weight_decay]);
+    rule.adaptive = Real(tractable ? Real64(1) : Real64(0));
+    rule.d = flags & coupled ? Real(1) : Real(one - Scalar(option[lr]) * option[weight_decay]);
     rule.wd = Real(option[weight_decay]);
     return rule;
   }

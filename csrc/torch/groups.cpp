@@ -93,7 +93,7 @@ void GroupReader::read(PyObject* group, size_t index, std::vector<GroupRule>& ou
   const std::optional<double> decay = ema_decay(group);
   try {
     if (index == out.size()) {
-      out.push_back({checked_rule(info_, values_, maximize, decay), {}});
+      out.push_back({checked_rule(info_, DType::float32, values_, maximize, decay), {}});
     } else if (Rule& rule = out[index].rule; rule.options == values_ && rule.ema_decay == decay) {
       rule.maximize = maximize;
       return;

@@ -144,7 +144,7 @@ py::object TorchTensors::step(const py::list& groups, const py::dict& state, con
   std::optional<double> norm;
   try {
     settle();
-    std::vector<std::optional<const float*>> grads;
+    std::vector<std::optional<const void*>> grads;
     grads.reserve(members.size());
     py::list stepped(members.size());
     for (size_t i = 0; i < members.size(); ++i) {

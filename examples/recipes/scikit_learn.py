@@ -76,7 +76,7 @@ def main():
     warnings.simplefilter("ignore", ConvergenceWarning)
 
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((400, 20), dtype=np.float32)  # float64 in, float64 parameters: fastadam refuses those
+    x = rng.standard_normal((400, 20), dtype=np.float32)  # float64 in, float64 parameters
     y = np.sin(x[:, 0]) + x[:, 1]
     compare(MLPRegressor, x, y, options)
     check_pickle(compare(MLPClassifier, x, y > 0, options), x, y > 0)

@@ -11,9 +11,10 @@ from fastadam import _native
 from fastadam._native import Refused
 from fastadam.at_once import Call
 from fastadam.backends.devices import has, is_lazy, is_masked
+from fastadam.backends.dtypes import dtype_of
 from fastadam.backends.roles import PARAM, Place
 
-CACHE_LINE = 64 // 4  # floats
+CACHE_LINE = 64  # bytes
 
 
 def tensors(
@@ -30,7 +31,7 @@ def tensors(
     return _native.Tensors(params, states, group_sizes, rules, steps)
 
 
-def full_like(param: Any, values: Sequence[float | None]) -> list[NDArray[np.float32]]:
+def full_like(param: Any, values: Sequence[float | None]) -> list[NDArray[Any]]:
     """See :class:`fastadam.backends.protocol.Backend`.
 
     Each array has the parameter's offset from a cache line, so that a kernel that starts at a cache line of one array does so
@@ -43,9 +44,11 @@ def full_like(param: Any, values: Sequence[float | None]) -> list[NDArray[np.flo
             return []
     if not param.flags.c_contiguous:
         return []
-    size = param.size + CACHE_LINE - 1
-    buffers = [np.full(size, value, np.float32) if value else np.zeros(size, np.float32) for value in values]
-    starts = [(param.ctypes.data - buffer.ctypes.data) // 4 % CACHE_LINE for buffer in buffers]
+    dtype = np.dtype(dtype_of(param))
+    line = CACHE_LINE // dtype.itemsize
+    size = param.size + line - 1
+    buffers = [np.full(size, value, dtype) if value else np.zeros(size, dtype) for value in values]
+    starts = [(param.ctypes.data - buffer.ctypes.data) // dtype.itemsize % line for buffer in buffers]
     arrays = [buffer[start : start + param.size].reshape(param.shape) for buffer, start in zip(buffers, starts, strict=True)]
     for array, value in zip(arrays, values, strict=True):
         if value is None:
@@ -67,20 +70,22 @@ def exported(array: Any, place: Place) -> NDArray[Any]:
         raise Refused("export", place, place, str(error)) from error
 
 
-def pack(arrays: Sequence[Any]) -> NDArray[np.float32]:
+def pack(arrays: Sequence[Any]) -> NDArray[Any]:
     """See :class:`fastadam.backends.protocol.Backend`."""
     members = []
+    dtype = np.dtype(dtype_of(arrays[0]))
     for i, array in enumerate(arrays):
         place = (PARAM, i)
         if is_masked(array):
             raise Refused("masked", place, place, "")
         members.append((array if isinstance(array, np.ndarray) else exported(array, place)).reshape(-1))
-        if members[-1].dtype != np.float32:
-            raise Refused("dtype", place, place, "")
+        if members[-1].dtype != dtype:
+            raise Refused("dtype", place, place, dtype.name)
     # NumPy advises the system to use huge pages for large arrays.
     size = sum(member.size for member in members)
-    buffer = np.empty(size + CACHE_LINE - 1, np.float32)
-    start = -buffer.ctypes.data // 4 % CACHE_LINE
+    line = CACHE_LINE // dtype.itemsize
+    buffer = np.empty(size + line - 1, dtype)
+    start = -buffer.ctypes.data // dtype.itemsize % line
     return np.concatenate(members, out=buffer[start : start + size])
 
 

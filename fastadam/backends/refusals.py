@@ -8,6 +8,7 @@ import numpy as np
 from fastadam._native import Refused
 from fastadam.backends import remedies
 from fastadam.backends.devices import is_array, is_on_gpu, place_of
+from fastadam.backends.dtypes import dtype_of, nearest
 from fastadam.backends.roles import GRAD, PARAM
 
 # A refusal names an array by its role and the index of its tensor; a lookup gives the user's name for it and the array.
@@ -24,18 +25,24 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
     if reason in ("type", "export") and is_array(array) and is_on_gpu(array) != is_on_gpu(first):
         reason, other_name, other = "device", first_name, first
     updated = not only_read and place[0] != GRAD
-    advice = remedies.advice(reason, array, library, updated)
+    wanted, kinds = dtype_of(first), "float32 or float64"
+    by_others = array is not first or dtype_of(array) != detail  # whether other arrays decide the type
+    if library == "cupy":
+        by_others, wanted, kinds = False, "float32", "float32"  # all that the kernels on GPUs know
+    elif reason == "dtype":
+        wanted = detail if by_others else nearest(array)
+    advice = remedies.advice(reason, array, library, updated, wanted)
     match reason:
         case "type":
             return TypeError(
-                f"{name} is a {type(array).__name__}; expected a {library}.ndarray of dtype float32, which is used in place, "
+                f"{name} is a {type(array).__name__}; expected a {library}.ndarray of dtype {kinds}, which is used in place, "
                 f"or an array that exports its memory by DLPack; {advice}"
             )
         case "export":
             why = detail.partition("\n")[0]  # without a traceback
             return TypeError(
                 f"{name} is a {type(array).__name__} whose memory cannot be used in place: {why}; expected a "
-                f"{library}.ndarray of dtype float32, or an array that exports its memory{advice and '; '}{advice}"
+                f"{library}.ndarray of dtype {kinds}, or an array that exports its memory{advice and '; '}{advice}"
             )
         case "capturing":
             return RuntimeError(
@@ -51,7 +58,9 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
         case "dtype":
             dtype = trait(array, "dtype")
             found = f"{dtype.str!r} ({dtype})" if hasattr(dtype, "str") else f"{dtype}"
-            return TypeError(f"{name} has dtype {found}; expected float32 in native byte order; {advice}")
+            whose = "the optimizer's other arrays" if array is first else first_name
+            expected = f"{detail}, the dtype of {whose}," if by_others else kinds
+            return TypeError(f"{name} has dtype {found}; expected {expected} in native byte order; {advice}")
         case "masked":
             return TypeError(
                 f"{name} is a masked array, whose mask would be ignored; expected an array without a mask; pass its values "
@@ -68,7 +77,7 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
                 f"C-contiguous array; {advice}"
             )
         case "alignment":
-            return ValueError(f"{name} is not aligned to 4 bytes; expected an aligned float32 array; {advice}")
+            return ValueError(f"{name} is not aligned to its elements of {wanted}; expected an aligned array; {advice}")
         case "read-only":
             return ValueError(f"{name} is read-only; expected a writeable array, which is updated in place; {advice}")
         case "shape":
@@ -88,6 +97,11 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
             return FloatingPointError(
                 f"{name} is not finite: it has {value} at {list(index)}; nothing was changed. Pass skip_nonfinite=True to "
                 "skip such steps instead"
+            )
+        case "norm":
+            return FloatingPointError(
+                "the norm of the gradients is above 1.8e308, the largest float64, though each element is finite; nothing was "
+                "changed. Scale the loss down, or pass skip_nonfinite=True to skip such steps"
             )
         case "step":
             return ValueError(f"the step count of {name} is out of range; expected 0 to 2**63 - 2 steps taken before this one")

@@ -6,16 +6,20 @@ can be copied within the call.
 
 from typing import Any
 
+from fastadam.backends.dtypes import DType
 
-def advice(reason: str, array: Any, library: str, updated: bool) -> str:
-    """The end of an error message; `library` is that of the first array's device."""
+_TORCH = {"float32": "float", "float64": "double"}  # the methods of tensors
+
+
+def advice(reason: str, array: Any, library: str, updated: bool, dtype: DType) -> str:
+    """The end of an error message; `library` is that of the first array's device, `dtype` the type that fits."""
     if updated and _is_from(array, "jax"):
         return (
             "JAX arrays are immutable and cannot be updated in place: keep a NumPy array, w = numpy.array(w, numpy.float32), "
             "make the optimizer over it, and pass it to your JAX functions"
         )
     name = "w" if updated else "g"
-    copy = _copy(reason, array, library, name)
+    copy = _copy(reason, array, library, name, dtype)
     if copy is None:
         return ""
     if updated:
@@ -25,7 +29,7 @@ def advice(reason: str, array: Any, library: str, updated: bool) -> str:
 
 def of_overlap(with_gradient: bool, of_parameters: bool, array: Any) -> str:
     """The same for arrays that share memory."""
-    copy = _copy("overlap", array, "numpy", "g" if with_gradient else "w")
+    copy = _copy("overlap", array, "numpy", "g" if with_gradient else "w", "float32")
     if with_gradient:
         return f"pass a copy of the gradient, {copy}"
     if of_parameters:
@@ -36,26 +40,27 @@ def of_overlap(with_gradient: bool, of_parameters: bool, array: Any) -> str:
     return f"rebind one of them first, w = {copy}, and pass w"
 
 
-def _copy(reason: str, array: Any, library: str, name: str) -> str | None:
+def _copy(reason: str, array: Any, library: str, name: str, dtype: DType) -> str | None:
     """An expression for an array that fits, in the words of its library."""
     is_torch = _is_from(array, "torch")
     match reason:
         case "type":
-            return f"{library}.asarray({name}, dtype=numpy.float32)"
+            return f"{library}.asarray({name}, dtype=numpy.{dtype})"
         case "device":
             if library == "cupy":
                 return f"cupy.asarray({name})"
             return f"{name}.cpu()" if is_torch else f"cupy.asnumpy({name})"
         case "export" if _is_from(array, "jax"):
-            return f"{library}.asarray({name}, dtype=numpy.float32)"
+            return f"{library}.asarray({name}, dtype=numpy.{dtype})"
         case "export" if is_torch:
-            return f"{name}.detach()" if array.requires_grad else f"{name}.float()"
+            return f"{name}.detach()" if array.requires_grad else f"{name}.{_TORCH[dtype]}()"
         case "dtype":
             kind, size = _kind(array)
             if kind == "c":
-                single = name if size == 8 else f"{name}.astype(numpy.complex64)"
-                return f"torch.view_as_real({name})" if is_torch else f"{single}.view(numpy.float32)"
-            return f"{name}.float()" if is_torch else f"{name}.astype(numpy.float32)"
+                double = dtype == "float64"
+                pair = name if size == (16 if double else 8) else f"{name}.astype(numpy.complex{128 if double else 64})"
+                return f"torch.view_as_real({name})" if is_torch else f"{pair}.view(numpy.{dtype})"
+            return f"{name}.{_TORCH[dtype]}()" if is_torch else f"{name}.astype(numpy.{dtype})"
         case "lazy":
             return f"{name}.resolve_neg()"
         case "layout":

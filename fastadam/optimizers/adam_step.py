@@ -5,6 +5,7 @@ from typing import SupportsIndex
 
 from fastadam import _native
 from fastadam.backends.dispatch import backend_of
+from fastadam.backends.dtypes import DType, dtype_of
 from fastadam.backends.refusals import explain
 from fastadam.backends.roles import GRAD
 from fastadam.optimizers.adam import Adam
@@ -25,8 +26,10 @@ def _rule(
     amsgrad: bool,
     maximize: bool,
     decoupled_weight_decay: bool,
+    dtype: DType,
 ) -> _native.Rule:
-    return Hyperparameters(Adam, {**locals(), "ema_decay": None}).rule
+    given = {name: value for name, value in locals().items() if name != "dtype"}
+    return Hyperparameters(Adam, given | {"ema_decay": None}, dtype).rule
 
 
 # A step with hyperparameters that were checked before costs little more than the kernel.
@@ -63,9 +66,9 @@ def adam_step(
     Parameters
     ----------
     param, grad, exp_avg, exp_avg_sq : array
-        float32 in native byte order, C-contiguous, all the same shape, not overlapping, on one device: NumPy arrays, CuPy
-        arrays, or what exports its memory by DLPack or ``__cuda_array_interface__``. All but `grad` are updated. Moments start
-        as zeros.
+        float32 or float64, all of one type, in native byte order, C-contiguous, all the same shape, not overlapping, on one
+        device: NumPy arrays, CuPy arrays, or what exports its memory by DLPack or ``__cuda_array_interface__``. All but `grad`
+        are updated. Moments start as zeros.
     max_exp_avg_sq : array, optional
         If given, the step is AMSGrad's: the largest `exp_avg_sq` so far is used in the last formula.
     step : int
@@ -106,7 +109,8 @@ def adam_step(
     >>> param
     array([0.5, 1.5], dtype=float32)
     """
-    given = (lr, betas, eps, weight_decay, max_exp_avg_sq is not None, maximize, decoupled_weight_decay)
+    amsgrad = max_exp_avg_sq is not None
+    given = (lr, betas, eps, weight_decay, amsgrad, maximize, decoupled_weight_decay, dtype_of(param))
     try:
         rule = _cached_rule(*given)
     except TypeError:  # not hashable, as betas in a list, or of a wrong type, about which the checks raise

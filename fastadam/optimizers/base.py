@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence, ValuesView
 from typing import TYPE_CHECKING, Any, Generic, Literal, SupportsIndex, TypeVar, overload
 
 from fastadam._native import StepOptions
+from fastadam.backends.dtypes import dtype_of
 from fastadam.backends.protocol import Asked
-from fastadam.optimizers.checks import flag, flag_or_raise, optional_decay_rate, positive, single
+from fastadam.optimizers.checks import expect_within, flag, flag_or_raise, optional_decay_rate, positive, real
 from fastadam.optimizers.grouped import Grouped
 from fastadam.optimizers.hyperparameters import Hyperparameter
 from fastadam.optimizers.members import Members, new_states, rules_of
@@ -49,9 +50,10 @@ class Optimizer(Grouped, Generic[Params_co]):
         flag("capturable", capturable)
         kind = type(self)
         given = {name: one.default if one.implied else arguments[name] for name, one in kind._declared.items()}
-        self._defaults = Group.make(kind, 0, given).given
         structure, arrays, parts = parse(params, kind)
-        groups = [Group.make(kind, size, self._defaults | given) for size, given in parts]
+        dtype = dtype_of(arrays[0])
+        self._defaults = Group.make(kind, 0, given, dtype).given
+        groups = [Group.make(kind, size, self._defaults | given, dtype) for size, given in parts]
         self._take(groups, Members(structure, arrays, new_states(arrays, groups), groups, capturable))
 
     if TYPE_CHECKING:
@@ -66,7 +68,7 @@ class Optimizer(Grouped, Generic[Params_co]):
             """The state, in the structure of `params`.
 
             The state of a parameter is a read-only mapping of names to arrays that can be written to: ``"step"``, the number of
-            steps taken (0-d, int64), the moments (float32, with the shape and device of the parameter), and with `ema_decay`
+            steps taken (0-d, int64), the moments (with the shape, dtype and device of the parameter), and with `ema_decay`
             ``"ema"``, the average of the parameter. ``"step"`` is a NumPy array, or on the device with `capturable`.
             """
             return self._members.state
@@ -135,11 +137,11 @@ class Optimizer(Grouped, Generic[Params_co]):
         ----------
         grads : array, iterable or mapping
             The gradients, in the structure of `params` (for groups: one mapping with the keys of all if each has a mapping,
-            otherwise one sequence over all arrays in order). float32, C-contiguous, with the shapes of the parameters, on their
-            device. They are not changed. If a gradient is None, its parameter, state and step count stay as they are.
+            otherwise one sequence over all arrays in order). C-contiguous, with the shapes and dtype of the parameters, on
+            their device. They are not changed. If a gradient is None, its parameter, state and step count stay as they are.
         grad_scale : float
             The factor that gradients are multiplied by, such as one over the loss scale or the number of accumulated batches;
-            finite in float32.
+            finite in their dtype.
         clip_value : float, optional
             Above 0. Elements of scaled gradients are clipped to [-`clip_value`, `clip_value`].
         max_norm : float, optional
@@ -180,13 +182,18 @@ class Optimizer(Grouped, Generic[Params_co]):
             options = AS_GIVEN
         else:
             options = StepOptions(
-                single("grad_scale", grad_scale),
+                self._checked_scale(grad_scale),
                 math.inf if clip_value is None else positive("clip_value", clip_value),
                 None if max_norm is None else positive("max_norm", max_norm),
                 *flag_or_raise("skip_nonfinite", skip_nonfinite),
             )
         groups, members = self._groups, self._members  # in this order: what changes groups later has a list of its own
         return members.step(grads, options, threads, self._asked(groups, members) if members.scheduled else None)
+
+    def _checked_scale(self, grad_scale: float) -> float:
+        scale = real("grad_scale", grad_scale)
+        expect_within(self._groups[0].hyperparameters.dtype, "grad_scale", grad_scale, scale)
+        return scale
 
     def _asked(self, groups: list[Group], members: Members) -> Asked:
         """What the schedules say of the next step. Only when it is done, and in one with it, are these the current values."""

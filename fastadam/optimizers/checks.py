@@ -6,6 +6,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
+from fastadam.backends.dtypes import DType
 from fastadam.plain_numbers import to_float, to_int
 
 # The smallest number that rounds to infinity: halfway between the largest float32 and the power of two above it.
@@ -17,11 +18,11 @@ Scheduled: TypeAlias = _Value | Callable[[int], Any]
 
 
 def non_negative(name: str, value: Any) -> float:
-    """A real number >= 0 that is finite in float32."""
+    """A finite real number >= 0."""
     number = _real(name, value)
     if not (0.0 <= number < math.inf):
         raise ValueError(f"{name} is {value!r}; expected a finite number >= 0")
-    return _finite_in_float32(name, value, number) + 0.0  # turns -0.0 into 0.0
+    return number + 0.0  # turns -0.0 into 0.0
 
 
 def positive(name: str, value: Any) -> float:
@@ -40,11 +41,6 @@ def real(name: str, value: Any) -> float:
     return number
 
 
-def single(name: str, value: Any) -> float:
-    """A real number that is finite in float32."""
-    return _finite_in_float32(name, value, real(name, value))
-
-
 def beta_pair(name: str, value: Any) -> tuple[float, float]:
     """Two decay rates in [0, 1)."""
     try:
@@ -57,12 +53,10 @@ def beta_pair(name: str, value: Any) -> tuple[float, float]:
 
 
 def decay_rate(name: str, value: Any) -> float:
-    """A real number in [0, 1) that is still below 1 when rounded to float32."""
+    """A real number in [0, 1)."""
     number = _real(name, value)
     if not 0.0 <= number < 1.0:
         raise ValueError(f"{name} is {value!r}; expected a number in [0, 1)")
-    if np.float32(number) == 1.0:
-        raise ValueError(f"{name} is {value!r}, which rounds to 1 in float32; expected at most {1 - 2.0**-24!r}")
     return number
 
 
@@ -98,10 +92,18 @@ def step_number(name: str, value: Any) -> int:
     return number
 
 
-def _finite_in_float32(name: str, value: Any, number: float) -> float:
-    if not abs(number) < INFINITE_IN_FLOAT32:
-        raise ValueError(f"{name} is {value!r}; expected a number that is finite in float32, at most 3.4028235e+38")
-    return number
+def expect_within(dtype: DType, name: str, value: Any, checked: Any, is_rate: bool = False) -> None:
+    """Raise an error if a checked number is not finite, or a decay rate not below 1, in the type of the elements."""
+    if dtype != "float32":
+        return
+    if isinstance(checked, tuple):
+        for i, number in enumerate(checked):
+            expect_within(dtype, f"{name}[{i}]", number, number, is_rate)
+    elif isinstance(checked, float):
+        if not abs(checked) < INFINITE_IN_FLOAT32:
+            raise ValueError(f"{name} is {value!r}; expected a number that is finite in float32, at most 3.4028235e+38")
+        if is_rate and np.float32(checked) == 1.0:
+            raise ValueError(f"{name} is {value!r}, which rounds to 1 in float32; expected at most {1 - 2.0**-24!r}")
 
 
 def _real(name: str, value: Any) -> float:

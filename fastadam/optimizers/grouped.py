@@ -107,7 +107,7 @@ class Grouped(Persistent):
         kind = type(self)
         structure, arrays, given = parse_group(param_group, kind, "param_group")
         with self._base().tensors.change():
-            group = Group.make(kind, len(arrays), self._defaults | given)
+            group = Group.make(kind, len(arrays), self._defaults | given, self._groups[0].hyperparameters.dtype)
             growth = self._later()
             vars(self).pop("_members", None)
             growth.add(structure, arrays, self._groups, group)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastadam.backends.dtypes import dtype_of
 from fastadam.optimizers.members import Members, new_states
 from fastadam.optimizers.param_groups import Group
 from fastadam.structure import Structure
@@ -101,4 +102,4 @@ def _span(array: Any) -> _Span | None:
         begin = array.__cuda_array_interface__["data"][0]
     else:
         return None
-    return begin, begin + 4 * math.prod(array.shape)
+    return begin, begin + np.dtype(dtype_of(array)).itemsize * math.prod(array.shape)

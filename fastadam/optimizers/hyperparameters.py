@@ -7,8 +7,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, overload
 
 from fastadam import _native
+from fastadam.backends.dtypes import DType
 from fastadam.lazy import computed_once
-from fastadam.optimizers.checks import Scheduled, beta_pair, decay_rate, non_negative, optional_decay_rate
+from fastadam.optimizers.checks import Scheduled, beta_pair, decay_rate, expect_within, non_negative, optional_decay_rate
 from fastadam.optimizers.unknown_names import hint, hinting, meant, misspelt
 
 _Value = TypeVar("_Value")
@@ -45,7 +46,17 @@ class Hyperparameter(Generic[_Value]):
     @property
     def not_negative(self) -> bool:
         """Whether it is a number, or a pair of numbers, that cannot be below zero."""
-        return self.check in (non_negative, decay_rate, optional_decay_rate, beta_pair)
+        return self.check is non_negative or self._is_rate
+
+    @property
+    def _is_rate(self) -> bool:
+        return self.check in (decay_rate, optional_decay_rate, beta_pair)
+
+    def checked(self, name: str, value: Any, dtype: DType) -> _Value:
+        """The value as the rules use it for elements of a type, or an error that calls it `name`."""
+        number = self.check(name, value)
+        expect_within(dtype, name, value, number, self._is_rate)
+        return number
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -118,11 +129,13 @@ class Hyperparameters:
     # Not a data class for each optimizer: those compile their methods at import, which would double the package's import time.
 
     _kind: type[Declaring]
+    _dtype: DType  # of the parameters
 
-    def __init__(self, kind: type[Declaring], given: Mapping[str, Any]) -> None:
+    def __init__(self, kind: type[Declaring], given: Mapping[str, Any], dtype: DType) -> None:
         if given.keys() != kind._declared.keys():
             raise TypeError(f"{kind.__name__} got hyperparameters {[*given]}; expected {[*kind._declared]}")
-        vars(self).update({name: one.check(name, given[name]) for name, one in kind._declared.items()}, _kind=kind)
+        values = {name: one.checked(name, given[name], dtype) for name, one in kind._declared.items()}
+        vars(self).update(values, _kind=kind, _dtype=dtype)
         kind._check_together(self)
 
     if TYPE_CHECKING:
@@ -160,6 +173,11 @@ class Hyperparameters:
         """The optimizer's class."""
         return self._kind
 
+    @property
+    def dtype(self) -> DType:
+        """The type of the parameters' elements, in which the values are used."""
+        return self._dtype
+
     @computed_once
     def initial_state(self) -> dict[str, float | None]:
         """The names of all states of a parameter, with their initial values; None is a copy of the parameter."""
@@ -175,4 +193,4 @@ class Hyperparameters:
                 options["beta1"], options["beta2"] = value
             elif value is not None:  # as ema_decay may be
                 options[name] = value
-        return _native.Rule(self._kind._rule_name, options)
+        return _native.Rule(self._kind._rule_name, options, self._dtype)

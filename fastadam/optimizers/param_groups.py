@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias, overload
 
+from fastadam.backends.dtypes import DType, dtype_of
 from fastadam.optimizers.hyperparameters import Declaring, Hyperparameters
 from fastadam.optimizers.schedules import Values, is_schedule, plain
 from fastadam.structure import Structure, is_sequence, listed
@@ -20,11 +21,11 @@ class Group(NamedTuple):
     unasked: frozenset[str]  # schedules that no step has asked yet, for which a value of their kind stands
 
     @classmethod
-    def make(cls, kind: type[Declaring], size: int, given: Given) -> "Group":
+    def make(cls, kind: type[Declaring], size: int, given: Given, dtype: DType) -> "Group":
         """A group as it is before its first step: no schedule is asked."""
         unasked = frozenset(name for name, value in given.items() if is_schedule(kind, name, value))
         present = {name: kind._declared[name].unasked if name in unasked else plain(value) for name, value in given.items()}
-        checked = Hyperparameters(kind, present)
+        checked = Hyperparameters(kind, present, dtype)
         kept = {name: value if name in unasked else getattr(checked, name) for name, value in given.items()}
         return cls(size, kept, checked, unasked)
 
@@ -34,15 +35,15 @@ class Group(NamedTuple):
 
     def at(self, schedules: Values) -> "Group":
         """The group with the values of its schedules."""
-        kind, present = self.hyperparameters.kind, vars(self.hyperparameters)
-        values = {name: schedules.of(kind, name, value) for name, value in self.given.items() if callable(value)}
+        kind, dtype, present = self.hyperparameters.kind, self.hyperparameters.dtype, vars(self.hyperparameters)
+        values = {name: schedules.of(kind, name, value, dtype) for name, value in self.given.items() if callable(value)}
         if not self.unasked and all(present[name] == value for name, value in values.items()):
             return self
         return self._with(self._replace(hyperparameters=self.hyperparameters.changed(values), unasked=frozenset()), values)
 
     def changed(self, changes: Given) -> "Group":
         """The group with other hyperparameters, unless they need a different state. Schedules that it keeps are not asked."""
-        other = self.make(self.hyperparameters.kind, self.size, self.given | changes)
+        other = self.make(self.hyperparameters.kind, self.size, self.given | changes, self.hyperparameters.dtype)
         kept = self.schedules.keys() - changes.keys() - self.unasked
         if kept:
             values = {name: getattr(self.hyperparameters, name) for name in kept}
@@ -107,12 +108,13 @@ def parse_group(group: Any, kind: type[Declaring], argument: str) -> tuple[Struc
     given = {name: value for name, value in group.items() if name != "params"}
     if unknown := [name for name in given if name not in kind._chosen]:
         raise TypeError(f"{argument} has {unknown}; expected 'params' and hyperparameters among {[*kind._chosen]}")
+    params = listed(group["params"], argument_of_params := f"{argument}['params']")
+    structure = Structure(params, argument_of_params)
+    members = list(structure.flatten("params", params))
     for name, value in given.items():
         if not is_schedule(kind, name, value):
-            kind._declared[name].check(f"{argument}[{name!r}]", plain(value))
-    params = listed(group["params"], name := f"{argument}['params']")
-    structure = Structure(params, name)
-    return structure, list(structure.flatten("params", params)), given
+            kind._declared[name].checked(f"{argument}[{name!r}]", plain(value), dtype_of(members[0]))
+    return structure, members, given
 
 
 class ParamGroup(MutableMapping[str, Any]):

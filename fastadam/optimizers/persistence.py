@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
+from fastadam.backends.dtypes import dtype_of
 from fastadam.flat import has_others
 from fastadam.optimizers.checks import flag
 from fastadam.optimizers.hyperparameters import Declaring
@@ -52,6 +53,7 @@ class Persistent(Declaring, state_dicts.Stateful):
         *,
         strict: bool = True,
         hyperparameters: Literal["same", "load", "keep"] = "same",
+        dtype: Literal["same", "convert"] = "same",
     ) -> "Loaded":
         """Restore what :meth:`state_dict` returned. The values are copied.
 
@@ -67,6 +69,9 @@ class Persistent(Declaring, state_dicts.Stateful):
         hyperparameters : {"same", "load", "keep"}
             Those of `state_dict` must be equal, replace those here, or are ignored. A schedule here is never replaced by a
             number, and a schedule in a file, which does not hold it, must have one here unless hyperparameters are ignored.
+        dtype : {"same", "convert"}
+            Whether the states must be of the dtype of those here, or may be converted from float32 to float64 or the reverse,
+            which rounds them.
 
         Returns
         -------
@@ -81,7 +86,8 @@ class Persistent(Declaring, state_dicts.Stateful):
         """
         from fastadam.state import restoring
 
-        return restoring.restore(self, state_dict, "state_dict", strict=flag("strict", strict), hyperparameters=hyperparameters)
+        is_strict = flag("strict", strict)
+        return restoring.restore(self, state_dict, "state_dict", strict=is_strict, hyperparameters=hyperparameters, dtype=dtype)
 
     def save(self, path: str | os.PathLike[str] | BinaryIO) -> None:
         """Write the contents of :meth:`state_dict` to a file, one array at a time.
@@ -117,6 +123,7 @@ class Persistent(Declaring, state_dicts.Stateful):
         *,
         strict: bool = True,
         hyperparameters: Literal["same", "load", "keep"] = "same",
+        dtype: Literal["same", "convert"] = "same",
     ) -> "Loaded":
         """Restore what :meth:`save` wrote, whatever the device.
 
@@ -127,7 +134,7 @@ class Persistent(Declaring, state_dicts.Stateful):
         ----------
         path : str, os.PathLike or binary file
             The file. The rest of a file object is read at once.
-        strict, hyperparameters
+        strict, hyperparameters, dtype
             As for :meth:`load_state_dict`.
 
         Returns
@@ -151,7 +158,9 @@ class Persistent(Declaring, state_dicts.Stateful):
         with file:
             contents = reading.read(file, name, most)
             state_dict = state_dicts.from_file(contents.header, contents.arrays, name)
-            return restoring.restore(self, state_dict, name, strict=is_strict, hyperparameters=hyperparameters, file=file)
+            return restoring.restore(
+                self, state_dict, name, strict=is_strict, hyperparameters=hyperparameters, dtype=dtype, file=file
+            )
 
     # A pickle refers to nothing in this package but the optimizer's class: the rest is arrays and plain values.
 
@@ -199,7 +208,8 @@ class Persistent(Declaring, state_dicts.Stateful):
                 "with the one that wrote it, and save() the state"
             )
         self._defaults = state["defaults"]
-        groups = [Group.make(type(self), size, given) for size, given in state["groups"]]
+        dtype = dtype_of(state["params"][0])
+        groups = [Group.make(type(self), size, given, dtype) for size, given in state["groups"]]
         structure = Structure.from_plain(state["structure"])
         members = Members(structure, state["params"], state["states"], groups, state["capturable"], *state["counts"])
         self._take(groups, members)

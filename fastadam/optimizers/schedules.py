@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastadam.backends.devices import is_masked
+from fastadam.backends.dtypes import DType
 from fastadam.optimizers.hyperparameters import Declaring
 
 # A schedule that ends at zero, such as 0.3 - 0.1 * t, may miss it by a rounding. What is below zero by no more is zero.
@@ -40,7 +41,7 @@ class Values:
         self._returned: dict[int, Any] = {}
         self._checked: dict[tuple[int, str], Any] = {}
 
-    def of(self, kind: type[Declaring], name: str, schedule: Any) -> Any:
+    def of(self, kind: type[Declaring], name: str, schedule: Any, dtype: DType) -> Any:
         """The checked value of a schedule, which must stay alive."""
         key = id(schedule)
         if (key, name) not in self._checked:
@@ -49,5 +50,5 @@ class Values:
             value = self._returned[key]
             declared = kind._declared[name]
             value = _without_rounding(value) if declared.not_negative else plain(value)
-            self._checked[key, name] = declared.check(f"{name}({self._count})", value)
+            self._checked[key, name] = declared.checked(f"{name}({self._count})", value, dtype)
         return self._checked[key, name]

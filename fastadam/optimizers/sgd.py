@@ -1,7 +1,7 @@
 """Stochastic gradient descent."""
 
 from fastadam.optimizers.base import Optimizer
-from fastadam.optimizers.checks import Scheduled, flag, non_negative, single
+from fastadam.optimizers.checks import Scheduled, flag, non_negative, real
 from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
 from fastadam.typing import Params_co
 
@@ -57,7 +57,7 @@ class SGD(Optimizer[Params_co]):
     momentum = Hyperparameter(
         non_negative, 0.0, "At least 0; without momentum (0) there is no ``momentum_buffer``.", unasked=0.5
     )
-    dampening = Hyperparameter(single, 0.0, "Reduces the gradient's share in the momentum.")
+    dampening = Hyperparameter(real, 0.0, "Reduces the gradient's share in the momentum.")
     weight_decay = Hyperparameter(
         non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.", unasked=0.01
     )

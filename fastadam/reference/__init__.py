@@ -2,9 +2,9 @@ r"""The specification: each rule as NumPy expressions, in the order and precisio
 
 The kernels give the same bits as these functions. The functions are written to be read, are not fast and check nothing.
 
-Scalars that depend only on the step are float64, rounded once to float32; arrays are float32, and NumPy rounds each
-operation once. All arrays have the same shape; all but `grad` are updated in place. States start as zeros, and `step`
-counts from 1.
+Arrays are float32 or float64, all of one dtype, and NumPy rounds each operation once. Scalars that depend only on the step are
+twice as precise (float64, or two float64 numbers for one), and rounded once to that dtype. All arrays have the same shape; all
+but `grad` are updated in place. States start as zeros, and `step` counts from 1.
 """
 
 from fastadam.reference.adagrad import adagrad_step

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastadam.reference.scalars import Array, effective_gradient, flush_subnormals
+from fastadam.reference.scalars import Array, effective_gradient, flush_subnormals, types_of, whole
 
 
 def adagrad_step(
@@ -19,8 +19,9 @@ def adagrad_step(
 ) -> None:
     """One step of :class:`fastadam.Adagrad`."""
     with np.errstate(all="ignore"):
-        a = np.float32(lr / (1.0 + float(step - 1) * lr_decay))
+        real, scalar = types_of(param)
+        a = real(lr / (1.0 + whole(scalar, step - 1) * lr_decay))
 
         g = effective_gradient(param, grad, maximize, weight_decay)
         sum[...] = flush_subnormals(sum + g * g)
-        param[...] = param - (a * g) / (np.sqrt(sum) + np.float32(eps))
+        param[...] = param - (a * g) / (np.sqrt(sum) + real(eps))

@@ -1,10 +1,8 @@
 """Adam (Kingma & Ba 2015, Algorithm 1), AdamW (Loshchilov & Hutter 2019) and AMSGrad (Reddi et al. 2018)."""
 
-import math
-
 import numpy as np
 
-from fastadam.reference.scalars import Array, effective_gradient, flush_subnormals, maximum, power
+from fastadam.reference.scalars import Array, effective_gradient, flush_subnormals, maximum, power, square_root, types_of
 
 
 def adam_step(
@@ -24,12 +22,13 @@ def adam_step(
 ) -> None:
     """One step; the arguments are those of :func:`fastadam.adam_step`."""
     with np.errstate(all="ignore"):  # non-finite values propagate as IEEE 754 says
-        b1, b2 = np.float32(betas[0]), np.float32(betas[1])
-        c1, c2 = np.float32(1) - b1, np.float32(1) - b2
-        k1, k2 = 1.0 - power(float(b1), step), 1.0 - power(float(b2), step)
-        a = np.float32(lr * math.sqrt(k2) / k1)
-        e = np.float32(eps * math.sqrt(k2))
-        d = np.float32(1.0 - lr * weight_decay) if decoupled_weight_decay else np.float32(1)
+        real, scalar = types_of(param)
+        b1, b2 = real(betas[0]), real(betas[1])
+        c1, c2 = real(1) - b1, real(1) - b2
+        k1, k2 = 1.0 - power(scalar(b1), step), 1.0 - power(scalar(b2), step)
+        a = real(lr * square_root(k2) / k1)
+        e = real(eps * square_root(k2))
+        d = real(1.0 - scalar(lr) * weight_decay) if decoupled_weight_decay else real(1)
 
         g = effective_gradient(param, grad, maximize, 0.0 if decoupled_weight_decay else weight_decay)
         exp_avg[...] = flush_subnormals(b1 * exp_avg + c1 * g)

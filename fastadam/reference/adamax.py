@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastadam.reference.scalars import Array, effective_gradient, flush_subnormals, maximum, power
+from fastadam.reference.scalars import Array, effective_gradient, flush_subnormals, maximum, power, types_of
 
 
 def adamax_step(
@@ -20,11 +20,12 @@ def adamax_step(
 ) -> None:
     """One step of :class:`fastadam.Adamax`."""
     with np.errstate(all="ignore"):
-        b1, b2 = np.float32(betas[0]), np.float32(betas[1])
-        c1 = np.float32(1) - b1
-        a = np.float32(lr / (1.0 - power(float(b1), step)))
+        real, scalar = types_of(param)
+        b1, b2 = real(betas[0]), real(betas[1])
+        c1 = real(1) - b1
+        a = real(lr / (1.0 - power(scalar(b1), step)))
 
         g = effective_gradient(param, grad, maximize, weight_decay)
         exp_avg[...] = flush_subnormals(b1 * exp_avg + c1 * g)
-        exp_inf[...] = flush_subnormals(maximum(b2 * exp_inf, np.abs(g) + np.float32(eps)))
+        exp_inf[...] = flush_subnormals(maximum(b2 * exp_inf, np.abs(g) + real(eps)))
         param[...] = param - (a * exp_avg) / exp_inf

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from fastadam.reference.scalars import Array, flush_subnormals, power
+from fastadam.reference.scalars import Array, flush_subnormals, power, types_of
 
 
 def average_step(ema: Array, param: Array, *, step: int, ema_decay: float) -> None:
     """Update `ema` to the average of `param` over all steps up to `step`, weighted by powers of `ema_decay`."""
     with np.errstate(all="ignore"):
-        d = float(np.float32(ema_decay))
-        share = np.float32((1.0 - d) / (1.0 - power(d, step)))
-        keep = np.float32(1) - share
+        real, scalar = types_of(ema)
+        d = scalar(real(ema_decay))
+        share = real((1.0 - d) / (1.0 - power(d, step)))
+        keep = real(1) - share
         ema[...] = flush_subnormals(keep * ema + share * param)

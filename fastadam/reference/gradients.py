@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from fastadam.reference.scalars import Array
 
 LANES, CHUNK = 32, 2048
+LEAST = 2.0**-900  # a sum of squares below this may lack some that underflowed
 
 
 def _chunk_sums(terms: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -26,7 +28,7 @@ def _chunk_sums(terms: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def sum_of_squares(grads: Sequence[Array]) -> float:
-    """In float64, in which squares of float32 are exact; the chunks' sums are added up in chunks until one is left."""
+    """In float64; the chunks' sums are added up in chunks until one is left."""
     with np.errstate(all="ignore"):
         sums = np.concatenate([_chunk_sums(np.square(grad.reshape(-1), dtype=np.float64)) for grad in grads] or [np.zeros(0)])
         while sums.size > 1:
@@ -36,20 +38,29 @@ def sum_of_squares(grads: Sequence[Array]) -> float:
 
 def global_norm(grads: Sequence[Array]) -> float:
     """The Euclidean norm of all elements of `grads` together; see :func:`fastadam.global_norm`."""
-    return math.sqrt(sum_of_squares(grads))
+    with np.errstate(all="ignore"):
+        total = sum_of_squares(grads)
+        if all(grad.dtype == np.float32 for grad in grads) or LEAST <= total < math.inf or math.isnan(total):
+            return math.sqrt(total)
+        # Squares of float64 overflow or underflow: all are scaled by a power of two, so that the largest is in [1/2, 1).
+        largest = max(float(np.max(np.abs(grad), initial=0.0)) for grad in grads)
+        if largest == 0.0 or math.isinf(largest):
+            return largest
+        scale = 2.0 ** min(-math.frexp(largest)[1], 1022)
+        return float(np.float64(math.sqrt(sum_of_squares([grad * scale for grad in grads]))) / scale)
 
 
-def clipping_scale(norm: float, grad_scale: float = 1.0, max_norm: float = math.inf) -> np.float32:
+def clipping_scale(norm: float, grad_scale: float = 1.0, max_norm: float = math.inf) -> float:
     """The factor for gradients of this norm, which includes `grad_scale`: `grad_scale`, or less if the norm is too large."""
     with np.errstate(all="ignore"):
         if norm < max_norm or max_norm == math.inf:
-            return np.float32(grad_scale)
-        return np.float32(grad_scale * (np.float64(max_norm) / np.float64(norm)))
+            return float(grad_scale)
+        return float(grad_scale * (np.float64(max_norm) / np.float64(norm)))
 
 
-def transform_gradient(grad: Array, scale: float | np.float32, clip_value: float = math.inf) -> Array:
+def transform_gradient(grad: Array, scale: float, clip_value: float = math.inf) -> Any:
     """`scale` times the gradient, clipped to a magnitude of `clip_value`; NaN stays NaN."""
     with np.errstate(all="ignore"):
-        scaled, limit = np.float32(scale) * grad, np.float32(clip_value)
-        transformed: Array = np.where(limit < scaled, limit, np.where(scaled < -limit, -limit, scaled))
-        return transformed
+        real = grad.dtype.type
+        scaled, limit = real(scale) * grad, real(clip_value)
+        return np.where(limit < scaled, limit, np.where(scaled < -limit, -limit, scaled))

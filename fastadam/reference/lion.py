@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastadam.reference.scalars import Array, effective_gradient, flush_subnormals, sign
+from fastadam.reference.scalars import Array, effective_gradient, flush_subnormals, sign, types_of
 
 
 def lion_step(
@@ -18,11 +18,12 @@ def lion_step(
 ) -> None:
     """One step of :class:`fastadam.Lion`."""
     with np.errstate(all="ignore"):
-        b1, b2 = np.float32(betas[0]), np.float32(betas[1])
-        c1, c2 = np.float32(1) - b1, np.float32(1) - b2
-        d = np.float32(1.0 - lr * weight_decay)
+        real, scalar = types_of(param)
+        b1, b2 = real(betas[0]), real(betas[1])
+        c1, c2 = real(1) - b1, real(1) - b2
+        d = real(1.0 - scalar(lr) * weight_decay)
 
         g = effective_gradient(param, grad, maximize, 0.0)
         direction = b1 * exp_avg + c1 * g
         exp_avg[...] = flush_subnormals(b2 * exp_avg + c2 * g)
-        param[...] = d * param - np.float32(lr) * sign(direction)
+        param[...] = d * param - real(lr) * sign(direction)

@@ -1,10 +1,8 @@
 """RAdam (Liu et al. 2020, Algorithm 2)."""
 
-import math
-
 import numpy as np
 
-from fastadam.reference.scalars import Array, effective_gradient, flush_subnormals, power
+from fastadam.reference.scalars import Array, effective_gradient, flush_subnormals, power, square_root, types_of, whole
 
 
 def radam_step(
@@ -23,21 +21,22 @@ def radam_step(
 ) -> None:
     """One step of :class:`fastadam.RAdam`."""
     with np.errstate(all="ignore"):
-        b1, b2 = np.float32(betas[0]), np.float32(betas[1])
-        c1, c2 = np.float32(1) - b1, np.float32(1) - b2
-        b2_t = power(float(b2), step)
-        k1, k2 = 1.0 - power(float(b1), step), 1.0 - b2_t
-        longest = 2.0 / (1.0 - float(b2)) - 1.0  # length of the approximated simple moving average; rho in the paper
-        length = longest - 2.0 * step * b2_t / k2
+        real, scalar = types_of(param)
+        b1, b2 = real(betas[0]), real(betas[1])
+        c1, c2 = real(1) - b1, real(1) - b2
+        b2_t = power(scalar(b2), step)
+        k1, k2 = 1.0 - power(scalar(b1), step), 1.0 - b2_t
+        longest = 2.0 / (1.0 - scalar(b2)) - 1.0  # length of the approximated simple moving average; rho in the paper
+        length = longest - 2.0 * whole(scalar, step) * b2_t / k2
         tractable = length > 5.0
         a = lr / k1
         if tractable:
             ratio = (length - 4.0) * (length - 2.0) * longest / ((longest - 4.0) * (longest - 2.0) * length)
-            a = lr * math.sqrt(ratio) * math.sqrt(k2) / k1
-        d = np.float32(1.0 - lr * weight_decay) if decoupled_weight_decay else np.float32(1)
+            a = lr * square_root(ratio) * square_root(k2) / k1
+        d = real(1.0 - scalar(lr) * weight_decay) if decoupled_weight_decay else real(1)
 
         g = effective_gradient(param, grad, maximize, 0.0 if decoupled_weight_decay else weight_decay)
         exp_avg[...] = flush_subnormals(b1 * exp_avg + c1 * g)
         exp_avg_sq[...] = flush_subnormals(b2 * exp_avg_sq + (c2 * g) * g)
-        denominator = np.sqrt(exp_avg_sq) + np.float32(eps) if tractable else np.float32(1)
-        param[...] = d * param - (np.float32(a) * exp_avg) / denominator
+        denominator = np.sqrt(exp_avg_sq) + real(eps) if tractable else real(1)
+        param[...] = d * param - (real(a) * exp_avg) / denominator

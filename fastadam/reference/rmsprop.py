@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastadam.reference.scalars import Array, effective_gradient, flush_subnormals, maximum
+from fastadam.reference.scalars import Array, effective_gradient, flush_subnormals, maximum, types_of
 
 
 def rmsprop_step(
@@ -22,18 +22,19 @@ def rmsprop_step(
 ) -> None:
     """One step of :class:`fastadam.RMSprop`: centered with `grad_avg`, with momentum with `momentum_buffer`."""
     with np.errstate(all="ignore"):
-        b = np.float32(alpha)
-        c = np.float32(1) - b
+        real, _ = types_of(param)
+        b = real(alpha)
+        c = real(1) - b
 
         g = effective_gradient(param, grad, maximize, weight_decay)
         square_avg[...] = flush_subnormals(b * square_avg + (c * g) * g)
         variance = square_avg
         if grad_avg is not None:
             grad_avg[...] = flush_subnormals(b * grad_avg + c * g)
-            variance = maximum(square_avg - grad_avg * grad_avg, np.float32(0))  # rounding may make it negative
-        denominator = np.sqrt(variance) + np.float32(eps)
+            variance = maximum(square_avg - grad_avg * grad_avg, real(0))  # rounding may make it negative
+        denominator = np.sqrt(variance) + real(eps)
         if momentum_buffer is not None:
-            momentum_buffer[...] = flush_subnormals(np.float32(momentum) * momentum_buffer + g / denominator)
-            param[...] = param - np.float32(lr) * momentum_buffer
+            momentum_buffer[...] = flush_subnormals(real(momentum) * momentum_buffer + g / denominator)
+            param[...] = param - real(lr) * momentum_buffer
         else:
-            param[...] = param - (np.float32(lr) * g) / denominator
+            param[...] = param - (real(lr) * g) / denominator

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastadam.reference.scalars import Array, effective_gradient, flush_subnormals
+from fastadam.reference.scalars import Array, effective_gradient, flush_subnormals, types_of
 
 
 def sgd_step(
@@ -20,12 +20,13 @@ def sgd_step(
 ) -> None:
     """One step of :class:`fastadam.SGD`; without `momentum_buffer`, momentum is not used."""
     with np.errstate(all="ignore"):
+        real, _ = types_of(param)
         first = step == 1  # there is no buffer yet: it starts as the gradient
-        b = np.float32(0 if first else momentum)
-        c = np.float32(1) if first else np.float32(1) - np.float32(dampening)
+        b = real(0 if first else momentum)
+        c = real(1) if first else real(1) - real(dampening)
 
         g = effective_gradient(param, grad, maximize, weight_decay)
         if momentum_buffer is not None:
             momentum_buffer[...] = flush_subnormals(b * momentum_buffer + c * g)
-            g = g + np.float32(momentum) * momentum_buffer if nesterov else momentum_buffer
-        param[...] = param - np.float32(lr) * g
+            g = g + real(momentum) * momentum_buffer if nesterov else momentum_buffer
+        param[...] = param - real(lr) * g

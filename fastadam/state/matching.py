@@ -35,6 +35,7 @@ def misfits_of(
     there: Mapping[str, Any],
     strict: bool,
     hyperparameters: str,
+    converts: bool,
     misfits: list[str],
 ) -> Match | None:
     """What belongs together. `misfits` gets a sentence for each difference; None if there is nothing to compare."""
@@ -65,7 +66,7 @@ def misfits_of(
             continue
         if plain(theirs[j].shape) != ours[i].shape:
             misfits.append(f"parameter {ours[i].name!r} has shape {shown(plain(theirs[j].shape))}; expected {ours[i].shape}")
-        match.states.append(_state(f"state[{j}]", optimizer._members.states[i], states[j], misfits))
+        match.states.append(_state(f"state[{j}]", optimizer._members.states[i], states[j], converts, misfits))
     start = 0
     for g, group in enumerate(optimizer._groups):
         found = {id(theirs[j].group): theirs[j].group for j in pairs[start : start + group.size] if j is not None}
@@ -152,8 +153,8 @@ def replaces(theirs: Any, ours: Any) -> bool:
     return theirs is not ours and (callable(theirs) or not callable(ours))
 
 
-def _state(name: str, here: Mapping[str, Any], there: Mapping[str, Any], misfits: list[str]) -> dict[str, Any]:
-    """The state of a parameter with arrays in CPU memory."""
+def _state(name: str, here: Mapping[str, Any], there: Mapping[str, Any], converts: bool, misfits: list[str]) -> dict[str, Any]:
+    """The state of a parameter with arrays in CPU memory. `converts`: whether float32 may become float64, and the reverse."""
     state = dict(there)
     _expect_count(f"{name}['step']", there.get("step"), misfits)
     if names := [each for each in here if each not in there]:
@@ -167,7 +168,7 @@ def _state(name: str, here: Mapping[str, Any], there: Mapping[str, Any], misfits
         if not isinstance(found, Stored):
             if not is_array(found):
                 kind = type(found).__name__
-                misfits.append(f"{name}[{key!r}] is a {kind}; expected an array: numpy.asarray(..., numpy.float32)")
+                misfits.append(f"{name}[{key!r}] is a {kind}; expected an array: numpy.asarray(..., numpy.{array.dtype})")
                 continue
             if is_masked(found):
                 misfits.append(f"{name}[{key!r}] is a masked array; expected one without a mask, such as its filled()")
@@ -177,8 +178,9 @@ def _state(name: str, here: Mapping[str, Any], there: Mapping[str, Any], misfits
             except (BufferError, RuntimeError, TypeError, ValueError) as error:
                 misfits.append(f"{name}[{key!r}] cannot be read as an array: {error}")
                 continue
-        if found.dtype != np.float32:
-            misfits.append(f"{name}[{key!r}] has dtype {found.dtype}; expected float32")
+        if found.dtype != array.dtype and not (converts and found.dtype in (np.float32, np.float64)):
+            advice = "" if converts or found.dtype.kind != "f" else ", or pass dtype='convert'"
+            misfits.append(f"{name}[{key!r}] has dtype {found.dtype}; expected {array.dtype}{advice}")
         if found.shape != array.shape:
             misfits.append(f"{name}[{key!r}] has shape {shown(found.shape)}; expected {array.shape}")
     return state

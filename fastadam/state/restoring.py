@@ -31,6 +31,7 @@ def restore(
     *,
     strict: bool = True,
     hyperparameters: str = "same",
+    dtype: str = "same",
     file: BinaryIO | None = None,
 ) -> Loaded:
     """Restore a state dict, or raise an error that lists everything that does not fit. :class:`Stored` arrays are in `file`."""
@@ -38,9 +39,11 @@ def restore(
         raise TypeError(f"{source} is a {type(state_dict).__name__}; expected what state_dict() returns")
     if hyperparameters not in HYPERPARAMETERS:
         raise ValueError(f"hyperparameters is {hyperparameters!r}; expected one of {[*HYPERPARAMETERS]}")
+    if dtype not in ("same", "convert"):
+        raise ValueError(f"dtype is {dtype!r}; expected 'same' or 'convert'")
     here = state_dicts.describe(optimizer)
     misfits: list[str] = []
-    match = misfits_of(optimizer, here, state_dict, strict, hyperparameters, misfits)
+    match = misfits_of(optimizer, here, state_dict, strict, hyperparameters, dtype == "convert", misfits)
     if misfits or match is None:
         raise ValueError(f"{source} does not fit this {here['optimizer']}:" + "".join(f"\n- {misfit}" for misfit in misfits))
     groups = _groups(optimizer._groups, match) if hyperparameters == "load" else optimizer._groups
@@ -72,14 +75,26 @@ def _copies(array: Any, values: Any, backend: Backend, file: BinaryIO | None) ->
     if on_cpu and not array.flags.writeable:
         raise ValueError("an array of the optimizer's state is read-only; make it writeable: array.flags.writeable = True")
     if not isinstance(values, Stored):
-        return [backend.assignment(array, values)]
+        return [backend.assignment(array, _converted(values, array.dtype))]
     assert file is not None
-    place = array if on_cpu else np.empty(values.shape, values.dtype)
+    in_place = on_cpu and values.dtype == array.dtype
+    place = array if in_place else np.empty(values.shape, values.dtype)
     reading = [(file.seek, values.start), (file.readinto, place.reshape(-1).view(np.uint8).data)]  # type: ignore[attr-defined]
-    if on_cpu:
+    if in_place:
         return reading
     _finish(reading)
-    return [backend.assignment(array, place)]
+    return [backend.assignment(array, _converted(place, array.dtype))]
+
+
+def _converted(values: Any, dtype: np.dtype[Any]) -> Any:
+    """An array of numbers of a state in another type, which may round them."""
+    if values.dtype == dtype:
+        return values
+    with np.errstate(over="ignore"):
+        converted = values.astype(dtype)
+    if not np.array_equal(np.isfinite(converted), np.isfinite(values)):
+        raise ValueError(f"the state has numbers beyond {dtype}; expected a state that {dtype} can hold")
+    return converted
 
 
 def _commit(

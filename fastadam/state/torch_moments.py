@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastadam.backends.devices import is_masked
+from fastadam.backends.dtypes import DType
 
 # The moments whose bias is corrected: each with the index of its decay rate among the betas.
 _FIRST, _SECOND = {"exp_avg": 0}, {"exp_avg_sq": 1, "max_exp_avg_sq": 1}
@@ -14,20 +15,21 @@ _CORRECTED = {"adam": _FIRST | _SECOND, "radam": _FIRST | _SECOND, "nadam": _SEC
 _MOST_FACTORS, _BLOCK = 1 << 20, 1 << 12
 
 
-def scales(rule: str, betas: Any, step: int) -> dict[str, float]:
+def scales(rule: str, betas: Any, step: int, dtype: DType) -> dict[str, float]:
     """What our moments are multiplied by to be torch's.
 
-    Moments begin at zero, and a step divides them by what they lack because of that. Ours follow decay rates in float32, so
-    they lack ``b ** step``; torch divides by one minus the power of the exact rate. So that the quotients are the same, moments
-    are multiplied by the ratio of the divisors.
+    Moments begin at zero, and a step divides them by what they lack because of that. Those in float32 follow decay rates in
+    float32, so they lack ``b ** step``; torch divides by one minus the power of the exact rate. So that the quotients are the
+    same, moments are multiplied by the ratio of the divisors.
     """
     corrected = _CORRECTED.get(rule, {})
-    pairs = {name: (float(betas[i]), float(np.float32(betas[i]))) for name, i in corrected.items()}
+    real = np.dtype(dtype).type
+    pairs = {name: (float(betas[i]), float(real(betas[i]))) for name, i in corrected.items()}
     # Rates out of range are refused with the other hyperparameters.
     return {
         name: _lacking(exact, step) / _lacking(rounded, step)
         for name, (exact, rounded) in pairs.items()
-        if step > 0 and 0 <= exact < 1 and rounded < 1
+        if step > 0 and 0 <= exact < 1 and rounded < 1 and exact != rounded
     }
 
 
@@ -36,8 +38,8 @@ def _lacking(rate: float, step: int) -> float:
     return 1.0 if rate == 0.0 else -math.expm1(step * math.log(rate))
 
 
-def as_float32(name: str, value: Any) -> np.ndarray[Any, Any]:
-    """A tensor of torch, or an array, in CPU memory. Floating-point numbers of other precisions are rounded to float32."""
+def as_array(name: str, value: Any, dtype: DType) -> np.ndarray[Any, Any]:
+    """A tensor of torch, or an array, in CPU memory. Floating-point numbers of other precisions are rounded to `dtype`."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         if value.is_floating_point() and value.element_size() < 8:
@@ -49,9 +51,9 @@ def as_float32(name: str, value: Any) -> np.ndarray[Any, Any]:
     if array.dtype.kind != "f":
         raise ValueError(f"{name} has dtype {array.dtype}; expected floating-point numbers, such as torch.float32")
     with np.errstate(over="ignore"):
-        rounded = array.astype(np.float32, copy=False)
+        rounded = array.astype(dtype, copy=False)
     if not np.array_equal(np.isfinite(rounded), np.isfinite(array)):
-        raise ValueError(f"{name} has numbers beyond float32; expected a state that float32 can hold")
+        raise ValueError(f"{name} has numbers beyond {dtype}; expected a state that {dtype} can hold")
     return rounded
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from fastadam.optimizers.schedules import Values
 from fastadam.optional import needed
 from fastadam.state import restoring, state_dicts
-from fastadam.state.torch_moments import as_float32, mu_product, scales
+from fastadam.state.torch_moments import as_array, mu_product, scales
 
 if TYPE_CHECKING:
     from fastadam.optimizers.base import Optimizer
@@ -30,6 +30,7 @@ def to_torch(optimizer: "Optimizer") -> dict[str, Any]:
     if not hasattr(torch.optim, name):
         raise TypeError(f"optimizer is a fastadam.{name}, which torch.optim does not have")
     groups, state, values = [], {}, Values(optimizer.step_count)
+    dtype = optimizer._groups[0].hyperparameters.dtype
     for group, described in zip(optimizer._groups, state_dicts.describe(optimizer)["param_groups"], strict=True):
         present = group.at(values).hyperparameters
         groups.append(
@@ -41,7 +42,7 @@ def to_torch(optimizer: "Optimizer") -> dict[str, Any]:
         ours.pop("ema", None)
         if step == 0 and name not in _ALWAYS_HAS_STATE:
             continue
-        factors = scales(optimizer._rule_name, of[i].get("betas"), step)
+        factors = scales(optimizer._rule_name, of[i].get("betas"), step, dtype)
         state[i] = {key: torch.from_numpy(_scaled(array, factors.get(key, 1.0))) for key, array in ours.items()}
         if name not in _HAS_NO_STEP:
             state[i]["step"] = torch.tensor(float(step))
@@ -55,7 +56,7 @@ def from_torch(optimizer: "Optimizer", state_dict: Any) -> None:
     state_dict = _expect_state_dict(optimizer, state_dict)
     result, members, theirs = state_dicts.describe(optimizer), optimizer._members, state_dict["state"]
     _expect_groups(optimizer, result["param_groups"], state_dict["param_groups"])
-    numbers, groups = [], []
+    numbers, groups, dtype = [], [], optimizer._groups[0].hyperparameters.dtype
     for ours, group in zip(result["param_groups"], state_dict["param_groups"], strict=True):
         numbers += [(number, group) for number in group["params"]]
         groups.append(ours | {name: group[name] for name in optimizer._chosen if name in group})
@@ -65,13 +66,13 @@ def from_torch(optimizer: "Optimizer", state_dict: Any) -> None:
         their = {name: value for name, value in theirs.get(number, {}).items() if value is not None and name != "mu_product"}
         # SGD keeps no count, but has state after its first step.
         step = _step(i, their.pop("step", max(result["state"][i]["step"], bool(their)) if counts else 0))
-        factors = scales(optimizer._rule_name, group.get("betas"), step)
+        factors = scales(optimizer._rule_name, group.get("betas"), step, dtype)
         arrays = {
-            name: _scaled(as_float32(f"state_dict['state'][{number!r}][{name!r}]", value), 1.0 / factors.get(name, 1.0))
+            name: _scaled(as_array(f"state_dict['state'][{number!r}][{name!r}]", value, dtype), 1.0 / factors.get(name, 1.0))
             for name, value in their.items()
         }
         if not their:
-            arrays = {name: np.full(param.shape, value, np.float32) for name, value in values.items()} | arrays
+            arrays = {name: np.full(param.shape, value, dtype) for name, value in values.items()} | arrays
         if "ema" in values:
             arrays["ema"] = members.backend.to_host(param)
         result["state"][i] = {"step": step, **arrays}
@@ -81,7 +82,7 @@ def from_torch(optimizer: "Optimizer", state_dict: Any) -> None:
 
 
 def _scaled(array: Any, factor: float) -> Any:
-    return array if factor == 1.0 else (array.astype(np.float64) * factor).astype(np.float32)
+    return array if factor == 1.0 else (array.astype(np.float64) * factor).astype(array.dtype)
 
 
 def _step(i: int, value: Any) -> int:

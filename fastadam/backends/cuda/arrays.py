@@ -100,7 +100,7 @@ def expect_usable(array: Any, place: Place, shape: tuple[int, ...], device: int)
     """Raise Refused unless a kernel on `device` can use a cupy.ndarray in place."""
     param = (PARAM, place[1])
     if array.dtype != _FLOAT32:
-        raise Refused("dtype", place, place, "")
+        raise Refused("dtype", place, place, _FLOAT32.name)
     if not array.flags.c_contiguous:
         raise Refused("layout", place, place, "")
     if array.data.device_id != device:

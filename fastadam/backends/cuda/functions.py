@@ -88,7 +88,7 @@ def pack(members: Sequence[Any]) -> Any:
         if view.data.device_id != device:
             raise Refused("device", (PARAM, i), (PARAM, 0), "")
         if view.dtype != np.float32:
-            raise Refused("dtype", (PARAM, i), (PARAM, i), "")
+            raise Refused("dtype", (PARAM, i), (PARAM, i), "float32")
     size, line = sum(view.size for view in views), 64 // 4
     with gpu().on(device):
         buffer = gpu().empty(size + line - 1, np.float32)
