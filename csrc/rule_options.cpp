@@ -11,10 +11,6 @@
 namespace fastadam {
 namespace {
 
-// Those of every rule. There is no average without ema_decay.
-constexpr OptionInfo maximize_option{"maximize", Range::flag};
-constexpr OptionInfo ema_option{"ema_decay", Range::decay_rate};
-
 std::string text_of(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.15g", value);
@@ -50,29 +46,27 @@ const RuleInfo& find_rule(const std::string& name) {
 // the power of two above it.
 bool is_finite_in_float32(double value) { return std::abs(value) < 0x1.ffffffp127; }
 
-void expect_in_range(const OptionInfo& option, double value) {
-  const char* expected = nullptr;
+// What a value is expected to be, if it is something else; else null.
+const char* expected_of(Range range, double value) {
   constexpr const char* finite = "a number that is finite in float32, at most 3.4028235e+38";
-  switch (option.range) {
+  switch (range) {
     case Range::non_negative:
-      if (!(value >= 0 && std::isfinite(value)))
-        expected = "a finite number >= 0";
-      else if (!is_finite_in_float32(value))
-        expected = finite;
-      break;
+      if (!(value >= 0 && std::isfinite(value))) return "a finite number >= 0";
+      return is_finite_in_float32(value) ? nullptr : finite;
     case Range::decay_rate:
-      if (!(value >= 0 && static_cast<float>(value) < 1)) expected = "a number in [0, 1) that does not round to 1 in float32";
-      break;
+      if (value >= 0 && static_cast<float>(value) < 1) return nullptr;
+      return "a number in [0, 1) that does not round to 1 in float32";
     case Range::finite:
-      if (!std::isfinite(value))
-        expected = "a finite number";
-      else if (!is_finite_in_float32(value))
-        expected = finite;
-      break;
+      if (!std::isfinite(value)) return "a finite number";
+      return is_finite_in_float32(value) ? nullptr : finite;
     case Range::flag:
-      if (value != 0 && value != 1) expected = "0 or 1";
       break;
   }
+  return value == 0 || value == 1 ? nullptr : "0 or 1";
+}
+
+void expect_in_range(const OptionInfo& option, double value) {
+  const char* const expected = expected_of(option.range, value);
   if (expected) throw std::invalid_argument(std::string(option.name) + " is " + text_of(value) + "; expected " + expected);
 }
 
@@ -87,6 +81,14 @@ std::vector<double> valid(const RuleInfo& info, std::vector<double> options) {
 }
 
 }  // namespace
+
+bool is_in_range(const OptionInfo& option, double value) { return !expected_of(option.range, value); }
+
+Hyperparameter hyperparameter_of(const OptionInfo& option) {
+  const std::string name = option.name;
+  if (name == "beta1" || name == "beta2") return {"betas", name.back() - '1'};
+  return {name, -1};
+}
 
 void Rule::set_options(const std::vector<double>& values, bool maximizes, std::optional<double> decay_of_ema) {
   if (decay_of_ema) expect_in_range(ema_option, *decay_of_ema);
