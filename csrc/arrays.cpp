@@ -19,14 +19,6 @@ using Flags = py::detail::npy_api;
 constexpr int to_read = Flags::NPY_ARRAY_C_CONTIGUOUS_ | Flags::NPY_ARRAY_ALIGNED_;
 constexpr int to_write = to_read | Flags::NPY_ARRAY_WRITEABLE_;
 
-// The result of a call of Python's C interface, or its exception.
-template <class Call>
-py::object result_of(Call call) {
-  PyObject* const result = call_python(call);
-  if (!result) throw py::error_already_set();
-  return py::reinterpret_steal<py::object>(result);
-}
-
 // Whether an exception is about the object that raised it. Ctrl-C, the end of the process and a lack of memory are not.
 bool is_about_object(const py::error_already_set& error) {
   return error.matches(PyExc_Exception) && !error.matches(PyExc_MemoryError);
@@ -182,10 +174,15 @@ py::array ArrayTensors::skips(const py::object& self) { return py::array_t<int64
 std::optional<double> ArrayTensors::step(const py::sequence& grads, const StepOptions& options, int threads,
                                          std::optional<Asked> asked) {
   const Tensors::Turn turn(tensors_);
-  if (asked && std::get<0>(*asked) != tensors_.step_count()) {
-    throw std::runtime_error(
-        "the optimizer was stepped, or its step_count set, while the schedules of this step were asked; do not step it in a "
-        "schedule, and let one thread at a time use it");
+  if (asked) {
+    const auto& [count, schedules, values] = *asked;
+    if (count != tensors_.step_count()) {
+      throw std::runtime_error(
+          "the optimizer was stepped, or its step_count set, while the schedules of this step were asked; do not step it in a "
+          "schedule, and let one thread at a time use it");
+    }
+    next_rules_ = tensors_.rules();
+    schedules.cast<const Schedules&>().set(values, [this](size_t group) -> Rule& { return next_rules_.at(group); });
   }
   // A tuple of its own: a sequence may create its members on demand, and another thread may change it while the GIL is
   // released.
@@ -231,10 +228,13 @@ std::optional<double> ArrayTensors::step(const py::sequence& grads, const StepOp
   std::optional<double> norm;
   {
     const WithoutGil released;
-    norm = tensors_.step(memory, options, threads, asked ? &std::get<1>(*asked) : nullptr);
+    norm = tensors_.step(memory, options, threads, asked ? &next_rules_ : nullptr);
   }
   if (versioned) versions_.increment(versioned);
-  if (asked) std::get<2> (*asked)();
+  if (asked) {
+    const auto& [count, schedules, values] = *asked;
+    schedules.cast<const Schedules&>().note(schedules, values);
+  }
   return norm;
 }
 

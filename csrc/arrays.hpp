@@ -11,14 +11,13 @@
 
 #include "cpu/tensors.hpp"
 #include "instances.hpp"
+#include "schedules.hpp"
 #include "torch/versions.hpp"
 
 namespace fastadam {
 
-// What the schedules of a step said: the step_count that they were asked with, the rules by their values, and a function
-// without arguments that takes note of the values. It is called with the step done, and must be written in C: in one that
-// Python interprets, Ctrl-C could come between the two.
-using Asked = std::tuple<int64_t, std::vector<Rule>, pybind11::function>;
+// What the schedules of a step said: the step_count that they were asked with, the Schedules and their values.
+using Asked = std::tuple<int64_t, pybind11::object, pybind11::tuple>;
 
 // Tensors whose memory belongs to arrays, which it keeps alive.
 class ArrayTensors {
@@ -69,6 +68,7 @@ class ArrayTensors {
   const pybind11::array& param(size_t tensor) const { return owned_[params_[tensor]].array; }
 
   Tensors tensors_;
+  std::vector<Rule> next_rules_;  // of a step with schedules, until it is done; then the rules before it
   TensorVersions versions_;
   std::vector<Owned> owned_;
   std::vector<size_t> params_;  // their indices in owned_

@@ -28,6 +28,7 @@
 #include "memory.hpp"
 #include "origins.hpp"
 #include "rule.hpp"
+#include "schedules.hpp"
 #include "torch/tensors.hpp"
 
 namespace py = pybind11;
@@ -92,6 +93,12 @@ std::unique_ptr<StepOptions> step_options(double grad_scale, double clip_value, 
 
 std::unique_ptr<Rule> rule_of(const std::string& name, const NamedOptions& options, const std::string& dtype) {
   return std::make_unique<Rule>(make_rule(name, options, dtype_named(dtype)));
+}
+
+std::unique_ptr<Rule> copy_of(const Rule& other) { return std::make_unique<Rule>(other); }
+
+std::unique_ptr<Schedules> schedules_of(const std::vector<Rule>& rules, const std::vector<Schedules::Use>& uses) {
+  return std::make_unique<Schedules>(rules, uses);
 }
 
 std::unique_ptr<ArrayTensors> tensors_of(const py::sequence& params, const py::sequence& states,
@@ -186,7 +193,8 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
       .def("__bytes__",
            [](const StepOptions& options) { return py::bytes(reinterpret_cast<const char*>(&options), sizeof options); });
 
-  with_init(class_of<Rule>(m, "Rule"), &rule_of, py::arg("name"), py::arg("options"), py::arg("dtype") = "float32")
+  with_init(with_init(class_of<Rule>(m, "Rule"), &rule_of, py::arg("name"), py::arg("options"), py::arg("dtype") = "float32"),
+            &copy_of, py::arg("other"))
       .def_property_readonly("name", [](const Rule& rule) { return rule.info->name; })
       .def_property_readonly("dtype", [](const Rule& rule) { return name_of(rule.dtype); })
       .def_property_readonly("type_name", [](const Rule& rule) { return rule.info->type_name; })
@@ -196,6 +204,15 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
       .def_readonly("ema_decay", &Rule::ema_decay)
       .def_property_readonly("states", &states_of)
       .def("keeps_states_of", &Rule::keeps_states_of, py::arg("other"));
+
+  with_init(class_of<Schedules>(m, "Schedules"), &schedules_of, py::arg("rules"), py::arg("uses"))
+      .def("ask", &Schedules::ask, py::arg("asks"), py::arg("count"))
+      .def(
+          "set",
+          [](const Schedules& schedules, const py::tuple& values, const std::vector<Rule*>& rules) {
+            schedules.set(values, [&](size_t group) -> Rule& { return *rules.at(group); });
+          },
+          py::arg("values"), py::arg("rules"));
 
   with_init(class_of<OwnedMemory>(m, "OwnedMemory"), &own_addresses, py::arg("addresses"), py::arg("sizes"))
       .def("expect_apart", &expect_apart, py::arg("grads"), py::arg("sizes"));

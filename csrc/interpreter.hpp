@@ -5,7 +5,7 @@
 // first function that is noexcept. Here such a thread waits for the end of the process instead, as it does from Python 3.14 on.
 #pragma once
 
-#include <Python.h>
+#include <pybind11/pybind11.h>
 
 #include <chrono>
 #include <thread>
@@ -29,6 +29,14 @@ auto call_python(Call call) noexcept {
 #else
   return call();
 #endif
+}
+
+// The result of a call of Python's C interface, or its exception.
+template <class Call>
+pybind11::object result_of(Call call) {
+  PyObject* const result = call_python(call);
+  if (!result) throw pybind11::error_already_set();
+  return pybind11::reinterpret_steal<pybind11::object>(result);
 }
 
 // Gives up the GIL while it lives.

@@ -67,6 +67,19 @@ struct Rule {
   std::optional<double> start_of(const StateInfo& state) const;
 };
 
+// What users set an option by: a hyperparameter, or a member of one that is a pair ("betas" has beta1 and beta2).
+struct Hyperparameter {
+  std::string name;
+  int member;  // -1: the value itself
+};
+Hyperparameter hyperparameter_of(const OptionInfo& option);
+
+// Those of every rule. There is no average without ema_decay.
+constexpr OptionInfo maximize_option{"maximize", Range::flag};
+constexpr OptionInfo ema_option{"ema_decay", Range::decay_rate};
+
+bool is_in_range(const OptionInfo& option, double value, DType dtype);
+
 // Options by the names that users know. Those that a rule does not require are 0 if left out.
 using NamedOptions = std::map<std::string, double, std::less<>>;
 

@@ -11,10 +11,6 @@
 namespace fastadam {
 namespace {
 
-// Those of every rule. There is no average without ema_decay.
-constexpr OptionInfo maximize_option{"maximize", Range::flag};
-constexpr OptionInfo ema_option{"ema_decay", Range::decay_rate};
-
 std::string text_of(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.15g", value);
@@ -50,33 +46,29 @@ const RuleInfo& find_rule(const std::string& name) {
 // the power of two above it.
 bool is_finite_in_float32(double value) { return std::abs(value) < 0x1.ffffffp127; }
 
-void expect_in_range(const OptionInfo& option, double value, DType dtype) {
-  const char* expected = nullptr;
+// What a value is expected to be for elements of a type, if it is something else; else null.
+const char* expected_of(Range range, double value, DType dtype) {
   constexpr const char* finite = "a number that is finite in float32, at most 3.4028235e+38";
   const bool fits = dtype == DType::float64 || is_finite_in_float32(value);
-  switch (option.range) {
+  switch (range) {
     case Range::non_negative:
-      if (!(value >= 0 && std::isfinite(value)))
-        expected = "a finite number >= 0";
-      else if (!fits)
-        expected = finite;
-      break;
+      if (!(value >= 0 && std::isfinite(value))) return "a finite number >= 0";
+      return fits ? nullptr : finite;
     case Range::decay_rate:
-      if (!(value >= 0 && value < 1))
-        expected = "a number in [0, 1)";
-      else if (dtype == DType::float32 && !(static_cast<float>(value) < 1))
-        expected = "a number in [0, 1) that does not round to 1 in float32";
-      break;
+      if (!(value >= 0 && value < 1)) return "a number in [0, 1)";
+      if (dtype == DType::float64 || static_cast<float>(value) < 1) return nullptr;
+      return "a number in [0, 1) that does not round to 1 in float32";
     case Range::finite:
-      if (!std::isfinite(value))
-        expected = "a finite number";
-      else if (!fits)
-        expected = finite;
-      break;
+      if (!std::isfinite(value)) return "a finite number";
+      return fits ? nullptr : finite;
     case Range::flag:
-      if (value != 0 && value != 1) expected = "0 or 1";
       break;
   }
+  return value == 0 || value == 1 ? nullptr : "0 or 1";
+}
+
+void expect_in_range(const OptionInfo& option, double value, DType dtype) {
+  const char* const expected = expected_of(option.range, value, dtype);
   if (expected) throw std::invalid_argument(std::string(option.name) + " is " + text_of(value) + "; expected " + expected);
 }
 
@@ -91,6 +83,14 @@ std::vector<double> valid(const RuleInfo& info, DType dtype, std::vector<double>
 }
 
 }  // namespace
+
+bool is_in_range(const OptionInfo& option, double value, DType dtype) { return !expected_of(option.range, value, dtype); }
+
+Hyperparameter hyperparameter_of(const OptionInfo& option) {
+  const std::string name = option.name;
+  if (name == "beta1" || name == "beta2") return {"betas", name.back() - '1'};
+  return {name, -1};
+}
 
 void Rule::set_options(const std::vector<double>& values, bool maximizes, std::optional<double> decay_of_ema) {
   if (decay_of_ema) expect_in_range(ema_option, *decay_of_ema, dtype);

@@ -1,7 +1,7 @@
 """The compiled module: pybind11 bindings of csrc/. Private; the package's public functions check its arguments."""
 
 from collections.abc import Callable, Container, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,10 @@ class StepOptions:
     def __bytes__(self) -> bytes: ...
 
 class Rule:
+    @overload
     def __init__(self, name: str, options: dict[str, float], dtype: str = "float32") -> None: ...
+    @overload
+    def __init__(self, other: Rule) -> None: ...
     @property
     def name(self) -> str: ...
     @property
@@ -64,6 +67,15 @@ class Rule:
         """The names of the states and their initial values; None for a copy of the parameter."""
 
     def keeps_states_of(self, other: Rule) -> bool: ...
+
+class Schedules:
+    """Which options of which groups the values of schedules are; csrc/schedules.hpp documents it."""
+
+    values: tuple[Any, ...] | None  # of a subclass
+
+    def __init__(self, rules: Sequence[Rule], uses: Sequence[tuple[str, Sequence[int]]]) -> None: ...
+    def ask(self, asks: tuple[tuple[Callable[[int], Any], Callable[[Any, int], Any]], ...], count: int) -> tuple[Any, ...]: ...
+    def set(self, values: tuple[Any, ...], rules: Sequence[Rule]) -> None: ...
 
 class OwnedMemory:
     def __init__(self, addresses: Sequence[Sequence[int]], sizes: Sequence[int]) -> None: ...
@@ -120,7 +132,7 @@ class Tensors:
         grads: Sequence[Any],
         options: StepOptions,
         threads: int,
-        asked: tuple[int, Sequence[Rule], Callable[[], None]] | None = None,
+        asked: tuple[int, Schedules, tuple[Any, ...]] | None = None,
     ) -> float | None: ...
 
 class TorchTensors:

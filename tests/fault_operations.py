@@ -46,7 +46,8 @@ def plain(value):
     if isinstance(value, fastadam.Optimizer):
         current = [plain(dict(group.current)) for group in value.param_groups]
         members = value._members
-        return plain(members.params), plain(value.state_dict()), plain(members.states), current, repr(value), members.scheduled
+        scheduled = members.schedules is not None
+        return plain(members.params), plain(value.state_dict()), plain(members.states), current, repr(value), scheduled
     if isinstance(value, dict):
         return {key: plain(member) for key, member in value.items()}
     return [*map(plain, value)] if isinstance(value, list | tuple) else value

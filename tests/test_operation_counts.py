@@ -13,6 +13,7 @@ from refusals import F32
 import fastadam
 from fastadam.backends import cpu
 from fastadam.lazy import computed_once
+from fastadam.optimizers import hyperparameters
 
 FEW, MANY = 50, 400
 COSTS = 1.5  # how many times as much an operation may cost among MANY as among FEW: a dict may have to grow
@@ -159,6 +160,29 @@ def test_and_the_next_step_takes_what_was_done(repeat, counted):
         twin.step([grad])
     np.testing.assert_array_equal(params, copies)
     assert not any((param == 1).all() for param in params)
+
+
+@pytest.mark.parametrize("count", [1, FEW])
+def test_a_step_with_schedules_makes_no_rule_of_python(count, counted, monkeypatch):
+    """It runs as many bytecodes as a step without them, and a few for each schedule: the function's own and a call."""
+    rules = []
+    make = hyperparameters._native.Rule
+    monkeypatch.setattr(hyperparameters._native, "Rule", lambda *given: rules.append(given) or make(*given))
+    grads = arrays(count)
+    constant = fastadam.Adam([{"params": array} for array in arrays(count)])
+    every, own = (lambda t: 0.5 / (t + 1)), (lambda t: (0.5, 0.75))
+    scheduled = fastadam.Adam([{"params": array} for array in arrays(count)], lr=every, betas=own)
+    costs = []
+    for optimizer in (constant, scheduled):
+        optimizer.step(grads)
+        rules.clear()
+        with counted() as counts:
+            optimizer.step(grads)
+        costs.append(counts.bytecodes)
+        assert not rules
+    assert costs[0] < costs[1] < costs[0] + 60
+    assert scheduled.param_groups[-1].current["lr"] == 0.25
+    assert scheduled.param_groups[-1].current["betas"] == (0.5, 0.75)
 
 
 class Key:

@@ -1,7 +1,9 @@
 """When schedules are asked, what their values may be, and how the current values and the count are read and set."""
 
 import copy
+import gc
 import pickle
+import weakref
 from decimal import Decimal
 from fractions import Fraction
 
@@ -175,6 +177,36 @@ def test_what_is_below_zero_is_refused(name, value):
     optimizer = new(ema_decay=0.5)
     setattr(optimizer, name, lambda t: bad)
     refuses(lambda: optimizer.step(GRAD), ValueError, (f"{name}(0)", "expected"), [*optimizer.state.values()], optimizer)
+
+
+def test_an_optimizer_that_its_schedule_knows_is_freed():
+    optimizer = new()
+    optimizer.lr = lambda t, optimizer=optimizer: 0.5 / (optimizer.step_count + 1)
+    optimizer.step(GRAD)
+    alive = weakref.ref(optimizer)
+    del optimizer
+    gc.collect()
+    assert alive() is None
+
+
+def test_a_schedule_may_read_the_values_and_set_others():
+    read = []
+
+    def rate(t):
+        read.append(optimizer.param_groups[0].current["lr"])
+        if t == 1:
+            optimizer.eps = 0.5  # for the steps that follow
+        return 0.5 / (t + 1)
+
+    params, copies = np.ones((2, 3), F32)
+    optimizer, twin = fastadam.Adam(params, lr=rate), fastadam.Adam(copies)
+    for t in range(4):
+        optimizer.step(GRAD)
+        twin.lr, twin.eps = 0.5 / (t + 1), 0.5 if t > 1 else 1e-8
+        twin.step(GRAD)
+    assert_same_bits(params, copies)
+    assert read[:2] == [None, 0.5]
+    assert optimizer.param_groups[0].current["lr"] == 0.125
 
 
 def test_a_decay_that_ends_below_zero_by_rounding():

@@ -31,7 +31,8 @@ class Tensors : public Turns {
   // Call this once, after the last add(), with a rule for each group. Throws Refusal("overlap") if two arrays share memory.
   void seal(std::vector<Rule> rules);
 
-  // Sets the rule of each group for the following steps.
+  // The rule of each group, and sets it for the following steps.
+  const std::vector<Rule>& rules() const { return rules_; }
   void set_rules(std::vector<Rule> rules);
 
   // The same for one group, by a rule with the same states, without an allocation.

@@ -46,16 +46,15 @@ PyObject* find(PyObject* dict, PyObject* key) {
 
 GroupReader::GroupReader(const std::string& rule_name)
     : info_(rule_named(rule_name)),
-      maximize_{interned("maximize"), -1, true},
+      maximize_{interned(maximize_option.name), -1, true},
       differentiable_(interned("differentiable")),
       capturable_(interned("capturable")),
       fused_(interned("fused")),
-      ema_decay_(interned("ema_decay")),
+      ema_decay_(interned(ema_option.name)),
       ema_name_(interned("ema")) {
   for (const OptionInfo& option : info_.options) {
-    const std::string name = option.name;
-    const bool is_beta = name == "beta1" || name == "beta2";
-    sources_.push_back({interned(is_beta ? "betas" : option.name), is_beta ? name.back() - '1' : -1, option.may_be_missing()});
+    const auto [name, member] = hyperparameter_of(option);
+    sources_.push_back({interned(name.c_str()), member, option.may_be_missing()});
   }
   for (const StateInfo& state : info_.states) states_.push_back(interned(state.name));
   values_.resize(sources_.size());

@@ -1,15 +1,15 @@
 """The interface of a backend, which cpu.py and cuda/functions.py implement."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias
 
-from fastadam._native import Rule, StepOptions
+from fastadam._native import Rule, Schedules, StepOptions
 from fastadam.at_once import Call
 
-# What the schedules of a step said: the step_count that they were asked with, the rules by their values, and what takes note of
-# the values. It is called when the step is done, and is written in C: a signal could interrupt a function of Python.
-Asked: TypeAlias = tuple[int, Sequence[Rule], Callable[[], None]]
+# What the schedules of a step said: the step_count that they were asked with, and their values, which are set in the rules. The
+# Schedules get them as the attribute `values` when the step is done, in one with it.
+Asked: TypeAlias = tuple[int, Schedules, tuple[Any, ...]]
 
 
 class Tensors(Protocol):
@@ -56,8 +56,8 @@ class Tensors(Protocol):
     def step(self, grads: Sequence[Any], options: StepOptions, threads: int, asked: Asked | None = None) -> Any:
         """Step every tensor that has a gradient and add one to its step count, or raise :class:`Refused` and change nothing.
 
-        A tensor whose gradient is None is not stepped. `asked` has the rules of this step and those that follow, if they
-        change. Raises RuntimeError if `step_count` is no longer what the schedules were asked with. Returns the norm in float64
+        A tensor whose gradient is None is not stepped. `asked` has what this step and those that follow change of the
+        rules. Raises RuntimeError if `step_count` is no longer what the schedules were asked with. Returns the norm in float64
         (on a GPU an array there) if the options ask for it, else None.
         """
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence, ValuesView
 from typing import TYPE_CHECKING, Any, Generic, Literal, SupportsIndex, TypeVar, overload
 
 from fastadam._native import StepOptions
 from fastadam.backends.dtypes import dtype_of
-from fastadam.backends.protocol import Asked
 from fastadam.optimizers.checks import expect_within, flag, flag_or_raise, optional_decay_rate, positive, real
 from fastadam.optimizers.grouped import Grouped
 from fastadam.optimizers.hyperparameters import Hyperparameter
-from fastadam.optimizers.members import Members, new_states, rules_of
+from fastadam.optimizers.members import Members, new_states
 from fastadam.optimizers.param_groups import Group, parse
-from fastadam.optimizers.schedules import Values
 from fastadam.optimizers.unknown_names import Missing
 from fastadam.plain_numbers import to_int
 from fastadam.runtime import thread_count
@@ -54,7 +51,7 @@ class Optimizer(Grouped, Generic[Params_co]):
         dtype = dtype_of(arrays[0])
         self._defaults = Group.make(kind, 0, given, dtype).given
         groups = [Group.make(kind, size, self._defaults | given, dtype) for size, given in parts]
-        self._take(groups, Members(structure, arrays, new_states(arrays, groups), groups, capturable))
+        self._take(Members(structure, arrays, new_states(arrays, groups), groups, capturable))
 
     if TYPE_CHECKING:
         state = StateOf()
@@ -187,20 +184,12 @@ class Optimizer(Grouped, Generic[Params_co]):
                 None if max_norm is None else positive("max_norm", max_norm),
                 *flag_or_raise("skip_nonfinite", skip_nonfinite),
             )
-        groups, members = self._groups, self._members  # in this order: what changes groups later has a list of its own
-        return members.step(grads, options, threads, self._asked(groups, members) if members.scheduled else None)
+        return self._members.step(grads, options, threads)
 
     def _checked_scale(self, grad_scale: float) -> float:
         scale = real("grad_scale", grad_scale)
         expect_within(self._groups[0].hyperparameters.dtype, "grad_scale", grad_scale, scale)
         return scale
-
-    def _asked(self, groups: list[Group], members: Members) -> Asked:
-        """What the schedules say of the next step. Only when it is done, and in one with it, are these the current values."""
-        count = members.tensors.step_count
-        values = Values(count)
-        asked = [group.at(values) for group in groups]
-        return count, rules_of(asked), functools.partial(groups.__setitem__, slice(None), asked)
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]

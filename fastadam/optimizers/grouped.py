@@ -14,13 +14,12 @@ from fastadam.optimizers.persistence import Persistent
 class Grouped(Persistent):
     """The part of an optimizer that keeps its groups."""
 
-    _attributes = frozenset({"_capturable", "_defaults", "_groups", "_growth", "_members"})
+    _attributes = frozenset({"_capturable", "_defaults", "_growth", "_members"})
     _capturable: bool
-    _groups: list[Group]
     _growth: Growth | None
 
-    def _take(self, groups: list[Group], members: Members) -> None:
-        vars(self).update(_groups=groups, _members=members, _growth=None, _capturable=members.capturable)
+    def _take(self, members: Members) -> None:
+        vars(self).update(_members=members, _growth=None, _capturable=members.capturable)
 
     @if_missing
     def _members(self) -> Members:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -32,7 +31,7 @@ class Grouped(Persistent):
             growth = self._growth
             if growth is None:  # another thread was faster
                 return base
-            members = growth.settled(self._groups)
+            members = growth.settled()
             calls: list[Call] = [(vars(self).update, {"_members": members, "_growth": None})]
             if members is not base:
                 calls.append((base.tensors.retire,))
@@ -41,20 +40,32 @@ class Grouped(Persistent):
 
     def _base(self) -> Members:
         """The members before the changes that wait. Within their context no other thread steps or changes the optimizer."""
+        latest = self._latest()
+        return latest.members if isinstance(latest, Growth) else latest
+
+    def _latest(self) -> Members | Growth:
         while True:  # for as long as another thread comes between the two
-            if (growth := self._growth) is not None:
-                return growth.members
             members: Members | None = vars(self).get("_members")
             if members is not None:
                 return members
+            if (growth := self._growth) is not None:
+                return growth
+
+    @property
+    def _groups(self) -> list[Group]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The groups, with the values that schedules had in the last step."""
+        return self._latest().groups
 
     def _later(self) -> Growth:
-        """Where changes wait for the next use of `_members`. `_groups` is then a list that no step has read."""
-        if "_members" in vars(self):
-            self._groups = [*self._groups]
-            self._growth = self._growth or Growth(self._members)
-        assert self._growth is not None
-        return self._growth
+        """Where changes wait for the next use of `_members`, which are missing from now on."""
+        latest = self._latest()
+        if isinstance(latest, Growth):
+            return latest
+        growth = self._growth or Growth(latest)  # if there is one, something interrupted this
+        growth.groups = [*latest.groups]
+        self._growth = growth
+        del vars(self)["_members"]
+        return growth
 
     @property
     def param_groups(self) -> Sequence[ParamGroup]:
@@ -70,19 +81,15 @@ class Grouped(Persistent):
     def _change(self, which: Iterable[int], changes: Given) -> list[Group]:
         """Change hyperparameters of some groups."""
         with self._base().tensors.change():
-            changed = {i: self._groups[i].changed(changes) for i in which}
+            groups = self._groups
+            changed = {i: groups[i].changed(changes) for i in which}
             if self._capturable:  # replays of a graph take them too
-                return self._use([changed.get(i, group) for i, group in enumerate(self._groups)])
-            self._later()
-            vars(self).pop("_members", None)
+                self._members.use([changed.get(i, group) for i, group in enumerate(groups)])
+                return self._groups
+            growth = self._later()
             first, last = min(changed), max(changed)  # one or all
-            self._groups[first : last + 1] = [changed[i] for i in range(first, last + 1)]  # at once, whatever interrupts this
-            return self._groups
-
-    def _use(self, groups: list[Group]) -> list[Group]:
-        self._members.use(groups)
-        self._take(groups, self._members)
-        return groups
+            growth.groups[first : last + 1] = [changed[i] for i in range(first, last + 1)]  # at once, whatever interrupts this
+            return growth.groups
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
         """Add parameters, which start at step 0.
@@ -108,6 +115,4 @@ class Grouped(Persistent):
         structure, arrays, given = parse_group(param_group, kind, "param_group")
         with self._base().tensors.change():
             group = Group.make(kind, len(arrays), self._defaults | given, self._groups[0].hyperparameters.dtype)
-            growth = self._later()
-            vars(self).pop("_members", None)
-            growth.add(structure, arrays, self._groups, group)
+            self._later().add(structure, arrays, group)

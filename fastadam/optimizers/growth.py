@@ -26,17 +26,18 @@ class Growth:
                 "there are others; add all groups before the capture, or make a new optimizer and capture again"
             )
         self.members = members
+        self.groups: list[Group] = [*members.groups]  # with all changes; a list that no step reads
         self._added: list[_Added] = []  # as many are valid as there are more groups than the members have
         self._keys: set[Any] | None = None  # of all parameters; None: to be found again
         self._spans: list[_Span] = []  # in order
 
-    def add(self, structure: Structure, params: Sequence[Any], groups: list[Group], group: Group) -> None:
-        """Append `group`, with its parameters, to `groups`, or raise an error and change nothing.
+    def add(self, structure: Structure, params: Sequence[Any], group: Group) -> None:
+        """Append `group`, with its parameters, or raise an error and change nothing.
 
         Only what is added is looked at; all parameters together are checked if they may not fit together.
         """
         base = self.members
-        del self._added[self._valid(groups) :]  # of a call that failed
+        del self._added[self._valid() :]  # of a call that failed
         if self._keys is None:
             self._find_memory()
         assert self._keys is not None
@@ -46,25 +47,25 @@ class Growth:
         arrays = [*params, *(array for state in states for array in state.values())]
         spans = [span for array in arrays if (span := _span(array))]
         if len(spans) < len(arrays) or alone.tensors.device != base.tensors.device or not all(map(self._is_free, spans)):
-            self._together([*groups, group], [*self._added, (structure, params, states)])
+            self._together([*self.groups, group], [*self._added, (structure, params, states)])
         keys, self._keys = self._keys, None  # until all is in its place, whatever interrupts this
         for span in spans:
             bisect.insort(self._spans, span)
         keys.update(structure.keys)
         self._added.append((structure, params, states))
-        groups.append(group)
+        self.groups.append(group)
         self._keys = keys
 
-    def settled(self, groups: Sequence[Group]) -> Members:
+    def settled(self) -> Members:
         """The members with all changes."""
-        if added := self._added[: self._valid(groups)]:
-            return self._together(groups, added)
-        self.members.use(groups)
+        if added := self._added[: self._valid()]:
+            return self._together(self.groups, added)
+        self.members.use(self.groups)
         return self.members
 
-    def _valid(self, groups: Sequence[Group]) -> int:
+    def _valid(self) -> int:
         """How many of what was added have a group."""
-        return len(groups) - self.members.group_count
+        return len(self.groups) - self.members.group_count
 
     def _find_memory(self) -> None:
         parts = [(self.members.structure, self.members.params, self.members.states), *self._added]

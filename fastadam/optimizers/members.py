@@ -4,22 +4,28 @@ import itertools
 import operator
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from fastadam import _native
-from fastadam.at_once import at_once
+from fastadam.at_once import Call, at_once
 from fastadam.backends.dispatch import backend_of
-from fastadam.backends.protocol import Asked, Tensors
+from fastadam.backends.protocol import Tensors
 from fastadam.backends.refusals import explain, of_replaced
 from fastadam.backends.roles import GRAD, PARAM, STATE
 from fastadam.optimizers.param_groups import Group
+from fastadam.optimizers.schedules import Schedules
 from fastadam.structure import Structure
+
+_Asked: TypeAlias = tuple[int, Schedules, tuple[Any, ...]]  # :data:`fastadam.backends.protocol.Asked`
 
 
 class Members:
     """All parameters of an optimizer, with states of the right names; or the error that says why they cannot be stepped."""
+
+    _groups: list[Group]  # as they were set
+    schedules: Schedules | None  # theirs, if there are any
 
     def __init__(
         self,
@@ -49,30 +55,46 @@ class Members:
             )
         except _native.Refused as refused:
             raise explain(refused, self._look_up) from refused.__cause__
-        self.scheduled = bool([group for group in groups if group.schedules])
+        vars(self).update(_ruling(groups))
         self.tensors.step_count = step_count
         if skipped:
             at_once([self.backend.assignment(self.tensors.skips, [skipped])])
 
-    def use(self, groups: Sequence[Group]) -> None:
-        """Step by the hyperparameters that `groups` have at present."""
-        self.tensors.set_rules(rules_of(groups))
-        self.scheduled = bool([group for group in groups if group.schedules])
+    @property
+    def groups(self) -> list[Group]:
+        """The groups, with the values that schedules had in the last step."""
+        return self._groups if self.schedules is None else self.schedules.groups
 
-    def step(self, grads: Any, options: _native.StepOptions, threads: int, asked: Asked | None) -> Any:
+    def use(self, groups: Sequence[Group]) -> None:
+        """Step by the hyperparameters that `groups` have at present. Within a change."""
+        at_once(self.use_calls(groups))
+
+    def use_calls(self, groups: Sequence[Group]) -> list[Call]:
+        """The calls of :meth:`use`, to make at once with others."""
+        return [*self.backend.rule_calls(self.tensors, rules_of(groups)), (vars(self).update, _ruling(groups))]
+
+    def step(self, grads: Any, options: _native.StepOptions, threads: int) -> Any:
         """See :meth:`fastadam.backends.protocol.Tensors.step`."""
-        members = self.structure.flatten("grads", grads)
+        asked = None
+        if (schedules := self.schedules) is not None:
+            count = self.tensors.step_count
+            asked = count, schedules, schedules.after(count)
+        return self._step(self.structure.flatten("grads", grads), options, threads, asked)
+
+    def _step(self, grads: Sequence[Any], options: _native.StepOptions, threads: int, asked: _Asked | None) -> Any:
         if self._origins and (replaced := _native.first_replaced(self._origins, self.params)) is not None:
             raise ValueError(of_replaced(self._look_up(PARAM, replaced)[0]))
         try:
-            return self.tensors.step(members, options, threads, asked)
+            return self.tensors.step(grads, options, threads, asked)
         except _native.Refused as refused:
-            if (usable := self._with_scalars_as_arrays(members)) is not members:
-                return self.step(self.structure.unflatten(usable), options, threads, asked)
-            raise self._explained(refused, members) from refused.__cause__
+            if asked and refused.args[0] == "schedules":
+                asked[1].groups_by(asked[2])  # raises
+            if (usable := self._with_scalars_as_arrays(grads)) is not grads:
+                return self._step(usable, options, threads, asked)
+            raise self._explained(refused, grads) from refused.__cause__
 
     def _explained(self, refused: _native.Refused, grads: Sequence[Any]) -> Exception:
-        """Apart from `step`, whose every call would else make cells for this function's closure."""
+        """Apart from `_step`, whose every call would else make cells for this function's closure."""
         return explain(refused, lambda role, i: self._look_up(role, i, grads))
 
     def _with_scalars_as_arrays(self, grads: Sequence[Any]) -> Sequence[Any]:
@@ -114,6 +136,13 @@ class Members:
             return self.structure.name("grads", i), grads[i]
         name, array = list(self.states[i].items())[role - STATE]
         return f"{self.structure.name('state', i)}[{name!r}]", array
+
+
+def _ruling(groups: Sequence[Group]) -> dict[str, Any]:
+    """The attributes of members by which they are stepped like `groups`."""
+    own = [*groups]
+    scheduled = [group for group in own if group.schedules]  # no any(): Ctrl-C is lost in a generator that ends early
+    return {"_groups": own, "schedules": Schedules(own) if scheduled else None}
 
 
 def rules_of(groups: Sequence[Group]) -> list[_native.Rule]:

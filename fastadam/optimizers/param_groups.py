@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeAlias, overload
 
 from fastadam.backends.dtypes import DType, dtype_of
 from fastadam.optimizers.hyperparameters import Declaring, Hyperparameters
-from fastadam.optimizers.schedules import Values, is_schedule, plain
+from fastadam.optimizers.schedules import is_schedule, plain
 from fastadam.structure import Structure, is_sequence, listed
 
 Given: TypeAlias = dict[str, Any]  # hyperparameters by name; some may be schedules
@@ -33,12 +33,9 @@ class Group(NamedTuple):
     def schedules(self) -> Given:
         return {name: value for name, value in self.given.items() if callable(value)}
 
-    def at(self, schedules: Values) -> "Group":
-        """The group with the values of its schedules."""
-        kind, dtype, present = self.hyperparameters.kind, self.hyperparameters.dtype, vars(self.hyperparameters)
-        values = {name: schedules.of(kind, name, value, dtype) for name, value in self.given.items() if callable(value)}
-        if not self.unasked and all(present[name] == value for name, value in values.items()):
-            return self
+    def at(self, values: Given) -> "Group":
+        """The group with the values of its schedules, unless they need a different state."""
+        values = {name: values[name] for name in self.schedules}  # in the order of messages
         return self._with(self._replace(hyperparameters=self.hyperparameters.changed(values), unasked=frozenset()), values)
 
     def changed(self, changes: Given) -> "Group":

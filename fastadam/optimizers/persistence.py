@@ -27,7 +27,7 @@ class Persistent(Declaring, state_dicts.Stateful):
 
     _defaults: dict[str, Any]
 
-    def _take(self, groups: list[Group], members: Members) -> None:
+    def _take(self, members: Members) -> None:
         """Use these from now on."""
         raise NotImplementedError
 
@@ -212,6 +212,6 @@ class Persistent(Declaring, state_dicts.Stateful):
         groups = [Group.make(type(self), size, given, dtype) for size, given in state["groups"]]
         structure = Structure.from_plain(state["structure"])
         members = Members(structure, state["params"], state["states"], groups, state["capturable"], *state["counts"])
-        self._take(groups, members)
+        self._take(members)
         for name, value in state["own"].items():
             object.__setattr__(self, name, value)

@@ -1,10 +1,15 @@
 """Schedules: hyperparameters that are functions of the number of steps so far."""
 
-from typing import Any
+import functools
+from typing import TYPE_CHECKING, Any
 
+from fastadam import _native
 from fastadam.backends.devices import is_masked
 from fastadam.backends.dtypes import DType
 from fastadam.optimizers.hyperparameters import Declaring
+
+if TYPE_CHECKING:
+    from fastadam.optimizers.param_groups import Group
 
 # A schedule that ends at zero, such as 0.3 - 0.1 * t, may miss it by a rounding. What is below zero by no more is zero.
 ROUNDING, ROUNDING_FLOAT32 = 1e-12, 1e-6
@@ -33,22 +38,51 @@ def _without_rounding(value: Any) -> Any:
     return 0.0 if is_rounding else number
 
 
-class Values:
-    """The values of schedules after `count` steps. A schedule is asked once, however many groups have it."""
+def _checked(kind: type[Declaring], name: str, dtype: DType, returned: Any, count: int) -> Any:
+    """The checked value of the hyperparameter `name` for what its schedule returned after `count` steps."""
+    declared = kind._declared[name]
+    value = _without_rounding(returned) if declared.not_negative else plain(returned)
+    return declared.checked(f"{name}({count})", value, dtype)
 
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._returned: dict[int, Any] = {}
-        self._checked: dict[tuple[int, str], Any] = {}
 
-    def of(self, kind: type[Declaring], name: str, schedule: Any, dtype: DType) -> Any:
-        """The checked value of a schedule, which must stay alive."""
-        key = id(schedule)
-        if (key, name) not in self._checked:
-            if key not in self._returned:
-                self._returned[key] = schedule(self._count)
-            value = self._returned[key]
-            declared = kind._declared[name]
-            value = _without_rounding(value) if declared.not_negative else plain(value)
-            self._checked[key, name] = declared.checked(f"{name}({self._count})", value, dtype)
-        return self._checked[key, name]
+class Schedules(_native.Schedules):
+    """The schedules of groups. Each is asked once in a step, however many groups have it."""
+
+    def __init__(self, groups: "list[Group]") -> None:
+        self.values: tuple[Any, ...] | None = None  # those of the last step, which sets them as it is done
+        self._uses: list[tuple[str, list[int]]] = []  # names, and numbers of groups
+        self._noted: tuple[Any, list[Group]] = None, groups
+        asks: list[tuple[Any, Any]] = []
+        present = groups[0].hyperparameters
+        by_schedule: dict[int, tuple[Any, dict[str, list[int]]]] = {}
+        for i, group in enumerate(groups):
+            for name, schedule in group.schedules.items():
+                by_schedule.setdefault(id(schedule), (schedule, {}))[1].setdefault(name, []).append(i)
+        for schedule, names in by_schedule.values():
+            for name, numbers in names.items():
+                self._uses.append((name, numbers))
+                asks.append((schedule, functools.partial(_checked, present.kind, name, present.dtype)))
+        self._asks = tuple(asks)
+        super().__init__([group.hyperparameters.rule for group in groups], self._uses)
+
+    def after(self, count: int) -> tuple[Any, ...]:
+        """The values of the schedules after `count` steps. Raises an error if one does not fit."""
+        return self.ask(self._asks, count)
+
+    @property
+    def groups(self) -> "list[Group]":
+        """The groups with the values of the last step."""
+        values, groups = self._noted
+        if (latest := self.values) is not values and latest is not None:
+            groups = self.groups_by(latest)
+            self._noted = latest, groups
+        return groups
+
+    def groups_by(self, values: tuple[Any, ...]) -> "list[Group]":
+        """The groups with these values. Raises an error if they do not go together, or need other states."""
+        _, groups = self._noted
+        given: list[dict[str, Any]] = [{} for _ in groups]
+        for (name, numbers), value in zip(self._uses, values, strict=True):
+            for i in numbers:
+                given[i][name] = value
+        return [group.at(values) if values else group for group, values in zip(groups, given, strict=True)]

@@ -7,7 +7,6 @@ import numpy as np
 
 from fastadam.at_once import Call, at_once
 from fastadam.backends.protocol import Backend
-from fastadam.optimizers.members import rules_of
 from fastadam.optimizers.param_groups import Group
 from fastadam.plain_numbers import to_int
 from fastadam.state import state_dicts
@@ -46,7 +45,7 @@ def restore(
     match = misfits_of(optimizer, here, state_dict, strict, hyperparameters, dtype == "convert", misfits)
     if misfits or match is None:
         raise ValueError(f"{source} does not fit this {here['optimizer']}:" + "".join(f"\n- {misfit}" for misfit in misfits))
-    groups = _groups(optimizer._groups, match) if hyperparameters == "load" else optimizer._groups
+    groups = _groups(optimizer._groups, match) if hyperparameters == "load" else None
     steps = [ours["step"] for ours in here["state"].values()]
     copies: list[Call] = []
     for i, their in enumerate(match.states):
@@ -99,7 +98,7 @@ def _converted(values: Any, dtype: np.dtype[Any]) -> Any:
 
 def _commit(
     optimizer: state_dicts.Stateful,
-    groups: list[Group],
+    groups: list[Group] | None,
     copies: list[Call],
     counts: tuple[Sequence[int], int, int],
 ) -> None:
@@ -107,12 +106,8 @@ def _commit(
     members, (steps, skipped, step_count) = optimizer._members, counts
     tensors = members.tensors
     with tensors.change():
-        refusing: list[Call] = []
+        refusing = [] if groups is None else members.use_calls(groups)
         calls = list(copies)
-        if groups is not optimizer._groups:
-            refusing += members.backend.rule_calls(tensors, rules_of(groups))
-            calls.append((setattr, members, "scheduled", any(group.schedules for group in groups)))
-            calls.append((vars(optimizer).update, {"_groups": groups}))
         for array, values in ((tensors.steps, steps), (tensors.skips, [skipped])):
             calls += _copies(array, np.array(values, np.int64), members.backend, None)
         calls.append((setattr, tensors, "step_count", step_count))

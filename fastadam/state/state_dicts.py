@@ -16,8 +16,10 @@ SCHEDULE = {"schedule": True}  # replaces a schedule in a file
 class Stateful(Protocol):
     """The part of an optimizer that this module uses."""
 
-    _groups: list[Group]
     _members: Members
+
+    @property
+    def _groups(self) -> list[Group]: ...
 
 
 def describe(optimizer: Stateful) -> dict[str, Any]:

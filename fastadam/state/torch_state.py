@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastadam.optimizers.schedules import Values
 from fastadam.optional import needed
 from fastadam.state import restoring, state_dicts
 from fastadam.state.torch_moments import as_array, mu_product, scales
@@ -29,10 +28,11 @@ def to_torch(optimizer: "Optimizer") -> dict[str, Any]:
     name = type(optimizer).__name__
     if not hasattr(torch.optim, name):
         raise TypeError(f"optimizer is a fastadam.{name}, which torch.optim does not have")
-    groups, state, values = [], {}, Values(optimizer.step_count)
-    dtype = optimizer._groups[0].hyperparameters.dtype
-    for group, described in zip(optimizer._groups, state_dicts.describe(optimizer)["param_groups"], strict=True):
-        present = group.at(values).hyperparameters
+    groups, state, members = [], {}, optimizer._members
+    schedules, dtype = members.schedules, optimizer._groups[0].hyperparameters.dtype
+    present_groups = members.groups if schedules is None else schedules.groups_by(schedules.after(optimizer.step_count))
+    for group, described in zip(present_groups, state_dicts.describe(optimizer)["param_groups"], strict=True):
+        present = group.hyperparameters
         groups.append(
             {key: getattr(present, key) for key in group.given if key != "ema_decay"} | {"params": described["params"]}
         )

@@ -123,15 +123,17 @@ class Tensors:
                 calls, norm = self._step(grads, options, self.rules, self._kernels)
                 at_once([*calls, (setattr, self, "step_count", self.step_count + 1)])
                 return norm
-            count, rules, take_note = asked
+            count, schedules, values = asked
             if count != self.step_count:
                 raise RuntimeError(
                     "the optimizer was stepped, or its step_count set, while the schedules of this step were asked; do not "
                     "step it in a schedule, and let one thread at a time use it"
                 )
+            rules = [Rule(rule) for rule in self.rules]
+            schedules.set(values, rules)
             ruling = self.rule_calls(rules)
             calls, norm = self._step(grads, options, rules, [])
-            at_once([*ruling, *calls, (setattr, self, "step_count", count + 1), (take_note,)])
+            at_once([*ruling, *calls, (setattr, self, "step_count", count + 1), (setattr, schedules, "values", values)])
             return norm
 
     def _step(
