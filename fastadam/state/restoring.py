@@ -66,16 +66,17 @@ def _groups(groups: list[Group], match: Match) -> list[Group]:
 
 
 def _copies(array: Any, values: Any, backend: Backend, file: BinaryIO | None) -> list[Call]:
-    """The calls that copy values into a state's array, in memory that has everything by then unless it is a NumPy array."""
+    """The calls that copy values into a state's array, from a file only into C-contiguous arrays of NumPy; else read before."""
     on_cpu = isinstance(array, np.ndarray)
     if on_cpu and not array.flags.writeable:
         raise ValueError("an array of the optimizer's state is read-only; make it writeable: array.flags.writeable = True")
     if not isinstance(values, Stored):
         return [backend.assignment(array, values)]
     assert file is not None
-    place = array if on_cpu else np.empty(values.shape, values.dtype)
+    in_place = on_cpu and array.flags.c_contiguous  # files have the elements in the order of the index
+    place = array if in_place else np.empty(values.shape, values.dtype)
     reading = [(file.seek, values.start), (file.readinto, place.reshape(-1).view(np.uint8).data)]  # type: ignore[attr-defined]
-    if on_cpu:
+    if in_place:
         return reading
     _finish(reading)
     return [backend.assignment(array, place)]
