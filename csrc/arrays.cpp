@@ -9,6 +9,7 @@
 
 #include "cpu/norm.hpp"
 #include "interpreter.hpp"
+#include "layout.hpp"
 
 namespace py = pybind11;
 
@@ -16,7 +17,7 @@ namespace fastadam {
 namespace {
 
 using Flags = py::detail::npy_api;
-constexpr int to_read = Flags::NPY_ARRAY_C_CONTIGUOUS_ | Flags::NPY_ARRAY_ALIGNED_;
+constexpr int to_read = Flags::NPY_ARRAY_ALIGNED_;
 constexpr int to_write = to_read | Flags::NPY_ARRAY_WRITEABLE_;
 
 // Whether an exception is about the object that raised it. Ctrl-C, the end of the process and a lack of memory are not.
@@ -82,19 +83,38 @@ bool has_type(const py::array& array) {
   return array.dtype().equal(py::dtype::of<Number>());
 }
 
-// Throws Refusal unless a kernel can use an array's memory in place; `flags` are the NumPy flags that it needs.
-void expect_usable(const py::array& array, DType dtype, Place place, int flags) {
+bool has_same_shape(const py::array& array, const py::array& param) {
+  return array.ndim() == param.ndim() && std::equal(array.shape(), array.shape() + array.ndim(), param.shape());
+}
+
+// Whether the elements fill a block of memory.
+bool fills_block(const py::array& array) {
+  constexpr int usual = Flags::NPY_ARRAY_C_CONTIGUOUS_ | Flags::NPY_ARRAY_F_CONTIGUOUS_;
+  if (array.flags() & usual) return true;
+  return is_dense(static_cast<int>(array.ndim()), array.shape(), array.strides(), array.itemsize());
+}
+
+// Whether the elements have the order in memory that those of the parameter have. One of another shape is refused for that.
+bool has_order_of(const py::array& param, const py::array& array) {
+  if (array.flags() & param.flags() & Flags::NPY_ARRAY_C_CONTIGUOUS_) return true;
+  if (!has_same_shape(array, param)) return fills_block(array);
+  return have_same_order(static_cast<int>(array.ndim()), array.shape(), array.strides(), param.strides());
+}
+
+// Throws Refusal unless a kernel can use an array's memory in place; `flags` are the NumPy flags that it needs. `param` is the
+// parameter that it belongs to, if it is not one itself.
+void expect_usable(const py::array& array, DType dtype, Place place, int flags, const py::array* param = nullptr) {
   const int missing = flags & ~array.flags();
   const bool fits = dtype == DType::float32 ? has_type<float>(array) : has_type<double>(array);
   if (!fits) throw Refusal("dtype", place, place, name_of(dtype));
-  if (missing & Flags::NPY_ARRAY_C_CONTIGUOUS_) throw Refusal("layout", place);
+  if (param && !has_order_of(*param, array)) throw Refusal("layout", place, {param_role, place.tensor});
+  if (!param && !fills_block(array)) throw Refusal("layout", place);
   if (missing & Flags::NPY_ARRAY_ALIGNED_) throw Refusal("alignment", place);
   if (missing & Flags::NPY_ARRAY_WRITEABLE_) throw Refusal("read-only", place);
 }
 
 void expect_shape(const py::array& array, const py::array& param, Place place) {
-  const bool same = array.ndim() == param.ndim() && std::equal(array.shape(), array.shape() + array.ndim(), param.shape());
-  if (!same) throw Refusal("shape", place, {param_role, place.tensor});
+  if (!has_same_shape(array, param)) throw Refusal("shape", place, {param_role, place.tensor});
 }
 
 // The last NumPy array of those that an array is a view of, whose memory it is; null if it is its own.
@@ -131,7 +151,7 @@ ArrayTensors::ArrayTensors(const py::sequence& params, const py::sequence& state
 
 void* ArrayTensors::own(const py::object& object, Place place) {
   const py::array array = as_array(object, place);
-  expect_usable(array, tensors_.dtype(), place, to_write);
+  expect_usable(array, tensors_.dtype(), place, to_write, param_of(place));
   Owned owned{array, array.data(), array.size(), place, owner_of(array), {}, {}, {}, {}};
   if (!owned.is_owned()) owned.owner = {};  // a view that reaches beyond the array it was made from
   if (!array.is(object) && array.size() > 0) {
@@ -204,7 +224,7 @@ std::optional<double> ArrayTensors::step(const py::sequence& grads, const StepOp
   for (const Owned& owned : owned_) {
     const std::optional<py::array> exported_again = owned.exporter ? *next++ : std::nullopt;
     const py::array& array = exported_again ? *exported_again : owned.array;
-    expect_usable(array, tensors_.dtype(), owned.place, to_write);
+    expect_usable(array, tensors_.dtype(), owned.place, to_write, param_of(owned.place));
     // NumPy exports memory that is gone as memory of its own, maybe at the old address, so what data_ptr said counts.
     const bool said_moved = owned.data_ptr && exported_again;
     if (said_moved || !owned.is_owned() || array.data() != owned.memory || array.size() != owned.size)
@@ -214,7 +234,7 @@ std::optional<double> ArrayTensors::step(const py::sequence& grads, const StepOp
   for (size_t i = 0; i < memory.size(); ++i) {
     if (!exported[i]) continue;
     const Place place{grad_role, i};
-    expect_usable(*exported[i], tensors_.dtype(), place, to_read);
+    expect_usable(*exported[i], tensors_.dtype(), place, to_read, param_of(place));
     expect_shape(*exported[i], param(i), place);
     memory[i] = exported[i]->data();
   }

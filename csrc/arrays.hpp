@@ -66,6 +66,8 @@ class ArrayTensors {
 
   void* own(const pybind11::object& object, Place place);
   const pybind11::array& param(size_t tensor) const { return owned_[params_[tensor]].array; }
+  // The parameter that an array is to have the order of; null if it is one itself.
+  const pybind11::array* param_of(Place place) const { return place.role == param_role ? nullptr : &param(place.tensor); }
 
   Tensors tensors_;
   std::vector<Rule> next_rules_;  // of a step with schedules, until it is done; then the rules before it

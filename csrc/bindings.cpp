@@ -25,6 +25,7 @@
 #include "include/fastadam.h"
 #include "instances.hpp"
 #include "interpreter.hpp"
+#include "layout.hpp"
 #include "memory.hpp"
 #include "origins.hpp"
 #include "rule.hpp"
@@ -112,6 +113,11 @@ std::vector<std::pair<std::string, std::optional<double>>> states_of(const Rule&
   std::vector<std::pair<std::string, std::optional<double>>> states;
   for (const StateInfo& state : rule.states()) states.emplace_back(state.name, rule.start_of(state));
   return states;
+}
+
+bool is_dense_array(const std::vector<int64_t>& shape, const std::vector<int64_t>& strides, int64_t unit) {
+  expect_sizes(shape.size(), strides);
+  return is_dense(static_cast<int>(shape.size()), shape.data(), strides.data(), unit);
 }
 
 // As memory_wall, on the memory of NumPy arrays.
@@ -241,6 +247,7 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
       .def_property_readonly("step_count", &TorchTensors::step_count);
 
   m.def("global_norm", &norm_of_arrays, py::arg("grads"), py::arg("threads"));
+  m.def("is_dense", &is_dense_array, py::arg("shape"), py::arg("strides"), py::arg("unit"));
   m.def("first_replaced", &first_replaced, py::arg("origins"), py::arg("arrays"));
   m.def("memory_wall", &memory_wall_of<float>, py::arg("param").noconvert(), py::arg("grad").noconvert(),
         py::arg("exp_avg").noconvert(), py::arg("exp_avg_sq").noconvert(), py::arg("threads"));

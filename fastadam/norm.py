@@ -32,9 +32,9 @@ def global_norm(
     Parameters
     ----------
     grads : array, or iterable or mapping of arrays, also nested
-        float32 or float64, all of one type, C-contiguous, of any shape, on one device: NumPy arrays, CuPy arrays, or arrays
-        that export their memory by DLPack or ``__cuda_array_interface__``. They can be read-only and can overlap. None is
-        skipped.
+        float32 or float64, all of one type, of any shape, without gaps in memory, on one device: NumPy arrays, CuPy arrays, or
+        arrays that export their memory by DLPack or ``__cuda_array_interface__``. They can be read-only and can overlap. None
+        is skipped.
     num_threads : int, optional
         The most CPU threads to use; by default :func:`fastadam.get_num_threads`. It does not affect the result.
 
@@ -55,10 +55,10 @@ def global_norm(
     -----
     The result has the same bits for every instruction set, number of threads and device. Squares of float32 are exact in
     float64 and neither overflow nor underflow; elements of float64 are scaled by a power of two where theirs would. They are
-    added in a fixed order: each array in chunks of 2048 elements, where
-    each of 32 lanes adds every 32nd element, and then the lanes are added in halves. The sums of the chunks are added in the
-    same way until one is left. In each round, an element takes part in at most 68 rounded additions. Up to 8e9 elements need at
-    most three rounds, and the relative error is at most about :math:`(3 \cdot 68 / 2 + 1) \, 2^{-53}`, less than 1.2e-14.
+    added in a fixed order: each array, in the order of memory, in chunks of 2048 elements, where each of 32 lanes adds every
+    32nd element, and then the lanes are added in halves. The sums of the chunks are added in the same way until one is left. In
+    each round, an element takes part in at most 68 rounded additions. Up to 8e9 elements need at most three rounds, and the
+    relative error is at most about :math:`(3 \cdot 68 / 2 + 1) \, 2^{-53}`, less than 1.2e-14.
 
     :func:`fastadam.reference.global_norm` is the specification.
 

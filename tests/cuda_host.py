@@ -20,6 +20,7 @@ import cupy
 import numpy as np
 import pytest
 
+from fastadam.backends import layouts
 from fastadam.backends.cuda import kernels
 from fastadam.backends.cuda.cupy_runtime import Gpu
 
@@ -87,17 +88,21 @@ def on_gpu(values, device=0, offset=0):
     """A cupy.ndarray with these values, `offset` floats after a 64-byte boundary, that claims to be on a device."""
     values = np.asarray(values)
     assert 0 <= offset < 16
-    room = Room(values, offset)
+    order = layouts.axes(values.shape, values.strides)  # which CuPy keeps
+    turned = values.transpose(order)
+    room = Room(turned, offset)
     memory = cupy.cuda.UnownedMemory(room.address, values.nbytes, room, device)
-    return cupy.ndarray(values.shape, values.dtype, cupy.cuda.MemoryPointer(memory, 0))
+    array = cupy.ndarray(turned.shape, values.dtype, cupy.cuda.MemoryPointer(memory, 0))
+    return array.transpose(*map(order.index, range(len(order))))
 
 
 def on_cpu(array):
     """A NumPy array over the memory of what on_gpu made."""
     if array.size == 0:
         return np.empty(array.shape, array.dtype)
-    memory = (ctypes.c_byte * array.nbytes).from_address(array.data.ptr)
-    return np.frombuffer(memory, array.dtype).reshape(array.shape)
+    reach = sum((n - 1) * step for n, step in zip(array.shape, array.strides, strict=True)) + array.itemsize
+    memory = (ctypes.c_byte * reach).from_address(array.data.ptr)
+    return np.ndarray(array.shape, array.dtype, memory, strides=array.strides)
 
 
 @dataclass

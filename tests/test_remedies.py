@@ -31,7 +31,7 @@ def torch_arrays():
     yield "bfloat16", lambda t: t.ones(4, dtype=t.bfloat16)
     yield "int64", lambda t: t.ones(4, dtype=t.int64)
     yield "complex", lambda t: t.full((4,), 1 + 2j, dtype=t.complex64)
-    yield "transposed", lambda t: t.ones(2, 4).T
+    yield "every second of a transposed", lambda t: t.ones(2, 8)[:, ::2].T
     yield "grad", lambda t: t.ones(4, requires_grad=True)
     yield "parameter", lambda t: t.nn.Parameter(t.ones(4))
 
@@ -46,7 +46,7 @@ ARRAYS = {
     "complex64": lambda: np.full(4, 1 + 2j, np.complex64),
     "complex128": lambda: np.full((2, 4), 1 + 2j),
     "every-second": lambda: np.ones(8, F32)[::2],
-    "transposed": lambda: np.ones((2, 4), F32).T,
+    "every second of a transposed": lambda: np.ones((2, 8), F32)[:, ::2].T,
     "reversed": lambda: np.ones(4, F32)[::-1],
     "misaligned": misaligned,
     "list": lambda: [1.0, 2.0],
@@ -54,6 +54,10 @@ ARRAYS = {
     "scalar": lambda: F32(1),
     "memoryview": lambda: memoryview(np.ones(4, F32)),
     **{f"torch-{name}": lambda make=make: make(pytest.importorskip("torch")) for name, make in torch_arrays()},
+}
+TRANSPOSED = {  # which fit, but as gradients of parameters in C order
+    "transposed": lambda: np.ones((2, 4), F32).T,
+    "torch-transposed": lambda: pytest.importorskip("torch").ones(2, 4).T,
 }
 READ_ONLY = {
     "read-only": lambda: read_only(np.ones(4, F32)),
@@ -115,7 +119,7 @@ def test_so_are_the_arrays_of_a_stateless_step(name, make):
     assert name != "param" or (scope["w"] != 1).all()
 
 
-@pytest.mark.parametrize("make", ARRAYS.values(), ids=ARRAYS)
+@pytest.mark.parametrize("make", (ARRAYS | TRANSPOSED).values(), ids=ARRAYS | TRANSPOSED)
 def test_a_gradient_is_copied_in_the_call(make):
     scope = {"g": make()} | names()
     if isinstance(scope["g"], np.generic):

@@ -2,11 +2,13 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <tuple>
 #include <utility>
 
 #include "../interpreter.hpp"
+#include "../layout.hpp"
 
 namespace py = pybind11;
 
@@ -62,43 +64,13 @@ int64_t TensorView::size() const {
   return count;
 }
 
-bool TensorView::is_dense() const {
-  int64_t block = 1;  // what the dimensions found so far fill
-  int left = 0;
-  for (int d = ndim; d-- > 0;) {
-    if (shape[d] == 0) return true;
-    if (shape[d] == 1) continue;
-    if (left == 0 && strides[d] == block) {  // in the usual order
-      block *= shape[d];
-    } else {
-      ++left;
-    }
-  }
-  if (left == 0) return true;
-  block = 1;
-  for (int found = 0; found < ndim;) {
-    const int before = found;
-    for (int d = 0; d < ndim; ++d) {
-      // Each has the stride that the block before it asks for, so none is found twice.
-      if (shape[d] != 1 && strides[d] == block) {
-        block *= shape[d];
-        ++found;
-      }
-    }
-    if (found == before) break;
-  }
-  int64_t count = 1;
-  for (int d = 0; d < ndim; ++d) count *= shape[d];
-  return block == count;
-}
+bool TensorView::is_dense() const { return fastadam::is_dense(ndim, shape, strides, int64_t{1}); }
 
 bool TensorView::matches(const TensorView& other) const {
   if (!on_cpu || code != other.code || bits != other.bits || ndim != other.ndim) return false;
   if (bool{placement} != bool{other.placement}) return false;
   if (placement && !placement.equal(other.placement)) return false;
-  for (int d = 0; d < ndim; ++d) {
-    if (shape[d] != other.shape[d] || (shape[d] > 1 && strides[d] != other.strides[d])) return false;
-  }
+  if (!std::equal(shape, shape + ndim, other.shape) || !have_same_order(ndim, shape, strides, other.strides)) return false;
   return reinterpret_cast<uintptr_t>(memory) % sizeof(float) == 0;
 }
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastadam import _native
 from fastadam._native import Refused
 from fastadam.at_once import Call
+from fastadam.backends import layouts
 from fastadam.backends.devices import has, is_lazy, is_masked
 from fastadam.backends.dtypes import dtype_of
 from fastadam.backends.roles import PARAM, Place
@@ -34,22 +35,23 @@ def tensors(
 def full_like(param: Any, values: Sequence[float | None]) -> list[NDArray[Any]]:
     """See :class:`fastadam.backends.protocol.Backend`.
 
-    Each array has the parameter's offset from a cache line, so that a kernel that starts at a cache line of one array does so
-    for all.
+    Each array has the parameter's order of dimensions and its offset from a cache line, so that a kernel that starts at a cache
+    line of one array does so for all.
     """
     if not isinstance(param, np.ndarray):
         try:
             param = exported(param, (PARAM, 0))
         except Refused:
             return []
-    if not param.flags.c_contiguous:
+    if not layouts.is_dense(param):
         return []
     dtype = np.dtype(dtype_of(param))
     line = CACHE_LINE // dtype.itemsize
     size = param.size + line - 1
     buffers = [np.full(size, value, dtype) if value else np.zeros(size, dtype) for value in values]
     starts = [(param.ctypes.data - buffer.ctypes.data) // dtype.itemsize % line for buffer in buffers]
-    arrays = [buffer[start : start + param.size].reshape(param.shape) for buffer, start in zip(buffers, starts, strict=True)]
+    flat = [buffer[start : start + param.size] for buffer, start in zip(buffers, starts, strict=True)]
+    arrays = [layouts.shaped(each, param) for each in flat]
     for array, value in zip(arrays, values, strict=True):
         if value is None:
             array[...] = param

@@ -78,7 +78,7 @@ class Backend(Protocol):
         ...
 
     def full_like(self, param: Any, values: Sequence[float | None]) -> list[Any]:
-        """For each value an array like `param` filled with it, for None a copy; none if :meth:`tensors` refuses `param`."""
+        """For each value an array laid out like `param` and filled with it, for None a copy; none if `param` is not usable."""
         ...
 
     def compile(self, tensors: Tensors) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastadam._native import Refused
-from fastadam.backends import remedies
+from fastadam.backends import layouts, remedies
 from fastadam.backends.devices import is_array, is_on_gpu, place_of
 from fastadam.backends.dtypes import dtype_of, nearest
 from fastadam.backends.roles import GRAD, PARAM
@@ -31,7 +31,8 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
         by_others, wanted, kinds = False, "float32", "float32"  # all that the kernels on GPUs know
     elif reason == "dtype":
         wanted = detail if by_others else nearest(array)
-    advice = remedies.advice(reason, array, library, updated, wanted)
+    like = other if reason == "layout" and place != other_place else None
+    advice = remedies.advice(reason, array, library, updated, wanted, () if like is None else _order(like))
     match reason:
         case "type":
             return TypeError(
@@ -72,9 +73,15 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
                 f"array whose memory has its numbers; {advice}"
             )
         case "layout":
+            found = f"(shape {trait(array, 'shape')}, strides {trait(array, 'strides')})"
+            if like is None:
+                return ValueError(
+                    f"{name} does not fill its memory without gaps {found}; expected a C-contiguous array, or one with its "
+                    f"dimensions in another order; {advice}"
+                )
             return ValueError(
-                f"{name} is not C-contiguous (shape {trait(array, 'shape')}, strides {trait(array, 'strides')}); expected a "
-                f"C-contiguous array; {advice}"
+                f"{name} is laid out otherwise than {other_name} {found}; expected the strides {trait(like, 'strides')}, since "
+                f"both are gone through in the order of memory; {advice}"
             )
         case "alignment":
             return ValueError(f"{name} is not aligned to its elements of {wanted}; expected an aligned array; {advice}")
@@ -92,7 +99,9 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
                 "replaced); make a new optimizer"
             )
         case "nonfinite":
-            index = tuple(map(int, np.unravel_index(int(detail), trait(array, "shape"))))
+            order, shape = _order(array), trait(array, "shape")
+            places = dict(zip(order, np.unravel_index(int(detail), [shape[d] for d in order]), strict=True))
+            index = tuple(int(places[d]) for d in range(len(order)))
             value = float(np.from_dlpack(array)[index])
             return FloatingPointError(
                 f"{name} is not finite: it has {value} at {list(index)}; nothing was changed. Pass skip_nonfinite=True to "
@@ -106,6 +115,12 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
         case "step":
             return ValueError(f"the step count of {name} is out of range; expected 0 to 2**63 - 2 steps taken before this one")
     return RuntimeError(f"{name} was refused ({reason})")
+
+
+def _order(array: Any) -> list[int]:
+    """The dimensions of an array in the order of memory."""
+    shape, strides = trait(array, "shape"), trait(array, "strides")
+    return layouts.axes(shape, strides) if isinstance(strides, tuple) else [*range(len(shape))]
 
 
 def of_replaced(name: str) -> str:

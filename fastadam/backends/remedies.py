@@ -4,6 +4,7 @@ What is updated in place must be rebound first: of a copy made within the call, 
 can be copied within the call.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastadam.backends.dtypes import DType
@@ -11,15 +12,18 @@ from fastadam.backends.dtypes import DType
 _TORCH = {"float32": "float", "float64": "double"}  # the methods of tensors
 
 
-def advice(reason: str, array: Any, library: str, updated: bool, dtype: DType) -> str:
-    """The end of an error message; `library` is that of the first array's device, `dtype` the type that fits."""
+def advice(reason: str, array: Any, library: str, updated: bool, dtype: DType, order: Sequence[int] = ()) -> str:
+    """The end of an error message.
+
+    `library` is that of the first array's device, `dtype` the type that fits, `order` that of the dimensions.
+    """
     if updated and _is_from(array, "jax"):
         return (
             "JAX arrays are immutable and cannot be updated in place: keep a NumPy array, w = numpy.array(w, numpy.float32), "
             "make the optimizer over it, and pass it to your JAX functions"
         )
     name = "w" if updated else "g"
-    copy = _copy(reason, array, library, name, dtype)
+    copy = _copy(reason, array, library, name, dtype, order)
     if copy is None:
         return ""
     if updated:
@@ -40,7 +44,7 @@ def of_overlap(with_gradient: bool, of_parameters: bool, array: Any) -> str:
     return f"rebind one of them first, w = {copy}, and pass w"
 
 
-def _copy(reason: str, array: Any, library: str, name: str, dtype: DType) -> str | None:
+def _copy(reason: str, array: Any, library: str, name: str, dtype: DType, order: Sequence[int] = ()) -> str | None:
     """An expression for an array that fits, in the words of its library."""
     is_torch = _is_from(array, "torch")
     match reason:
@@ -64,7 +68,12 @@ def _copy(reason: str, array: Any, library: str, name: str, dtype: DType) -> str
         case "lazy":
             return f"{name}.resolve_neg()"
         case "layout":
-            return f"{name}.contiguous()" if is_torch else f"{library}.ascontiguousarray({name})"
+            turn = there = back = ""
+            if [*order] != sorted(order):  # an expression that is right for every order
+                turn = "permute" if is_torch else "transpose"
+                there = f".{turn}({', '.join(map(str, order))})"
+                back = f".{turn}({', '.join(str([*order].index(d)) for d in range(len(order)))})"
+            return (f"{name}{there}.contiguous()" if is_torch else f"{library}.ascontiguousarray({name}{there})") + back
         case "alignment" | "read-only" | "overlap":
             return f"{name}.clone()" if is_torch else f"{name}.copy()"
     return None

@@ -134,7 +134,7 @@ class Optimizer(Grouped, Generic[Params_co]):
         ----------
         grads : array, iterable or mapping
             The gradients, in the structure of `params` (for groups: one mapping with the keys of all if each has a mapping,
-            otherwise one sequence over all arrays in order). C-contiguous, with the shapes and dtype of the parameters, on
+            otherwise one sequence over all arrays in order). They have the shapes, strides and dtype of the parameters, on
             their device. They are not changed. If a gradient is None, its parameter, state and step count stay as they are.
         grad_scale : float
             The factor that gradients are multiplied by, such as one over the loss scale or the number of accumulated batches;

@@ -92,9 +92,10 @@ class Persistent(Declaring, state_dicts.Stateful):
     def save(self, path: str | os.PathLike[str] | BinaryIO) -> None:
         """Write the contents of :meth:`state_dict` to a file, one array at a time.
 
-        The file is an ``.npz`` without pickles, with a checksum. It is written to a temporary file beside `path`, flushed to
-        disk and renamed. If the process is killed, `path` is the old file or the complete new one, and the next call removes
-        the temporary file. An existing file keeps its permissions, and a symbolic link stays one: its target is replaced.
+        The file is an ``.npz`` without pickles, with a checksum, and has elements in C order, whatever that in memory. It is
+        written to a temporary file beside `path`, flushed to disk and renamed. If the process is killed, `path` is the old file
+        or the complete new one, and the next call removes the temporary file. An existing file keeps its permissions, and a
+        symbolic link stays one: its target is replaced.
 
         Parameters
         ----------
@@ -128,7 +129,8 @@ class Persistent(Declaring, state_dicts.Stateful):
         """Restore what :meth:`save` wrote, whatever the device.
 
         The file is read twice: once for its checksum, in small blocks, and then, if everything fits, straight into the arrays
-        of the state. So it needs no memory for a second state (a GPU's state is gathered in the CPU's memory first).
+        of the state. So it needs no memory for a second state (but that on a GPU, and what is not C-contiguous, is gathered in
+        the CPU's memory first).
 
         Parameters
         ----------

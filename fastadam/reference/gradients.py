@@ -28,9 +28,11 @@ def _chunk_sums(terms: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def sum_of_squares(grads: Sequence[Array]) -> float:
-    """In float64; the chunks' sums are added up in chunks until one is left."""
+    """In float64; the chunks' sums are added up in chunks until one is left. An array's elements come in the order of memory."""
     with np.errstate(all="ignore"):
-        sums = np.concatenate([_chunk_sums(np.square(grad.reshape(-1), dtype=np.float64)) for grad in grads] or [np.zeros(0)])
+        sums = np.concatenate(
+            [_chunk_sums(np.square(grad.ravel(order="K"), dtype=np.float64)) for grad in grads] or [np.zeros(0)]
+        )
         while sums.size > 1:
             sums = _chunk_sums(sums)
     return float(sums[0]) if sums.size else 0.0

@@ -69,14 +69,15 @@ def _groups(groups: list[Group], match: Match) -> list[Group]:
 
 
 def _copies(array: Any, values: Any, backend: Backend, file: BinaryIO | None) -> list[Call]:
-    """The calls that copy values into a state's array, in memory that has everything by then unless it is a NumPy array."""
+    """The calls that copy values into a state's array, from a file only into C-contiguous arrays of NumPy; else read before."""
     on_cpu = isinstance(array, np.ndarray)
     if on_cpu and not array.flags.writeable:
         raise ValueError("an array of the optimizer's state is read-only; make it writeable: array.flags.writeable = True")
     if not isinstance(values, Stored):
         return [backend.assignment(array, _converted(values, array.dtype))]
     assert file is not None
-    in_place = on_cpu and values.dtype == array.dtype
+    # Files have the elements in the order of the index.
+    in_place = on_cpu and array.flags.c_contiguous and values.dtype == array.dtype
     place = array if in_place else np.empty(values.shape, values.dtype)
     reading = [(file.seek, values.start), (file.readinto, place.reshape(-1).view(np.uint8).data)]  # type: ignore[attr-defined]
     if in_place:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from fastadam._native import Refused
+from fastadam.backends import layouts
 from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.devices import gpu_of, is_lazy, is_on_gpu
 from fastadam.backends.roles import PARAM, Place
@@ -78,7 +79,7 @@ class Borrowed:
         if self._asks and self._asks(self._exporter) == self._answer:
             return
         again = view(self._exporter, self._place, True)  # says best what is wrong
-        expect_usable(again, self._place, self._array.shape, self._array.data.device_id)
+        expect_usable(again, self._place, self._array, self._array.data.device_id)
         if self._asks or again.data.ptr != self._array.data.ptr:
             raise Refused("moved", self._place, self._place, "")
 
@@ -96,16 +97,17 @@ def _by_interface(exporter: Any) -> Any:
     return interface and (interface["data"], interface["shape"], interface.get("strides"), interface["typestr"])
 
 
-def expect_usable(array: Any, place: Place, shape: tuple[int, ...], device: int) -> None:
-    """Raise Refused unless a kernel on `device` can use a cupy.ndarray in place."""
+def expect_usable(array: Any, place: Place, like: Any, device: int) -> None:
+    """Raise Refused unless a kernel on `device` can use a cupy.ndarray in place, beside `like`, which may be the same."""
     param = (PARAM, place[1])
     if array.dtype != _FLOAT32:
         raise Refused("dtype", place, place, _FLOAT32.name)
-    if not array.flags.c_contiguous:
-        raise Refused("layout", place, place, "")
+    alone = array is like or array.shape != like.shape  # one of another shape is refused for that
+    if not (layouts.is_dense(array) if alone else layouts.have_same_order(array, like)):
+        raise Refused("layout", place, place if array is like else param, "")
     if array.data.device_id != device:
         raise Refused("device", place, (PARAM, 0), "")
     if array.data.ptr % 4:
         raise Refused("alignment", place, place, "")
-    if array.shape != shape:
+    if array.shape != like.shape:
         raise Refused("shape", place, param, "")

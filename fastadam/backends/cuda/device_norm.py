@@ -75,7 +75,7 @@ def global_norm(grads: Sequence[Any], threads: int) -> Any:
     present = [(i, view) for i, view in enumerate(views) if view is not None]
     device = present[0][1].data.device_id
     for i, view in present:
-        arrays.expect_usable(view, (GRAD, i), view.shape, device)
+        arrays.expect_usable(view, (GRAD, i), view, device)
     with gpu().on(device):
         verdict = new_verdict()
         addresses = [view.data.ptr for _, view in present]

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastadam._native import Refused, Rule
 from fastadam.at_once import Call
+from fastadam.backends import layouts
 from fastadam.backends.cuda import arrays
 from fastadam.backends.cuda.capturable import CapturableTensors
 from fastadam.backends.cuda.cupy_runtime import gpu
@@ -46,12 +47,14 @@ def rule_calls(tensors: Tensors, rules: Sequence[Rule]) -> list[Call]:
 def full_like(param: Any, values: Sequence[float | None]) -> list[Any]:
     """See :class:`fastadam.backends.protocol.Backend`.
 
-    Each array has the parameter's offset from a 16-byte boundary, so that a kernel that starts at such a boundary of one array
-    does so for all.
+    Each array has the parameter's order of dimensions and its offset from a 16-byte boundary, so that a kernel that starts at
+    such a boundary of one array does so for all.
     """
     try:
         param = arrays.taken_over(param, (PARAM, 0), True)
     except Refused:
+        return []
+    if not layouts.is_dense(param):
         return []
     with gpu().on(param.data.device_id):
         buffers = [gpu().full(param.size + VECTOR - 1, value or 0, np.float32) for value in values]
@@ -59,8 +62,8 @@ def full_like(param: Any, values: Sequence[float | None]) -> list[Any]:
         flat = [buffer[start : start + param.size] for buffer, start in zip(buffers, starts, strict=True)]
         for array, value in zip(flat, values, strict=True):
             if value is None:
-                gpu().concatenate([param.reshape(-1)], array)
-    return [array.reshape(param.shape) for array in flat]
+                gpu().concatenate([layouts.in_order(param).reshape(-1)], array)
+    return [layouts.shaped(array, param) for array in flat]
 
 
 def to_host(array: Any) -> Any:
@@ -77,7 +80,8 @@ def assignment(array: Any, values: Any) -> Call:
     """See :class:`fastadam.backends.protocol.Backend`."""
     if isinstance(array, np.ndarray):
         return operator.setitem, array, ..., values
-    return gpu().assignment(array, np.ascontiguousarray(values, array.dtype))
+    order = layouts.axes(array.shape, array.strides)
+    return gpu().assignment(array.transpose(*order), np.ascontiguousarray(np.transpose(values, order), array.dtype))
 
 
 def pack(members: Sequence[Any]) -> Any:

@@ -32,6 +32,7 @@ class KnownGradients:
     def __init__(self, params: Sequence[Any], memory: _native.OwnedMemory, expect_unmoved: Callable[[], None]) -> None:
         """`memory` has the parameters and states; `expect_unmoved` is asked after all exports, which may run any code."""
         self._memory, self._expect_unmoved = memory, expect_unmoved
+        self._params = params
         self._layouts = [_layout(param) for param in params]
         self._sizes = [param.size for param in params]
         self._array_type = gpu().ndarray
@@ -50,7 +51,7 @@ class KnownGradients:
         if addresses is None:
             for i, array in enumerate(arrays):
                 if array is not None:
-                    views.expect_usable(array, (GRAD, i), self._layouts[i][1], self._layouts[0][-1])
+                    views.expect_usable(array, (GRAD, i), self._params[i], self._layouts[0][-1])
             addresses = [0 if array is None else int(array.data.ptr) or NO_ELEMENTS for array in arrays]
         if addresses != self._addresses:
             self._memory.expect_apart(addresses, self._sizes)

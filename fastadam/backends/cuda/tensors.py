@@ -49,7 +49,7 @@ class Tensors:
             owned = [arrays.taken_over(array, (role, i), True) for role, array in zip(roles, (param, *state), strict=True)]
             self._owned.append(owned)
             for role, array in zip(roles, owned, strict=True):
-                arrays.expect_usable(array, (role, i), owned[0].shape, self.device)
+                arrays.expect_usable(array, (role, i), owned[0], self.device)
             for role, array, exporter in zip(roles, owned, (param, *state), strict=True):
                 if array is not exporter and array.size:
                     self._borrowed.append(arrays.Borrowed(exporter, array, (role, i)))
