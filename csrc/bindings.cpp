@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "arrays.hpp"
+#include "casters.hpp"
 #include "cpu/environment.hpp"
 #include "cpu/isa.hpp"
 #include "cpu/memory_wall.hpp"
@@ -36,12 +37,6 @@ namespace py = pybind11;
 using namespace fastadam;
 
 namespace pybind11::detail {
-template <>
-class type_caster<StepOptions> : public InitializedCaster<StepOptions> {};
-template <>
-class type_caster<Rule> : public InitializedCaster<Rule> {};
-template <>
-class type_caster<OwnedMemory> : public InitializedCaster<OwnedMemory> {};
 template <>
 class type_caster<TorchTensors> : public InitializedCaster<TorchTensors> {};
 }  // namespace pybind11::detail
@@ -133,9 +128,10 @@ void memory_wall_of(Numbers<Number>& param, const Numbers<Number>& grad, Numbers
 }
 
 std::unique_ptr<TorchTensors> torch_tensors(const std::string& rule_name, const py::object& table, py::object describe,
-                                            py::tuple types, py::object local, py::object is_neg, py::object is_conj) {
+                                            py::tuple types, py::object local, py::object is_neg, py::object is_conj,
+                                            py::object gpu_steps) {
   Exchange exchange(table, std::move(describe), std::move(types), std::move(local), std::move(is_neg), std::move(is_conj));
-  return std::make_unique<TorchTensors>(rule_name, std::move(exchange));
+  return std::make_unique<TorchTensors>(rule_name, std::move(exchange), std::move(gpu_steps));
 }
 
 py::dict build_info() {
@@ -238,7 +234,8 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
            py::arg("asked") = py::none());
 
   with_init(class_of<TorchTensors>(m, "TorchTensors"), &torch_tensors, py::arg("rule_name"), py::arg("table"),
-            py::arg("describe"), py::arg("types"), py::arg("local"), py::arg("is_neg"), py::arg("is_conj"))
+            py::arg("describe"), py::arg("types"), py::arg("local"), py::arg("is_neg"), py::arg("is_conj"),
+            py::arg("gpu_steps"))
       .def("step", &TorchTensors::step, py::arg("groups"), py::arg("state"), py::arg("options"), py::arg("threads"),
            py::arg("without") = py::none(), py::arg("instead") = py::none(), py::arg("first") = py::none(),
            py::arg("only_checks") = false)

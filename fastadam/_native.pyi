@@ -142,11 +142,12 @@ class TorchTensors:
         self,
         rule_name: str,
         table: object | None,  # torch.Tensor.__dlpack_c_exchange_api__
-        describe: Callable[[Any], tuple[int, tuple[int, ...], tuple[int, ...], int, int] | None],
+        describe: Callable[[Any], tuple[int, tuple[int, ...], tuple[int, ...], int, int, int] | None],
         types: tuple[type, ...],
         local: Callable[[Any], tuple[Any, Any] | None],
         is_neg: Callable[[Any], bool],
         is_conj: Callable[[Any], bool],
+        gpu_steps: Callable[[int], Any],
     ) -> None: ...
     def step(
         self,
@@ -158,7 +159,7 @@ class TorchTensors:
         instead: dict[int, Any] | None = None,
         first: Container[int] | None = None,
         only_checks: bool = False,
-    ) -> list[tuple[int, int, int, str]] | float | None: ...
+    ) -> list[tuple[int, int, int, str]] | Any: ...
     def states(self, group: dict[str, Any]) -> list[tuple[str, float]]: ...
     def scalars(self, group: dict[str, Any]) -> list[tuple[str, float]]: ...
     @property

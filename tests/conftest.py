@@ -117,6 +117,16 @@ def host_gpu():
         yield gpu
 
 
+@pytest.fixture
+def gpus(request, host_gpu, monkeypatch):
+    """PyTorch's tensors on GPUs that are not there (see torch_gpus.py), found by DLPack's "table", or "described" by Python."""
+    pytest.importorskip("torch", reason="torch is not installed")
+    import torch_gpus
+
+    with torch_gpus.installed(host_gpu, monkeypatch, getattr(request, "param", "table")) as gpus:
+        yield gpus
+
+
 @pytest.fixture(params=["host", pytest.param("gpu", marks=pytest.mark.gpu)])
 def device(request):
     """What a test of the CUDA backend runs on: always the stand-in for GPUs, and a GPU where there is one (cuda_device.py)."""

@@ -111,13 +111,14 @@ class Launch:
 
     kernel: str
     device: int
+    stream: int
     grid: tuple
     block: tuple
     argument: np.ndarray
 
 
 class HostGpu(Gpu):
-    """Stands in for the GPUs: `devices` of them, each with one stream."""
+    """Stands in for the GPUs: `devices` of them. What is launched is done at once, whatever stream it is launched on."""
 
     def __init__(self, devices=2):
         self._cupy, self._runtime, self.ndarray = cupy, None, cupy.ndarray
@@ -127,6 +128,7 @@ class HostGpu(Gpu):
         self.waited_for = []
         self.capturing = None  # the launches of the graph being captured
         self._device = 0
+        self._streams = [0] * devices
 
     def current(self):
         return self._device
@@ -140,13 +142,26 @@ class HostGpu(Gpu):
         finally:
             self._device = before
 
+    @contextlib.contextmanager
+    def stream(self, stream, device):
+        assert device == self._device
+        before, self._streams[device] = self._streams[device], stream
+        try:
+            yield
+        finally:
+            self._streams[device] = before
+
+    def use(self, device):
+        assert 0 <= device < self.devices
+        return setattr, self, "_device", device
+
     def compile(self, source, options, names):
         self.compiled.append((options, self._device))
         return [functools.partial(self._launch, kernel) for kernel in compile_for_host(source, options, names, ())]
 
     def _launch(self, kernel, grid, block, arguments):
         (argument,) = arguments  # by value: the caller may change it afterwards
-        launch = Launch(kernel.name, self._device, grid, block, argument.copy())
+        launch = Launch(kernel.name, self._device, self._streams[self._device], grid, block, argument.copy())
         self.launches.append(launch)
         if self.capturing is None:
             self.run(kernel, launch)

@@ -10,7 +10,7 @@ from fastadam import reference
 from fastadam._native import StepOptions
 from fastadam.at_once import at_once
 from fastadam.backends.cuda import source
-from fastadam.backends.cuda.device_norm import CHUNK, Norm, new_verdict, room_for_sums
+from fastadam.backends.cuda.device_norm import CHUNK, Norm, address_of, new_verdict, room_for_sums
 from fastadam.backends.cuda.kernels import NormKernels
 from fastadam.backends.cuda.launch import CONSTANTS, STRUCTS, Argument
 from fastadam.backends.cuda.source import Shape
@@ -142,7 +142,7 @@ def test_tables_are_written_when_gradients_change(host_gpu):
     ]:
         host_gpu.launches.clear()
         where = [0 if i in missing else grad.data.ptr for i, grad in enumerate(grads)]
-        at_once(norm.find(where, StepOptions(), verdict))
+        at_once(norm.find(where, StepOptions(), address_of(verdict)))
         present = [on_cpu(grad) for i, grad in enumerate(grads) if i not in missing]
         assert same_bits(on_cpu(verdict)[0], reference.global_norm(present))
         launched = [launch.kernel for launch in host_gpu.launches]

@@ -35,3 +35,36 @@ def param_with_grad(value=1.0, shape=(3,), **options):
     param = torch.nn.Parameter(torch.full(shape, value, **options))
     param.grad = torch.full_like(param, 0.5, requires_grad=False)
     return param
+
+
+def optimizers(variant, params, **options):
+    """Ours over tensors, and the package's over vectors with the same numbers."""
+    given = {"weight_decay": 0.0} | dict(variant.given) | options
+    ours = getattr(fastadam.torch, variant.kind.cls.__name__)(params, **given)
+    return ours, variant.make([in_memory_order(param).copy() for param in params], **options)
+
+
+def expect_same(ours, numpys, params):
+    for param, array, state in zip(params, numpys._members.params, numpys.state, strict=True):
+        np.testing.assert_array_equal(in_memory_order(param), array)
+        for name, values in state.items():
+            if name == "step":
+                assert ours.state[param].get("step", values) == values
+            else:
+                np.testing.assert_array_equal(in_memory_order(ours.state[param][name]), values)
+    assert ours.fallbacks == 0
+
+
+def plain(value):
+    """Numbers, texts and bytes in place of tensors, to compare bit by bit."""
+    if isinstance(value, torch.Tensor):
+        return str(value.dtype), value.shape, value.detach().numpy().tobytes()
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def contents(optimizer):
+    """All that an optimizer and its parameters hold, in this form."""
+    params = [param for group in optimizer.param_groups for param in group["params"]]
+    return plain([params, optimizer.state_dict()])

@@ -15,7 +15,7 @@ namespace py = pybind11;
 namespace fastadam {
 namespace {
 
-constexpr int dlpack_cpu = 1;
+constexpr int dlpack_cpu = 1, dlpack_cuda = 2;
 
 // DLPack's structs, of major version 1.
 struct DLTensor {
@@ -55,7 +55,7 @@ bool is_true(const py::object& function, PyObject* argument) {
 
 bool TensorView::is_floats() const {
   const bool fits = (code == real && bits == 32) || (code == complex && bits == 64);
-  return on_cpu && fits && reinterpret_cast<uintptr_t>(memory) % sizeof(float) == 0;
+  return device != elsewhere && fits && reinterpret_cast<uintptr_t>(memory) % sizeof(float) == 0;
 }
 
 int64_t TensorView::size() const {
@@ -67,7 +67,7 @@ int64_t TensorView::size() const {
 bool TensorView::is_dense() const { return fastadam::is_dense(ndim, shape, strides, int64_t{1}); }
 
 bool TensorView::matches(const TensorView& other) const {
-  if (!on_cpu || code != other.code || bits != other.bits || ndim != other.ndim) return false;
+  if (device != other.device || code != other.code || bits != other.bits || ndim != other.ndim) return false;
   if (bool{placement} != bool{other.placement}) return false;
   if (placement && !placement.equal(other.placement)) return false;
   if (!std::equal(shape, shape + ndim, other.shape) || !have_same_order(ndim, shape, strides, other.strides)) return false;
@@ -75,8 +75,7 @@ bool TensorView::matches(const TensorView& other) const {
 }
 
 bool TensorView::is_scalar() const {
-  if (!on_cpu || code != real || (bits != 32 && bits != 64) || reinterpret_cast<uintptr_t>(memory) % (bits / 8) != 0)
-    return false;
+  if (code != real || (bits != 32 && bits != 64) || reinterpret_cast<uintptr_t>(memory) % (bits / 8) != 0) return false;
   for (int d = 0; d < ndim; ++d) {
     if (shape[d] != 1) return false;
   }
@@ -120,7 +119,8 @@ bool Exchange::view(PyObject* tensor, TensorView& out) const {
     return false;
   }
   out.memory = static_cast<char*>(source.data) + source.byte_offset;
-  out.on_cpu = source.device.type == dlpack_cpu;
+  const auto [type, id] = source.device;
+  out.device = type == dlpack_cpu ? TensorView::cpu : type == dlpack_cuda ? id : TensorView::elsewhere;
   out.code = source.dtype.lanes == 1 ? source.dtype.code : 0;
   out.bits = source.dtype.bits;
   out.ndim = source.ndim;
@@ -132,11 +132,11 @@ bool Exchange::view(PyObject* tensor, TensorView& out) const {
 bool Exchange::view_by_python(PyObject* tensor, TensorView& out) const {
   const py::object described = describe_(py::handle(tensor));
   if (described.is_none()) return false;
-  const auto [address, shape, strides, code, bits] =
-      described.cast<std::tuple<uintptr_t, std::vector<int64_t>, std::vector<int64_t>, int, int>>();
+  const auto [address, shape, strides, code, bits, device] =
+      described.cast<std::tuple<uintptr_t, std::vector<int64_t>, std::vector<int64_t>, int, int, int>>();
   if (shape.size() != strides.size()) throw std::invalid_argument("expected a stride for each dimension");
   out.memory = reinterpret_cast<void*>(address);
-  out.on_cpu = true;
+  out.device = device;
   out.code = code;
   out.bits = bits;
   out.ndim = static_cast<int>(shape.size());

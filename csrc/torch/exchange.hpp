@@ -12,9 +12,10 @@ namespace fastadam {
 // What a tensor says of its memory. It owns nothing, and is good until the tensor is changed.
 struct TensorView {
   enum Code { real = 2, complex = 5 };  // DLPack's numbers
+  static constexpr int cpu = -1, elsewhere = -2;
 
   void* memory = nullptr;
-  bool on_cpu = false;
+  int device = elsewhere;  // the number of the NVIDIA GPU, or one of these
   int code = 0, bits = 0;  // of an element
   int ndim = 0;
   const int64_t *shape = nullptr, *strides = nullptr;
@@ -22,23 +23,24 @@ struct TensorView {
   // Of a tensor that is spread over processes: the tensor of this one, whose memory it is, and how it is spread. Else null.
   pybind11::object local, placement;
 
-  // Whether it is in the CPU's memory, aligned, with elements that are one float32 number or two.
+  // Whether it is in the CPU's or a GPU's memory, aligned, with elements that are one float32 number or two.
   bool is_floats() const;
   bool is_complex() const { return code == complex; }
   // How many float32 numbers it has.
   int64_t size() const;
   // Whether its elements fill a block of memory, in whatever order of the dimensions, without overlap.
   bool is_dense() const;
-  // Whether elements of the same index are at the same place of the block in both, and of the same process, and are of one
-  // type.
+  // Whether elements of the same index are at the same place of the block in both, on the same device and of the same process,
+  // and are of one type.
   bool matches(const TensorView& other) const;
-  // Whether it is a single float32 or float64 number on the CPU.
+  // Whether it is a single float32 or float64 number, wherever it is.
   bool is_scalar() const;
 };
 
 class Exchange {
  public:
-  // `table` is a capsule or None; then `describe` takes a tensor and returns None or (address, shape, strides, code, bits).
+  // `table` is a capsule or None; then `describe` takes a tensor and returns None or (address, shape, strides, code, bits,
+  // device), the last as in TensorView.
   // `types` are the classes whose instances are nothing but tensors; `local` takes an instance of another class and returns
   // None or (tensor of this process, placement); `is_neg` and `is_conj` are functions of a tensor.
   Exchange(const pybind11::object& table, pybind11::object describe, pybind11::tuple types, pybind11::object local,

@@ -10,23 +10,14 @@ constexpr double last_step = 9007199254740992.0;  // 2**53: a float64 counts no 
 
 }  // namespace
 
-void TorchTensors::Scalar::change(double factor, double term) const {
-  if (is_double) {
-    double& number = *static_cast<double*>(memory);
-    number = number * factor + term;
-  } else {
-    float& number = *static_cast<float*>(memory);
-    number = number * static_cast<float>(factor) + static_cast<float>(term);
-  }
-}
-
-const char* TorchTensors::look_at_scalars(PyObject* state, bool counts, Member& member) const {
+const char* TorchTensors::look_at_scalars(PyObject* state, bool counts, TorchMember& member) const {
   for (const auto& [name, scalar] : {std::pair{&step_name_, &member.step}, {&product_name_, &member.product}}) {
     if (!(name == &step_name_ ? counts : has_product_)) continue;
     PyObject* const found = find(state, name->ptr());
     TensorView view;
     if (!found && !counts_) return "missing";  // SGD's, which has none in torch
     if (!found || !exchange_.view(found, view) || view.local || !view.is_scalar()) return "state";
+    if (view.device != TensorView::cpu) return "missing";  // as a state dict of torch's fused optimizers may have it
     *scalar = {view.memory, view.bits == 64};
   }
   if (!counts) return nullptr;
@@ -36,19 +27,31 @@ const char* TorchTensors::look_at_scalars(PyObject* state, bool counts, Member& 
   return nullptr;
 }
 
+DeviceTensors& TorchTensors::on(int device) {
+  const auto found = devices_.find(device);
+  if (found != devices_.end()) return found->second;
+  DeviceTensors& made = devices_.try_emplace(device, gpu_steps_(device)).first->second;
+  made.begin(group_count_);
+  return made;
+}
+
 const char* TorchTensors::look(PyObject* grad, PyObject* state, const GroupRule& rule, bool is_fused, bool is_first,
-                               Member& member) {
+                               bool finds_norm, TorchMember& member) {
   TensorView param, view;
   if (!exchange_.view(member.param, param)) return "type";
   if (!param.is_floats()) return "memory";
   if (!param.is_dense()) return "layout";
+  DeviceTensors& device = on(param.device);
+  if (!device.is_usable()) return "gpu";
+  if (finds_norm && param.local) return "shard";
+  if (finds_norm && param.device != norm_device_.value_or(param.device)) return "apart";
+  norm_device_ = param.device;
   member.local = param.local.ptr();
   hold_local(param);
-  Arrays arrays{static_cast<float*>(param.memory), {}, 0, param.size()};
+  TorchArrays arrays{static_cast<float*>(param.memory), {}, 0, param.size()};
   // One that was not in the last step may be lazy, and so may a single number or complex ones, whatever their strides.
-  if (param.is_complex() && is_fused) return "fused";  // torch refuses it
-  const bool suspicious = param.is_complex() || arrays.size == 1 || arrays_.size() >= last_arrays_.size() ||
-                          last_arrays_[arrays_.size()].param != arrays.param;
+  if (is_fused && (param.is_complex() || param.device >= 0)) return "fused";  // torch refuses it, or counts on the GPU
+  const bool suspicious = param.is_complex() || arrays.size == 1 || !device.has_next(arrays.param);
   if (suspicious && is_lazy(member.param, param)) return "lazy";
   if (!exchange_.view(grad, view) || !view.matches(param) || is_lazy(grad, view)) return "grad";
   member.grad = static_cast<const float*>(view.memory);
@@ -70,7 +73,7 @@ const char* TorchTensors::look(PyObject* grad, PyObject* state, const GroupRule&
       arrays.states[arrays.state_count++] = static_cast<float*>(view.memory);
     }
   }
-  arrays_.push_back(arrays);
+  device.add(arrays, member);
   return nullptr;
 }
 

@@ -1,10 +1,7 @@
 #include "tensors.hpp"
 
-#include <algorithm>
-#include <cmath>
 #include <utility>
 
-#include "../cpu/threads.hpp"
 #include "../interpreter.hpp"
 #include "../rules/registry.hpp"
 
@@ -44,12 +41,6 @@ bool contains(const py::object& numbers, Py_ssize_t number) {
   return found == 1;
 }
 
-// The factor by which torch's product of momenta grows in a step.
-double nadam_momentum(const Rule& rule, int64_t step) {
-  const double decay = std::pow(0.96, static_cast<double>(step) * rule.options[NAdam::momentum_decay]);
-  return rule.options[NAdam::beta1] * (1 - 0.5 * decay);
-}
-
 PyObject* expect(PyObject* object, bool right, const char* what) {
   if (!object || !right) throw py::type_error(what);
   return object;
@@ -57,30 +48,17 @@ PyObject* expect(PyObject* object, bool right, const char* what) {
 
 }  // namespace
 
-TorchTensors::TorchTensors(const std::string& rule_name, Exchange exchange)
+TorchTensors::TorchTensors(const std::string& rule_name, Exchange exchange, py::object gpu_steps)
     : exchange_(std::move(exchange)),
+      gpu_steps_(std::move(gpu_steps)),
       reader_(rule_name),
       counts_(reader_.info().id != RuleId::sgd),
       has_product_(reader_.info().id == RuleId::nadam),
       params_name_(interned("params")),
       grad_name_(interned("grad")),
       step_name_(interned("step")),
-      product_name_(interned("mu_product")) {}
-
-void TorchTensors::settle() {
-  if (tensors_ && arrays_ == last_arrays_ && sizes_ == last_sizes_) return;
-  tensors_.reset();
-  auto fresh = std::make_unique<Tensors>(sizes_);
-  for (const Arrays& arrays : arrays_) {
-    fresh->add(arrays.param, {arrays.states, arrays.states + arrays.state_count}, arrays.size);
-  }
-  std::vector<Rule> rules;
-  rules.reserve(rules_.size());
-  for (const GroupRule& group : rules_) rules.push_back(group.rule);
-  fresh->seal(std::move(rules));
-  last_arrays_ = arrays_;
-  last_sizes_ = sizes_;
-  tensors_ = std::move(fresh);
+      product_name_(interned("mu_product")) {
+  devices_.try_emplace(TensorView::cpu);
 }
 
 py::object TorchTensors::step(const py::list& groups, const py::dict& state, const StepOptions& options, int threads,
@@ -97,15 +75,14 @@ py::object TorchTensors::step(const py::list& groups, const py::dict& state, con
     touched_.push_back(object);
     return object;
   };
-  std::vector<Member> members;
-  members.reserve(last_arrays_.size());
-  arrays_.clear();
-  sizes_.assign(groups.size(), 0);
-  if (rules_.size() > groups.size()) rules_.erase(rules_.begin() + static_cast<std::ptrdiff_t>(groups.size()), rules_.end());
+  group_count_ = groups.size();
+  for (auto& [number, device] : devices_) device.begin(group_count_);
+  norm_device_.reset();
+  if (rules_.size() > group_count_) rules_.erase(rules_.begin() + static_cast<std::ptrdiff_t>(group_count_), rules_.end());
   py::list left;
   StateCursor cursor(state.ptr());
   Py_ssize_t number = 0;
-  for (size_t g = 0; g < sizes_.size(); ++g) {
+  for (size_t g = 0; g < group_count_; ++g) {
     PyObject* const group = PyList_GET_ITEM(groups.ptr(), g);
     expect(group, PyDict_Check(group), "a param_group is not a dict");
     hold(Py_NewRef(group));
@@ -121,65 +98,22 @@ py::object TorchTensors::step(const py::list& groups, const py::dict& state, con
       if (!grad) throw py::error_already_set();
       hold(grad);
       if (grad == Py_None) continue;
-      const Where where{number, g, i};
+      const TorchPlace where{number, g, i};
       if (contains(without, number)) continue;
       if (!own_state) own_state = find(state.ptr(), param);
       if (own_state) hold(Py_NewRef(own_state));
       if (!instead.is_none()) {
         if (PyObject* const other = find(instead.ptr(), py::int_(number).ptr())) grad = other;
       }
-      Member member{where, param, nullptr, nullptr, 0, {}, {}};
-      const char* reason = is_torchs ? "torch" : look(grad, own_state, rules_[g], is_fused, contains(first, number), member);
-      if (!reason && member.local && options.finds_norm) reason = "shard";
-      if (reason) {
-        left.append(where.with(reason));
-      } else {
-        members.push_back(member);
-        ++sizes_[g];
-      }
+      TorchMember member{where, param, nullptr, nullptr, 0, {}, {}};
+      const bool is_first = contains(first, number);
+      const char* const reason =
+          is_torchs ? "torch" : look(grad, own_state, rules_[g], is_fused, is_first, options.finds_norm, member);
+      if (reason) left.append(where.with(reason));
     }
   }
   if (!left.empty()) return left;
-
-  std::optional<double> norm;
-  try {
-    settle();
-    std::vector<std::optional<const void*>> grads;
-    grads.reserve(members.size());
-    py::list stepped(members.size());
-    for (size_t i = 0; i < members.size(); ++i) {
-      grads.emplace_back(members[i].grad);
-      tensors_->steps()[i] = members[i].steps;
-      PyList_SET_ITEM(stepped.ptr(), i, Py_NewRef(members[i].param));
-    }
-    for (const Member& member : members) {
-      if (member.local) stepped.append(py::handle(member.local));
-    }
-    for (size_t g = 0; g < rules_.size(); ++g) tensors_->set_options(g, rules_[g].rule);
-    if (only_checks) {
-      tensors_->expect_apart(grads);
-      return py::none();
-    }
-    {
-      const WithoutGil released;
-      norm = tensors_->step(grads, options, std::min(threads, effective_threads(0)));
-    }
-    for (const Member& member : members) {
-      if (member.step) member.step.change(1, 1);
-      if (has_product_) member.product.change(nadam_momentum(rules_[member.where.group].rule, member.steps + 1), 0);
-    }
-    ++step_count_;
-    versions_.increment(stepped);
-  } catch (const Refusal& refusal) {
-    const bool aliased = refusal.reason == "overlap" && refusal.place.role == grad_role;
-    const char* const reason = aliased ? "aliased" : refusal.reason == "overlap" ? "overlap" : "state";
-    left.append(members[refusal.place.tensor].where.with(reason));
-    if (!aliased && refusal.other.tensor != refusal.place.tensor) {
-      left.append(members[refusal.other.tensor].where.with(reason));
-    }
-    return left;
-  }
-  return norm ? py::object(py::float_(*norm)) : py::object(py::none());
+  return step_devices(options, threads, only_checks);
 }
 
 std::vector<std::pair<std::string, double>> TorchTensors::scalars(const py::dict& group) const {

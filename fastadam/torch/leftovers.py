@@ -8,6 +8,7 @@ import torch
 from torch.optim import optimizer as torchs
 
 from fastadam._native import StepOptions, TorchTensors
+from fastadam.torch import tensor_access
 from fastadam.torch.new_state import NewState
 from fastadam.torch.tensor_access import PLAIN, local_of
 
@@ -27,7 +28,7 @@ def finish(
     options: StepOptions,
     threads: int,
     place: tuple[int, int] = (0, 0),
-) -> float | None:
+) -> Any:
     """Take the step of `groups` that `tensors` has refused because of `left`. Raises and changes nothing if that cannot be.
 
     `place` is where the first parameter is in the groups that the user knows.
@@ -61,7 +62,7 @@ def finish(
         if tensors.step_count == before:
             new.undo()
         raise
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 def _can_copy(grad: Any, param: Any) -> bool:
@@ -102,7 +103,13 @@ def _words(reason: str, param: Any) -> str:
         case "type" if type(param) not in PLAIN:
             return f"is a {type(param).__name__}, not a plain tensor"
         case "memory" | "type":
-            return f"is {param.dtype} on {param.device}, not torch.float32 or torch.complex64 on the CPU"
+            return f"is {param.dtype} on {param.device}, not torch.float32 or torch.complex64 on the CPU or an NVIDIA GPU"
+        case "gpu":
+            from fastadam.torch.on_gpu import missing
+
+            return f"is on {param.device}, and {missing(tensor_access.device_of(param))}"
+        case "apart":
+            return f"is on {param.device}, another device than the first parameter, and their norm cannot be found in one step"
         case "layout":
             return f"does not fill its memory (shape {tuple(param.shape)}, strides {param.stride()}); .contiguous() would"
         case "lazy":
@@ -116,21 +123,23 @@ def _words(reason: str, param: Any) -> str:
         case "late":
             return "has taken steps without momentum, which would have to start with the first; make a new optimizer"
         case "fused":
-            return f"is {param.dtype}, in a group with fused=True"
+            return f"is {param.dtype} on {param.device}, in a group with fused=True"
     return "has state of another layout, dtype or device, or a step that is no count"
 
 
 def _step_by_torch(optimizer: "DropIn", groups: list[dict[str, Any]], rest: _Rest, scale: float) -> None:
     """Let torch step some parameters, as if they were all."""
-    own, picked = optimizer.param_groups, []
-    chosen = {(g, i) for g, i, _ in rest.values()}
-    for g, group in enumerate(groups):
-        if params := [param for i, param in enumerate(group["params"]) if (g, i) in chosen]:
-            # Not its fused kernel, which in torch 2.13 writes beside parameters that do not fill their memory.
-            picked.append({**group, "params": params} | ({"fused": None} if "fused" in group else {}))
-            if group.get("fused"):
-                for param in params:
-                    torchs._device_dtype_check_for_fused(param)
+    own, picked, chosen = optimizer.param_groups, [], dict[tuple[int, bool], list[Any]]()
+    for g, i, reason in rest.values():
+        chosen.setdefault((g, reason == "fused"), []).append(groups[g]["params"][i])
+    for (g, keeps_fused), params in chosen.items():
+        group = groups[g]
+        # Torch's fused kernel is for those alone that the native step has looked at: in torch 2.13 it writes beside parameters
+        # that do not fill their memory.
+        picked.append({**group, "params": params} | ({} if keeps_fused or "fused" not in group else {"fused": None}))
+        if group.get("fused"):
+            for param in params:
+                torchs._device_dtype_check_for_fused(param)
     grads = {param: param.grad for group in picked for param in group["params"]}
     hidden: dict[str, Any] = {
         name: vars(optimizer).pop(name) for name in ("grad_scale", "found_inf") if name in vars(optimizer)

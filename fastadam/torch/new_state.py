@@ -6,6 +6,8 @@ from typing import Any
 import torch
 
 from fastadam._native import TorchTensors
+from fastadam.torch import tensor_access
+from fastadam.torch.tensor_access import CPU
 
 
 class NewState:
@@ -25,6 +27,8 @@ class NewState:
         for name, value in tensors.scalars(group):
             if name not in old:  # of one that was stepped, only SGD has none
                 new[name] = torch.tensor(float(was_stepped) or value, dtype=torch.float64 if wide else torch.float32)
+            elif torch.is_tensor(old[name]) and tensor_access.device_of(old[name]) != CPU:  # as load_state_dict may have put it
+                new[name] = torch.tensor(old[name].item(), dtype=old[name].dtype)
         for name, value in tensors.states(group):
             if name not in old:
                 start = complex(value, value) if param.is_complex() else value

@@ -1,4 +1,4 @@
-"""What the native step asks of torch: where a tensor's memory is, whether it is lazy, and what of it is in this process."""
+"""What a step asks of torch: where a tensor's memory is, whether it is lazy, what of it is in this process, and about GPUs."""
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
 import sys
@@ -17,14 +17,42 @@ TABLE = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
 # DLPack's numbers for dtypes: what the elements are, and their bits.
 _CODES = {torch.float32: (2, 32), torch.float64: (2, 64), torch.complex64: (5, 64)}
 
-_Described = tuple[int, tuple[int, ...], tuple[int, ...], int, int]
+CPU = -1  # in place of the number of a GPU
+
+_Described = tuple[int, tuple[int, ...], tuple[int, ...], int, int, int]
+
+
+def device_of(tensor: Any) -> int | None:
+    """The number of the NVIDIA GPU that a tensor is on, or CPU; None for any other device."""
+    if tensor.device.type == "cpu":
+        return CPU
+    # A torch for AMD's GPUs calls those cuda as well.
+    return tensor.device.index if tensor.device.type == "cuda" and torch.version.hip is None else None
 
 
 def described(tensor: Any) -> _Described | None:
-    """Address, shape, strides, kind and bits of a tensor in the CPU's memory: for a torch without DLPack's table."""
-    if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.dtype not in _CODES:
+    """Address, shape, strides, kind, bits and device of a tensor: for a torch without DLPack's table."""
+    device = device_of(tensor)
+    if tensor.layout is not torch.strided or device is None or tensor.dtype not in _CODES:
         return None
-    return tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), *_CODES[tensor.dtype]
+    return tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), *_CODES[tensor.dtype], device
+
+
+def current_stream(device: int) -> int:
+    """The address of torch's current stream of a GPU."""
+    return torch.cuda.current_stream(device).cuda_stream  # type: ignore[no-any-return, unused-ignore]
+
+
+def float64_numbers(count: int, device: int) -> Any:
+    """A tensor of so many numbers on a GPU, which have any values."""
+    return torch.empty(count, dtype=torch.float64, device=torch.device("cuda", device))
+
+
+def gpu_steps(device: int) -> Any:
+    """What steps tensors on a GPU; None where this package's kernels cannot be used."""
+    from fastadam.torch.on_gpu import GpuSteps  # only if needed
+
+    return GpuSteps.on(device)
 
 
 def local_of(tensor: Any) -> tuple[Any, tuple[Any, ...]] | None:
@@ -41,4 +69,4 @@ def local_of(tensor: Any) -> tuple[Any, tuple[Any, ...]] | None:
 def native_tensors(rule_name: str) -> _native.TorchTensors:
     """The native side of an optimizer."""
     lazy = torch.Tensor.is_neg, torch.Tensor.is_conj
-    return _native.TorchTensors(rule_name, TABLE, described, PLAIN, local_of, *lazy)
+    return _native.TorchTensors(rule_name, TABLE, described, PLAIN, local_of, *lazy, gpu_steps)

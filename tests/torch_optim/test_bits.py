@@ -6,30 +6,12 @@ from variants import VARIANTS
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from torch_params import LAYOUTS, in_memory_order  # noqa: E402
+from torch_params import LAYOUTS, expect_same, in_memory_order, optimizers  # noqa: E402
 
 import fastadam.torch  # noqa: E402
 from fastadam.torch import tensor_access  # noqa: E402
 
 STEPS = 4
-
-
-def optimizers(variant, params, **options):
-    """Ours over tensors, and the package's over vectors with the same numbers."""
-    given = {"weight_decay": 0.0} | dict(variant.given)
-    ours = getattr(fastadam.torch, variant.kind.cls.__name__)(params, **given, **options)
-    return ours, variant.make([in_memory_order(param).copy() for param in params])
-
-
-def expect_same(ours, numpys, params):
-    for param, array, state in zip(params, numpys._members.params, numpys.state, strict=True):
-        np.testing.assert_array_equal(in_memory_order(param), array)
-        for name, values in state.items():
-            if name == "step":
-                assert ours.state[param].get("step", values) == values
-            else:
-                np.testing.assert_array_equal(in_memory_order(ours.state[param][name]), values)
-    assert ours.fallbacks == 0
 
 
 @pytest.fixture(params=["table", "described"])

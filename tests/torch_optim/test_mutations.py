@@ -155,8 +155,15 @@ MUTATIONS = [value for value in [*globals().values()] if callable(value) and get
 MUTATIONS = [value for value in MUTATIONS if value is not Run]
 
 
+@pytest.fixture(params=["cpu", "gpu"])
+def where(request):
+    """All on the CPU, or most on the stand-in for GPUs, of which there are two."""
+    if request.param == "gpu":
+        request.getfixturevalue("gpus")
+
+
 @pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda mutate: mutate.__name__)
-def test_the_next_step_is_of_what_is_there(mutate):
+def test_the_next_step_is_of_what_is_there(mutate, where):
     runs = Run(fastadam.torch.Adam), Run(torch.optim.Adam)
     old = [[param.data for param in run.params] for run in runs]  # kept alive, so that a write to it can be seen
     for run in runs:
@@ -177,7 +184,7 @@ def test_the_next_step_is_of_what_is_there(mutate):
             torch.testing.assert_close(ours.optimizer.state[one][name], value, rtol=1e-5, atol=1e-6)
 
 
-def test_nothing_is_kept_alive():
+def test_nothing_is_kept_alive(where):
     run = Run(fastadam.torch.Adam)
     run.step()
     run.step()

@@ -10,23 +10,26 @@ from fastadam._native import Rule, StepOptions
 from fastadam.at_once import Call
 from fastadam.backends.cuda import kernels
 from fastadam.backends.cuda.cupy_runtime import gpu
-from fastadam.backends.cuda.device_norm import Norm, new_verdict
-from fastadam.backends.cuda.group_steps import CapturableGroupSteps
+from fastadam.backends.cuda.device_norm import Norm, address_of, new_verdict
+from fastadam.backends.cuda.group_steps import CapturableGroupSteps, slices_of
 from fastadam.backends.cuda.kernels import Kernels
-from fastadam.backends.cuda.tensors import Tensors, address_of
+from fastadam.backends.cuda.launch import records
+from fastadam.backends.cuda.tensors import Tensors
 
 
 class CapturableTensors(Tensors):
     """Tensors whose step counts and coefficients are on the device, so that a CUDA graph can repeat a step."""
 
-    group_type = CapturableGroupSteps
-
-    def _prepare(self, steps: Sequence[int]) -> None:
+    def _prepare(
+        self, addresses: list[list[int]], group_sizes: Sequence[int], rules: Sequence[Rule], steps: Sequence[int]
+    ) -> None:
+        tensors, self._slices = records(list(zip(addresses, self._sizes, strict=True))), slices_of(group_sizes)
+        self._groups = [CapturableGroupSteps(tensors[each], rule) for each, rule in zip(self._slices, rules, strict=True)]
         kernels.of_norms(self.device)  # compiled as early as the other kernels
         self.steps = gpu().copy(np.array(steps, np.int64))
         self.skips = gpu().full(1, 0, np.int64)
         self._verdict = new_verdict()
-        self._norm: Norm = Norm(self._sizes)  # pyright: ignore[reportIncompatibleVariableOverride]
+        self._norm = Norm(self._sizes)
         self._spare_norm: Norm | None = Norm(self._sizes)
         self._captured_norms: list[Norm] = []  # kept alive: graphs hold their addresses
         self._captured: list[set[tuple[int, bool]]] = [set() for _ in self._groups]  # what graphs have fixed of the rules
@@ -66,7 +69,7 @@ class CapturableTensors(Tensors):
         capturing, verdict, calls = gpu().is_capturing(), None, []
         if options.finds_norm:
             verdict = self._verdict
-            calls += self._norm_of(capturing).find(usable.addresses, options, verdict, self.skips.data.ptr)
+            calls += self._norm_of(capturing).find(usable.addresses, options, address_of(verdict), self.skips.data.ptr)
         for i, (group, each, rule) in enumerate(zip(self._groups, self._slices, rules, strict=True)):
             gradients = _native.cuda_gradients(options, rule.maximize, address_of(verdict))
             some = usable.addresses[each]

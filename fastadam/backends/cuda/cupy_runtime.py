@@ -57,6 +57,14 @@ class Gpu:
         """A context in which `device` is the current device."""
         return _SAME_GPU if self._runtime.getDevice() == device else self._cupy.cuda.Device(device)
 
+    def stream(self, stream: int, device: int) -> contextlib.AbstractContextManager[Any]:
+        """A context in which a stream of another library is the current one of `device`, which must be the current device."""
+        return self._cupy.cuda.ExternalStream(stream, device)  # type: ignore[no-any-return]
+
+    def use(self, device: int) -> Call:
+        """The call that makes `device` the current device."""
+        return (self._cupy.cuda.Device(device).use,)
+
     def compile(self, source: str, options: tuple[str, ...], names: tuple[str, ...]) -> list[Kernel]:
         """Compile a source text for the current device; returns the kernels `names`."""
         try:

@@ -15,6 +15,7 @@ from fastadam.backends.cuda.source import SHAPE
 from fastadam.backends.roles import GRAD
 
 CHUNK = CONSTANTS["norm_chunk"]
+VERDICT = STRUCTS["NormVerdict"].itemsize // 8  # its size in float64 numbers, of which the first is the norm
 TEAMS = SHAPE.block // CONSTANTS["norm_lanes"]  # per block; each processes one chunk at a time
 
 
@@ -39,8 +40,8 @@ class Norm:
         self._present: list[int] | None = []  # the gradients in the tables; None: not known
         self._chunk_count = 0
 
-    def find(self, addresses: Sequence[int], options: StepOptions, verdict: Any, skips: int = 0) -> list[Call]:
-        """The launch that writes the struct NormVerdict to `verdict`, which :func:`new_verdict` made.
+    def find(self, addresses: Sequence[int], options: StepOptions, verdict: int, skips: int = 0) -> list[Call]:
+        """The launch that writes the struct NormVerdict to the address `verdict`.
 
         The address of a missing gradient is 0. If the step is to be skipped, the count at address `skips` is increased.
         """
@@ -59,14 +60,19 @@ class Norm:
             self._present = present
         self._grads.set([addresses[i] for i in present], compiled.write)
         self._argument.set("options", bytes(options))
-        self._argument.set("verdict", verdict.data.ptr)
+        self._argument.set("verdict", verdict)
         self._argument.set("skips", skips)
         return launches(compiled.norm, -(-self._chunk_count // TEAMS) or 1, self._argument)
 
 
 def new_verdict() -> Any:
     """Memory for the struct NormVerdict on the current device: a float64 array, whose first element is the norm."""
-    return gpu().empty(STRUCTS["NormVerdict"].itemsize // 8, np.float64)
+    return gpu().empty(VERDICT, np.float64)
+
+
+def address_of(verdict: Any) -> int:
+    """The address of what :func:`new_verdict` made; 0 for None."""
+    return 0 if verdict is None else int(verdict.data.ptr)
 
 
 def global_norm(grads: Sequence[Any], threads: int) -> Any:
@@ -79,7 +85,7 @@ def global_norm(grads: Sequence[Any], threads: int) -> Any:
     with gpu().on(device):
         verdict = new_verdict()
         addresses = [view.data.ptr for _, view in present]
-        at_once(Norm([view.size for _, view in present]).find(addresses, StepOptions(max_norm=math.inf), verdict))
+        at_once(Norm([view.size for _, view in present]).find(addresses, StepOptions(max_norm=math.inf), address_of(verdict)))
     return verdict[0]
 
 

@@ -1,6 +1,7 @@
-"""The launches of one group: tensors that share a rule."""
+"""The launches of a step: of one group, tensors that share a rule, and of several groups with their norm."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -8,15 +9,16 @@ import numpy as np
 from fastadam import _native
 from fastadam.at_once import Call
 from fastadam.backends.cuda.cupy_runtime import gpu
+from fastadam.backends.cuda.device_norm import Norm
 from fastadam.backends.cuda.kernels import Kernels
-from fastadam.backends.cuda.launch import Argument, Table, Tables, launches
+from fastadam.backends.cuda.launch import Argument, Table, Tables, launches, records
 from fastadam.backends.cuda.source import SHAPE
 
 
 class GroupSteps:
     """Tensors whose step counts are on the host: one launch for each distinct count."""
 
-    def __init__(self, tensors: Any, rule: _native.Rule) -> None:
+    def __init__(self, tensors: Any) -> None:
         """`tensors` is made by :func:`fastadam.backends.cuda.launch.records`, for the current device."""
         self._is_one = len(tensors) == 1
         if self._is_one:  # which needs no tables
@@ -54,6 +56,43 @@ class GroupSteps:
             argument.set("coefficients", _native.cuda_coefficients(rule, count + 1))
             calls += launches(kernels.step_list, tables.blocks, argument)
         return calls
+
+
+class ListSteps:
+    """Groups of tensors, known by the addresses of their arrays, whose step counts are on the host."""
+
+    def __init__(self, addresses: Sequence[Sequence[int]], sizes: Sequence[int], group_sizes: Sequence[int]) -> None:
+        """The addresses of each tensor are its parameter's and then its states'. Tables are made on the current device."""
+        tensors, self._sizes = records(list(zip(addresses, sizes, strict=True))), sizes
+        self._groups = [(each, GroupSteps(tensors[each])) for each in slices_of(group_sizes)]
+        self._norm: Norm | None = None  # until a step needs it
+
+    def step(
+        self,
+        kernels: Sequence[Kernels],
+        rules: Sequence[_native.Rule],
+        addresses: Sequence[int],
+        counts: Sequence[int],
+        options: _native.StepOptions,
+        verdict: int,
+    ) -> list[Call]:
+        """The launches that step the tensors whose gradient has an address (not 0).
+
+        `verdict` is the address of memory for the struct NormVerdict, if the options ask for the norm, else 0.
+        """
+        calls: list[Call] = []
+        if verdict:
+            self._norm = self._norm or Norm(self._sizes)
+            calls += self._norm.find(addresses, options, verdict)
+        for (each, group), some, rule in zip(self._groups, kernels, rules, strict=True):
+            gradients = _native.cuda_gradients(options, rule.maximize, verdict)
+            calls += group.step(some, rule, addresses[each], counts[each], gradients)
+        return calls
+
+
+def slices_of(group_sizes: Sequence[int]) -> list[slice]:
+    """Where each group is in a list of all tensors."""
+    return [slice(end - size, end) for end, size in zip(accumulate(group_sizes), group_sizes, strict=True)]
 
 
 class CapturableGroupSteps:

@@ -3,7 +3,6 @@
 import contextlib
 import operator
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,9 @@ from fastadam._native import Refused, Rule, StepOptions
 from fastadam.at_once import Call, at_once
 from fastadam.backends.cuda import arrays, kernels
 from fastadam.backends.cuda.cupy_runtime import gpu
-from fastadam.backends.cuda.device_norm import Norm, new_verdict
-from fastadam.backends.cuda.group_steps import GroupSteps
+from fastadam.backends.cuda.device_norm import address_of, new_verdict
+from fastadam.backends.cuda.group_steps import ListSteps
 from fastadam.backends.cuda.known_gradients import KnownGradients
-from fastadam.backends.cuda.launch import records
 from fastadam.backends.protocol import Asked
 from fastadam.backends.roles import PARAM, STATE
 
@@ -29,7 +27,6 @@ class Tensors:
     Python prepares a step, in which an interrupt changes nothing, and then makes all launches and counts at once.
     """
 
-    group_type: Any = GroupSteps
     step_count = 0
     rules: list[Rule]
     _kernels: list[kernels.Kernels]  # of these rules; empty until a step has compiled them
@@ -58,19 +55,17 @@ class Tensors:
         addresses = [[array.data.ptr for array in owned] for owned in self._owned]
         memory = _native.OwnedMemory(addresses, self._sizes)
         self._gradients = KnownGradients([owned[0] for owned in self._owned], memory, self._expect_unmoved)
-        tensors = records(list(zip(addresses, self._sizes, strict=True)))
-        ends = list(accumulate(group_sizes))
-        self._slices = [slice(end - size, end) for end, size in zip(ends, group_sizes, strict=True)]
         with gpu().on(self.device):
-            self._groups = [self.group_type(tensors[each], rule) for each, rule in zip(self._slices, rules, strict=True)]
-            self._prepare(steps)
+            self._prepare(addresses, group_sizes, rules, steps)
         self.set_rules(rules)
 
-    def _prepare(self, steps: Sequence[int]) -> None:
+    def _prepare(
+        self, addresses: list[list[int]], group_sizes: Sequence[int], rules: Sequence[Rule], steps: Sequence[int]
+    ) -> None:
         """Make the counts and other arrays that steps need, on the current device."""
+        self._list = ListSteps(addresses, self._sizes, group_sizes)
         self.steps: Any = np.array(steps, np.int64)
         self.skips: Any = np.zeros(1, np.int64)
-        self._norm: Norm | None = None  # until a step needs it
 
     @property
     def device(self) -> int:
@@ -157,14 +152,8 @@ class Tensors:
                 if not 0 <= count <= MOST_STEPS and i not in missing:
                     raise Refused("step", (PARAM, i), (PARAM, i), "")
         compiled = compiled or self._compiled(rules)
-        verdict, calls = None, []
-        if options.finds_norm:
-            verdict = new_verdict()
-            self._norm = self._norm or Norm(self._sizes)
-            calls += self._norm.find(usable.addresses, options, verdict)
-        for group, each, some, rule in zip(self._groups, self._slices, compiled, rules, strict=True):
-            gradients = _native.cuda_gradients(options, rule.maximize, address_of(verdict))
-            calls += group.step(some, rule, usable.addresses[each], counts[each], gradients)
+        verdict = new_verdict() if options.finds_norm else None
+        calls = self._list.step(compiled, rules, usable.addresses, counts, options, address_of(verdict))
         increments: Any = 1
         if missing:
             increments = np.ones_like(self.steps)
@@ -176,7 +165,3 @@ class Tensors:
         """Raise Refused if an array of another library has other memory than when it was taken over."""
         for borrowed in self._borrowed:
             borrowed.expect_unmoved()
-
-
-def address_of(verdict: Any) -> int:
-    return 0 if verdict is None else int(verdict.data.ptr)

@@ -1,0 +1,96 @@
+// How a step is taken, once its parameters have been looked at: what may fail comes first, on all devices.
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include "../rules/registry.hpp"
+#include "tensors.hpp"
+
+namespace py = pybind11;
+
+namespace fastadam {
+namespace {
+
+// The factor by which torch's product of momenta grows in a step.
+double nadam_momentum(const Rule& rule, int64_t step) {
+  const double decay = std::pow(0.96, static_cast<double>(step) * rule.options[NAdam::momentum_decay]);
+  return rule.options[NAdam::beta1] * (1 - 0.5 * decay);
+}
+
+}  // namespace
+
+py::object TorchTensors::step_devices(const StepOptions& options, int threads, bool only_checks) {
+  py::list left;
+  // Whether a call for the tensors of a device has refused none of them; else they are in `left`.
+  const auto takes = [&](const DeviceTensors& device, auto call) {
+    try {
+      call();
+      return true;
+    } catch (const Refusal& refusal) {
+      const bool aliased = refusal.reason == "overlap" && refusal.place.role == grad_role;
+      const char* const reason = aliased ? "aliased" : refusal.reason == "overlap" ? "overlap" : "state";
+      left.append(device.members()[refusal.place.tensor].where.with(reason));
+      if (!aliased && refusal.other.tensor != refusal.place.tensor) {
+        left.append(device.members()[refusal.other.tensor].where.with(reason));
+      }
+      return false;
+    }
+  };
+  std::vector<DeviceTensors*> gpus;
+  for (auto& [number, device] : devices_) {
+    if (number != TensorView::cpu && !device.members().empty()) gpus.push_back(&device);
+  }
+  DeviceTensors& cpu = on(TensorView::cpu);
+  const bool steps_cpu = gpus.empty() || !cpu.members().empty(), checks_first = only_checks || !gpus.empty();
+  if (steps_cpu && !takes(cpu, [&] {
+        cpu.settle(rules_);
+        if (checks_first) cpu.expect_apart();
+      }))
+    return left;
+  py::object norm = py::none();
+  py::list prepared;
+  for (DeviceTensors* const gpu : gpus) {
+    if (!takes(*gpu, [&] {
+          gpu->settle(rules_);
+          gpu->expect_apart();
+        }))
+      return left;
+    prepared.append(gpu->prepare(rules_, options));
+    norm = prepared[prepared.size() - 1].attr("norm");
+  }
+  if (only_checks) return py::none();
+
+  const py::list stepped = tensors_to_step();
+  const auto finish = [&] {
+    if (steps_cpu) {
+      if (const std::optional<double> found = cpu.step(options, threads)) norm = py::float_(*found);
+    }
+    for (const auto& [number, device] : devices_) {
+      for (const TorchMember& member : device.members()) {
+        if (member.step) member.step.change(1, 1);
+        if (has_product_) member.product.change(nadam_momentum(rules_[member.where.group].rule, member.steps + 1), 0);
+      }
+    }
+    ++step_count_;
+    versions_.increment(stepped);
+  };
+  if (!prepared.empty()) {
+    gpus.front()->launch(prepared, py::cpp_function(finish));
+  } else if (!takes(cpu, finish)) {
+    return left;
+  }
+  return norm;
+}
+
+py::list TorchTensors::tensors_to_step() const {
+  py::list tensors;
+  for (const auto& [number, device] : devices_) {
+    for (const TorchMember& member : device.members()) {
+      tensors.append(py::handle(member.param));
+      if (member.local) tensors.append(py::handle(member.local));
+    }
+  }
+  return tensors;
+}
+
+}  // namespace fastadam
