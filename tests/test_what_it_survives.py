@@ -12,7 +12,7 @@ import fastadam
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "what-it-survives.md"
-ROW = re.compile(r"^\| .* \| (\d+)( per instruction set)? \| .* \| `(tests/\w+\.py::\w+)` \|$", re.MULTILINE)
+ROW = re.compile(r"^\| .* \| (\d+)( per instruction set)? \| .* \| `(tests/[\w/]+\.py::\w+)` \|$", re.MULTILINE)
 
 
 @pytest.mark.skipif(not PAGE.exists(), reason="needs the source tree")

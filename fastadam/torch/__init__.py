@@ -1,7 +1,7 @@
-"""Drop-in replacements for the optimizers of ``torch.optim``, which step tensors on the CPU with this package's kernels.
+"""Drop-in replacements for the optimizers of ``torch.optim``, which step tensors with this package's kernels.
 
 Each class is a subclass of torch's class of the same name; only its step is another, and options
-of this package's are added. Needs PyTorch, as nothing else here does.
+of this package's are added. Needs PyTorch, as nothing else here does, and CuPy for tensors on a GPU.
 """
 
 from fastadam.torch.classes import SGD, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RAdam, RMSprop

@@ -28,8 +28,8 @@ class DropIn:
     strict = False
     #: The largest global norm of the gradients, for steps that are not given one; None: no limit.
     max_norm: float | None = None
-    #: The norm that a step with `max_norm` found last, before clipping.
-    last_norm: float | None = None
+    #: The norm that a step with `max_norm` found last, before clipping: a float, or a 0-d tensor on the GPU.
+    last_norm: Any = None
     #: How many times torch's own step has stepped a parameter in place of this package's kernels.
     fallbacks = 0
 
@@ -73,7 +73,7 @@ class DropIn:
             cls.step = hooked(cls.step)  # type: ignore[method-assign]
 
     def step(self, closure: Callable[[], Any] | None = None, *, max_norm: float | None = None) -> Any:
-        """Take one step, in one native call.
+        """Take one step, in one native call. On a GPU it is queued on torch's current stream.
 
         Parameters
         ----------
@@ -86,7 +86,8 @@ class DropIn:
         Returns
         -------
         object
-            What `closure` returns. Without one, the norm (float) if there is a `max_norm`, else None.
+            What `closure` returns. Without one, the norm if there is a `max_norm`, else None. It is a float, or for tensors on
+            a GPU a 0-d float64 tensor there, since a step does not wait for the GPU.
 
         Raises
         ------
@@ -95,7 +96,8 @@ class DropIn:
         TypeError
             If torch would have to step a parameter and `strict` is set, or there is a `max_norm`, or its group has `ema_decay`.
         RuntimeError
-            If another thread is stepping this optimizer; or what torch's step raises.
+            If another thread is stepping this optimizer, a kernel does not compile for the GPU, or a CUDA graph is being
+            captured and a group has no ``capturable=True``; or what torch's step raises.
 
         Notes
         -----

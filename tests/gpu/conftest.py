@@ -18,6 +18,15 @@ def cupy():
 
 
 @pytest.fixture
+def torch():
+    """PyTorch, with CUDA."""
+    torch = pytest.importorskip("torch", reason="needs PyTorch")
+    if not torch.cuda.is_available():
+        pytest.skip("needs PyTorch with CUDA")
+    return torch
+
+
+@pytest.fixture
 def stream(cupy):
     """A stream that waits for no other, not even for the default one."""
     return cupy.cuda.Stream(non_blocking=True)

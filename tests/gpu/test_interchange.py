@@ -15,14 +15,6 @@ BUSY = 0.3  # seconds
 CYCLES = 600_000_000  # of a GPU's clock, which keep it busy for about as long
 
 
-@pytest.fixture
-def torch():
-    torch = pytest.importorskip("torch", reason="needs PyTorch")
-    if not torch.cuda.is_available():
-        pytest.skip("needs PyTorch with CUDA")
-    return torch
-
-
 @SIZES
 def test_torch_tensors_are_stepped_in_place(device, torch, sizes):
     twins = Twins(device, sizes, fastadam.AdamW)
