@@ -148,8 +148,8 @@ class HostGpu(Gpu):
         before, self._streams[device] = self._streams[device], stream
         try:
             yield
-        finally:
-            self._streams[device] = before
+        finally:  # as in CuPy, whose default stream is that of the current device
+            self._streams[device if before else self._device] = before
 
     def use(self, device):
         assert 0 <= device < self.devices

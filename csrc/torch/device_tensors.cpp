@@ -133,6 +133,10 @@ py::object DeviceTensors::prepare(const std::vector<GroupRule>& rules, const Ste
   return call(gpu_, "prepare", own, grads, counts, options);
 }
 
-void DeviceTensors::launch(const py::list& prepared, const py::object& done) const { call(gpu_, "launch", prepared, done); }
+void DeviceTensors::launch(const std::vector<py::object>& prepared, const py::object& done) const {
+  py::list all;
+  for (const py::object& each : prepared) all.append(each);
+  call(gpu_, "launch", all, done);
+}
 
 }  // namespace fastadam

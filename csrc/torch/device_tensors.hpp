@@ -46,7 +46,7 @@ class DeviceTensors {
   // On a GPU: an object of Python with the launches, and as its attribute `norm` the norm there or None.
   pybind11::object prepare(const std::vector<GroupRule>& rules, const StepOptions& options) const;
   // Makes all the launches of a list of such objects, and then calls `done`, without a look at signals in between.
-  void launch(const pybind11::list& prepared, const pybind11::object& done) const;
+  void launch(const std::vector<pybind11::object>& prepared, const pybind11::object& done) const;
 
  private:
   std::vector<std::optional<const void*>> grads() const;

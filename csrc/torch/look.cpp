@@ -28,6 +28,7 @@ const char* TorchTensors::look_at_scalars(PyObject* state, bool counts, TorchMem
 }
 
 DeviceTensors& TorchTensors::on(int device) {
+  if (device == TensorView::cpu) return cpu_;
   const auto found = devices_.find(device);
   if (found != devices_.end()) return found->second;
   DeviceTensors& made = devices_.try_emplace(device, gpu_steps_(device)).first->second;

@@ -19,8 +19,7 @@ double nadam_momentum(const Rule& rule, int64_t step) {
 
 }  // namespace
 
-py::object TorchTensors::step_devices(const StepOptions& options, int threads, bool only_checks) {
-  py::list left;
+py::object TorchTensors::step_devices(const StepOptions& options, int threads, bool only_checks, py::list left) {
   // Whether a call for the tensors of a device has refused none of them; else they are in `left`.
   const auto takes = [&](const DeviceTensors& device, auto call) {
     try {
@@ -40,30 +39,29 @@ py::object TorchTensors::step_devices(const StepOptions& options, int threads, b
   for (auto& [number, device] : devices_) {
     if (number != TensorView::cpu && !device.members().empty()) gpus.push_back(&device);
   }
-  DeviceTensors& cpu = on(TensorView::cpu);
-  const bool steps_cpu = gpus.empty() || !cpu.members().empty(), checks_first = only_checks || !gpus.empty();
-  if (steps_cpu && !takes(cpu, [&] {
-        cpu.settle(rules_);
-        if (checks_first) cpu.expect_apart();
+  const bool steps_cpu = gpus.empty() || !cpu_.members().empty(), checks_first = only_checks || !gpus.empty();
+  if (steps_cpu && !takes(cpu_, [&] {
+        cpu_.settle(rules_);
+        if (checks_first) cpu_.expect_apart();
       }))
     return left;
   py::object norm = py::none();
-  py::list prepared;
+  std::vector<py::object> prepared;
   for (DeviceTensors* const gpu : gpus) {
     if (!takes(*gpu, [&] {
           gpu->settle(rules_);
           gpu->expect_apart();
         }))
       return left;
-    prepared.append(gpu->prepare(rules_, options));
-    norm = prepared[prepared.size() - 1].attr("norm");
+    prepared.push_back(gpu->prepare(rules_, options));
+    norm = prepared.back().attr("norm");
   }
   if (only_checks) return py::none();
 
   const py::list stepped = tensors_to_step();
   const auto finish = [&] {
     if (steps_cpu) {
-      if (const std::optional<double> found = cpu.step(options, threads)) norm = py::float_(*found);
+      if (const std::optional<double> found = cpu_.step(options, threads)) norm = py::float_(*found);
     }
     for (const auto& [number, device] : devices_) {
       for (const TorchMember& member : device.members()) {
@@ -76,17 +74,20 @@ py::object TorchTensors::step_devices(const StepOptions& options, int threads, b
   };
   if (!prepared.empty()) {
     gpus.front()->launch(prepared, py::cpp_function(finish));
-  } else if (!takes(cpu, finish)) {
+  } else if (!takes(cpu_, finish)) {
     return left;
   }
   return norm;
 }
 
 py::list TorchTensors::tensors_to_step() const {
-  py::list tensors;
+  size_t count = 0;
+  for (const auto& [number, device] : devices_) count += device.members().size();
+  py::list tensors(count);
+  Py_ssize_t i = 0;
   for (const auto& [number, device] : devices_) {
     for (const TorchMember& member : device.members()) {
-      tensors.append(py::handle(member.param));
+      PyList_SET_ITEM(tensors.ptr(), i++, Py_NewRef(member.param));
       if (member.local) tensors.append(py::handle(member.local));
     }
   }

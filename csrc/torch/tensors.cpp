@@ -57,9 +57,8 @@ TorchTensors::TorchTensors(const std::string& rule_name, Exchange exchange, py::
       params_name_(interned("params")),
       grad_name_(interned("grad")),
       step_name_(interned("step")),
-      product_name_(interned("mu_product")) {
-  devices_.try_emplace(TensorView::cpu);
-}
+      product_name_(interned("mu_product")),
+      cpu_(devices_.try_emplace(TensorView::cpu).first->second) {}
 
 py::object TorchTensors::step(const py::list& groups, const py::dict& state, const StepOptions& options, int threads,
                               const py::object& without, const py::object& instead, const py::object& first, bool only_checks) {
@@ -113,7 +112,7 @@ py::object TorchTensors::step(const py::list& groups, const py::dict& state, con
     }
   }
   if (!left.empty()) return left;
-  return step_devices(options, threads, only_checks);
+  return step_devices(options, threads, only_checks, left);
 }
 
 std::vector<std::pair<std::string, double>> TorchTensors::scalars(const py::dict& group) const {

@@ -58,8 +58,8 @@ class TorchTensors {
   const char* look_at_scalars(PyObject* state, bool counts, TorchMember& member) const;
   // Whether the steps of a group's parameters are counted in their state.
   bool counts(const GroupRule& rule) const { return counts_ || rule.rule.ema_decay; }
-  // The step of the parameters that were looked at, as step() returns it.
-  pybind11::object step_devices(const StepOptions& options, int threads, bool only_checks);
+  // The step of the parameters that were looked at, as step() returns it; `left` is an empty list.
+  pybind11::object step_devices(const StepOptions& options, int threads, bool only_checks, pybind11::list left);
   // The parameters of the step, with the parts of those that are spread over processes.
   pybind11::list tensors_to_step() const;
   // What steps the tensors of a device.
@@ -79,6 +79,7 @@ class TorchTensors {
   std::vector<GroupRule> rules_;
   size_t group_count_ = 0;                // of the current step
   std::map<int, DeviceTensors> devices_;  // by their numbers in TensorView
+  DeviceTensors& cpu_;                    // one of them
   std::optional<int> norm_device_;        // of the first parameter of the current step
   std::vector<PyObject*> touched_;        // what the current step saw and owns until its end
 };

@@ -137,20 +137,25 @@ def test_gradients_that_share_memory_are_copied_first(gpus, aliased):
     expect_same(ours, numpys, params)
 
 
-def test_a_launch_that_fails_counts_nothing(gpus, monkeypatch):
-    """And leaves CuPy's current device and stream as they were."""
+@pytest.mark.parametrize("failing", [0, 1])
+def test_a_launch_that_fails_counts_nothing(gpus, monkeypatch, failing):
+    """And leaves CuPy's current device and streams as they were. What was launched before it has been done."""
     params, ours, numpys = on_three_devices()
     host = cupy_runtime.gpu()
 
-    def fail(*_):
-        raise RuntimeError("cudaErrorIllegalAddress")
+    def run(kernel, launch, run=host.run):
+        if launch.device == failing:
+            raise RuntimeError("cudaErrorIllegalAddress")
+        run(kernel, launch)
 
     ours.step()
     numpys.step([param.grad.numpy().reshape(-1) for param in params])
     with monkeypatch.context() as patch:
-        patch.setattr(host, "run", fail)
+        patch.setattr(host, "run", run)
         with pytest.raises(RuntimeError, match="cudaErrorIllegalAddress"):
             ours.step()
     assert host.current() == 0
     assert host._streams == [0, 0]
-    expect_same(ours, numpys, params)
+    assert [ours.state[param]["step"] for param in params] == [1] * 6
+    if failing == 0:
+        expect_same(ours, numpys, params)
