@@ -130,7 +130,8 @@ def test_what_one_device_refuses_changes_nothing_on_the_others(gpus, refused):
 @pytest.mark.parametrize("aliased", [0, 1, 2])
 def test_gradients_that_share_memory_are_copied_first(gpus, aliased):
     params, ours, numpys = on_three_devices()
-    params[aliased].grad = params[aliased].data
+    memory = torch.cat([torch.full((1,), 0.25), params[aliased].detach()])
+    params[aliased].data, params[aliased].grad = memory[1:], memory[:-1]  # each element's gradient is the one before it
     grads = [param.grad.numpy().reshape(-1).copy() for param in params]
     ours.step()
     numpys.step(grads)
