@@ -48,6 +48,18 @@ def test_differentiable_groups_and_other_types_are_torchs(gpus):
     assert optimizer.state[beside]["step"] == 1
 
 
+def test_parameters_that_overlap_are_torchs(gpus):
+    base = torch.zeros(8)
+    params = [torch.nn.Parameter(base[:5]), torch.nn.Parameter(base[4:])]  # by their last element and their first
+    for param in params:
+        param.grad = torch.ones_like(param, requires_grad=False)
+    optimizer = Adam(params)
+    with pytest.warns(UserWarning, match="shares memory with another parameter"):
+        optimizer.step()
+    assert optimizer.fallbacks == 2
+    assert not gpus.launches
+
+
 @pytest.fixture(params=["CuPy", "a compiler"])
 def without(request, gpus, monkeypatch):
     """What is missing."""
