@@ -144,6 +144,7 @@ RULE = _native.Rule("adam", ADAM_NUMBERS)
 ARGUMENTS = {
     "StepOptions": {"__bytes__": (), "__repr__": ()},
     "Rule": {"keeps_states_of": (RULE,)},
+    "Schedules": {"ask": ((), 0), "set": ((), [])},
     "OwnedMemory": {"expect_apart": ([], [])},
     "TorchTensors": {"step": ([], {}, _native.StepOptions(), 0), "states": ({},)},
     "Turns": {},
