@@ -28,7 +28,7 @@ def _chunk_sums(terms: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def sum_of_squares(grads: Sequence[Array]) -> float:
-    """In float64; the chunks' sums are added up in chunks until one is left. An array's elements come in the order of memory."""
+    """In float64; the chunks' sums are added up in chunks until one is left. An array's elements come as they lie in memory."""
     with np.errstate(all="ignore"):
         sums = np.concatenate(
             [_chunk_sums(np.square(grad.ravel(order="K"), dtype=np.float64)) for grad in grads] or [np.zeros(0)]
