@@ -90,17 +90,17 @@ Hyperparameter hyperparameter_of(const OptionInfo& option) {
   return {name, -1};
 }
 
-void Rule::set_options(const std::vector<double>& values, bool maximizes, std::optional<double> decay_of_ema) {
+void Rule::set_options(std::vector<double> values, bool maximizes, std::optional<double> decay_of_ema) {
   if (decay_of_ema) expect_in_range(ema_option, *decay_of_ema);
-  options = valid(*info, values);
+  options = valid(*info, std::move(values));
   flags = info->flags_of(options.data());
   maximize = maximizes;
   ema_decay = decay_of_ema;
 }
 
-Rule checked_rule(const RuleInfo& info, const std::vector<double>& options, bool maximize, std::optional<double> ema_decay) {
+Rule checked_rule(const RuleInfo& info, std::vector<double> options, bool maximize, std::optional<double> ema_decay) {
   Rule rule{&info, {}, 0};
-  rule.set_options(options, maximize, ema_decay);
+  rule.set_options(std::move(options), maximize, ema_decay);
   return rule;
 }
 

@@ -94,29 +94,31 @@ void Schedules::set(const py::tuple& values, const std::function<Rule&(size_t)>&
   if (values.size() != options_.size()) throw std::invalid_argument("expected a value for each use");
   for (const auto& [group, uses] : groups_) {
     Rule& rule = rule_of(group);
-    Rule next = rule;
+    std::vector<double> options = rule.options;
+    bool maximize = rule.maximize;
+    std::optional<double> ema_decay = rule.ema_decay;
     for (const size_t use : uses) {
       const Option& option = options_[use];
       PyObject* const value = PyTuple_GET_ITEM(values.ptr(), use);
       if (option.kind == Kind::maximize) {
-        next.maximize = value == Py_True;
+        maximize = value == Py_True;
       } else if (option.kind == Kind::ema_decay) {
-        next.ema_decay = value == Py_None ? std::nullopt : std::optional(number(value));
+        ema_decay = value == Py_None ? std::nullopt : std::optional(number(value));
       } else if (option.kind == Kind::pair) {
-        next.options[option.index] = number(PyTuple_GET_ITEM(value, 0));
-        next.options[option.next] = number(PyTuple_GET_ITEM(value, 1));
+        options[option.index] = number(PyTuple_GET_ITEM(value, 0));
+        options[option.next] = number(PyTuple_GET_ITEM(value, 1));
       } else {
-        next.options[option.index] = number(value);
+        options[option.index] = number(value);
       }
     }
     if (PyErr_Occurred()) throw py::error_already_set();
     try {
-      next.set_options(next.options, next.maximize, next.ema_decay);
+      Rule next = checked_rule(*rule.info, std::move(options), maximize, ema_decay);
+      if (!next.keeps_states_of(rule)) throw Refusal("schedules", {param_role, 0});
+      rule = std::move(next);
     } catch (const std::invalid_argument&) {
       throw Refusal("schedules", {param_role, 0});
     }
-    if (!next.keeps_states_of(rule)) throw Refusal("schedules", {param_role, 0});
-    rule = std::move(next);
   }
 }
 
