@@ -68,9 +68,8 @@ bool Schedules::is_value(PyObject* object, const Option& option) {
   return is_number(object, option.info);
 }
 
-py::tuple Schedules::ask(const py::tuple& asks, int64_t count) const {
+py::tuple Schedules::ask(const py::tuple& asks, const py::int_& count) const {
   if (asks.size() != options_.size()) throw std::invalid_argument("expected a schedule for each use");
-  const py::int_ number(count);
   py::tuple values(options_.size());
   PyObject* schedule = nullptr;
   py::object returned;
@@ -78,12 +77,12 @@ py::tuple Schedules::ask(const py::tuple& asks, int64_t count) const {
     PyObject* const ask = PyTuple_GET_ITEM(asks.ptr(), i);
     if (PyTuple_GET_ITEM(ask, 0) != schedule) {
       schedule = PyTuple_GET_ITEM(ask, 0);
-      returned = result_of([&] { return PyObject_CallOneArg(schedule, number.ptr()); });
+      returned = result_of([&] { return PyObject_CallOneArg(schedule, count.ptr()); });
     }
     py::object value = returned;
     if (!is_value(returned.ptr(), options_[i])) {
       PyObject* const check = PyTuple_GET_ITEM(ask, 1);
-      value = result_of([&] { return PyObject_CallFunctionObjArgs(check, returned.ptr(), number.ptr(), nullptr); });
+      value = result_of([&] { return PyObject_CallFunctionObjArgs(check, returned.ptr(), count.ptr(), nullptr); });
     }
     PyTuple_SET_ITEM(values.ptr(), i, value.release().ptr());
   }
