@@ -192,17 +192,18 @@ py::array ArrayTensors::steps(const py::object& self) {
 py::array ArrayTensors::skips(const py::object& self) { return py::array_t<int64_t>(py::ssize_t{1}, tensors_.skips(), self); }
 
 std::optional<double> ArrayTensors::step(const py::sequence& grads, const StepOptions& options, int threads,
-                                         std::optional<Asked> asked) {
+                                         const std::optional<py::tuple>& asked) {
   const Tensors::Turn turn(tensors_);
+  const Schedules* schedules = nullptr;
   if (asked) {
-    const auto& [count, schedules, values] = *asked;
-    if (count != tensors_.step_count()) {
+    schedules = &(*asked)[1].cast<const Schedules&>();
+    if ((*asked)[0].cast<int64_t>() != tensors_.step_count()) {
       throw std::runtime_error(
           "the optimizer was stepped, or its step_count set, while the schedules of this step were asked; do not step it in a "
           "schedule, and let one thread at a time use it");
     }
     next_rules_ = tensors_.rules();
-    schedules.cast<const Schedules&>().set(values, [this](size_t group) -> Rule& { return next_rules_.at(group); });
+    schedules->set((*asked)[2], [this](size_t group) -> Rule& { return next_rules_.at(group); });
   }
   // A tuple of its own: a sequence may create its members on demand, and another thread may change it while the GIL is
   // released.
@@ -251,10 +252,7 @@ std::optional<double> ArrayTensors::step(const py::sequence& grads, const StepOp
     norm = tensors_.step(memory, options, threads, asked ? &next_rules_ : nullptr);
   }
   if (versioned) versions_.increment(versioned);
-  if (asked) {
-    const auto& [count, schedules, values] = *asked;
-    schedules.cast<const Schedules&>().note(schedules, values);
-  }
+  if (asked) schedules->note((*asked)[1], (*asked)[2]);
   return norm;
 }
 

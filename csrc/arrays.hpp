@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -15,9 +14,6 @@
 #include "torch/versions.hpp"
 
 namespace fastadam {
-
-// What the schedules of a step said: the step_count that they were asked with, the Schedules and their values.
-using Asked = std::tuple<int64_t, pybind11::object, pybind11::tuple>;
 
 // Tensors whose memory belongs to arrays, which it keeps alive.
 class ArrayTensors {
@@ -43,9 +39,10 @@ class ArrayTensors {
   pybind11::array steps(const pybind11::object& self);
   pybind11::array skips(const pybind11::object& self);
 
+  // `asked` is what the schedules of the step said: the step_count that they were asked with, the Schedules and their values.
   // Releases the GIL while the kernels run.
   std::optional<double> step(const pybind11::sequence& grads, const StepOptions& options, int threads,
-                             std::optional<Asked> asked);
+                             const std::optional<pybind11::tuple>& asked);
 
  private:
   struct Owned {

@@ -56,9 +56,9 @@ struct Rule {
   // The coefficients of the average; requires `ema_decay`.
   Coefficients average_at_step(int64_t step) const;
 
-  // Changes what a rule is made of, as checked_rule() takes it, without an allocation. Throws std::invalid_argument and changes
-  // nothing if it is invalid.
-  void set_options(const std::vector<double>& values, bool maximizes, std::optional<double> decay_of_ema);
+  // Changes what a rule is made of, as checked_rule() takes it. Throws std::invalid_argument and changes nothing if it is
+  // invalid.
+  void set_options(std::vector<double> values, bool maximizes, std::optional<double> decay_of_ema);
 
   // Whether it keeps the same states as another rule, of the same type and with the same initial values.
   bool keeps_states_of(const Rule& other) const;
@@ -84,7 +84,7 @@ bool is_in_range(const OptionInfo& option, double value, DType dtype);
 using NamedOptions = std::map<std::string, double, std::less<>>;
 
 // The rule with options in the order of its Option enum; throws std::invalid_argument if they are invalid.
-Rule checked_rule(const RuleInfo& info, DType dtype, const std::vector<double>& options, bool maximize,
+Rule checked_rule(const RuleInfo& info, DType dtype, std::vector<double> options, bool maximize,
                   std::optional<double> ema_decay);
 
 // The same by name. "maximize" and "ema_decay" are options of every rule; without the latter there is no average. Also throws

@@ -92,18 +92,18 @@ Hyperparameter hyperparameter_of(const OptionInfo& option) {
   return {name, -1};
 }
 
-void Rule::set_options(const std::vector<double>& values, bool maximizes, std::optional<double> decay_of_ema) {
+void Rule::set_options(std::vector<double> values, bool maximizes, std::optional<double> decay_of_ema) {
   if (decay_of_ema) expect_in_range(ema_option, *decay_of_ema, dtype);
-  options = valid(*info, dtype, values);
+  options = valid(*info, dtype, std::move(values));
   flags = info->flags_of(options.data());
   maximize = maximizes;
   ema_decay = decay_of_ema;
 }
 
-Rule checked_rule(const RuleInfo& info, DType dtype, const std::vector<double>& options, bool maximize,
+Rule checked_rule(const RuleInfo& info, DType dtype, std::vector<double> options, bool maximize,
                   std::optional<double> ema_decay) {
   Rule rule{&info, dtype, {}, 0};
-  rule.set_options(options, maximize, ema_decay);
+  rule.set_options(std::move(options), maximize, ema_decay);
   return rule;
 }
 

@@ -69,9 +69,8 @@ bool Schedules::is_value(PyObject* object, const Option& option) const {
   return is_number(object, option.info, dtype_);
 }
 
-py::tuple Schedules::ask(const py::tuple& asks, int64_t count) const {
+py::tuple Schedules::ask(const py::tuple& asks, const py::int_& count) const {
   if (asks.size() != options_.size()) throw std::invalid_argument("expected a schedule for each use");
-  const py::int_ number(count);
   py::tuple values(options_.size());
   PyObject* schedule = nullptr;
   py::object returned;
@@ -79,12 +78,12 @@ py::tuple Schedules::ask(const py::tuple& asks, int64_t count) const {
     PyObject* const ask = PyTuple_GET_ITEM(asks.ptr(), i);
     if (PyTuple_GET_ITEM(ask, 0) != schedule) {
       schedule = PyTuple_GET_ITEM(ask, 0);
-      returned = result_of([&] { return PyObject_CallOneArg(schedule, number.ptr()); });
+      returned = result_of([&] { return PyObject_CallOneArg(schedule, count.ptr()); });
     }
     py::object value = returned;
     if (!is_value(returned.ptr(), options_[i])) {
       PyObject* const check = PyTuple_GET_ITEM(ask, 1);
-      value = result_of([&] { return PyObject_CallFunctionObjArgs(check, returned.ptr(), number.ptr(), nullptr); });
+      value = result_of([&] { return PyObject_CallFunctionObjArgs(check, returned.ptr(), count.ptr(), nullptr); });
     }
     PyTuple_SET_ITEM(values.ptr(), i, value.release().ptr());
   }
@@ -95,29 +94,31 @@ void Schedules::set(const py::tuple& values, const std::function<Rule&(size_t)>&
   if (values.size() != options_.size()) throw std::invalid_argument("expected a value for each use");
   for (const auto& [group, uses] : groups_) {
     Rule& rule = rule_of(group);
-    Rule next = rule;
+    std::vector<double> options = rule.options;
+    bool maximize = rule.maximize;
+    std::optional<double> ema_decay = rule.ema_decay;
     for (const size_t use : uses) {
       const Option& option = options_[use];
       PyObject* const value = PyTuple_GET_ITEM(values.ptr(), use);
       if (option.kind == Kind::maximize) {
-        next.maximize = value == Py_True;
+        maximize = value == Py_True;
       } else if (option.kind == Kind::ema_decay) {
-        next.ema_decay = value == Py_None ? std::nullopt : std::optional(number(value));
+        ema_decay = value == Py_None ? std::nullopt : std::optional(number(value));
       } else if (option.kind == Kind::pair) {
-        next.options[option.index] = number(PyTuple_GET_ITEM(value, 0));
-        next.options[option.next] = number(PyTuple_GET_ITEM(value, 1));
+        options[option.index] = number(PyTuple_GET_ITEM(value, 0));
+        options[option.next] = number(PyTuple_GET_ITEM(value, 1));
       } else {
-        next.options[option.index] = number(value);
+        options[option.index] = number(value);
       }
     }
     if (PyErr_Occurred()) throw py::error_already_set();
     try {
-      next.set_options(next.options, next.maximize, next.ema_decay);
+      Rule next = checked_rule(*rule.info, rule.dtype, std::move(options), maximize, ema_decay);
+      if (!next.keeps_states_of(rule)) throw Refusal("schedules", {param_role, 0});
+      rule = std::move(next);
     } catch (const std::invalid_argument&) {
       throw Refusal("schedules", {param_role, 0});
     }
-    if (!next.keeps_states_of(rule)) throw Refusal("schedules", {param_role, 0});
-    rule = std::move(next);
   }
 }
 

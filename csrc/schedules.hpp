@@ -4,7 +4,6 @@
 
 #include <pybind11/pybind11.h>
 
-#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -27,7 +26,7 @@ class Schedules {
   // The value of each use after `count` steps. `asks` has a pair for each: the schedule, and a function that takes what it
   // returned and the count, and returns the value that is meant or raises. The latter is not called for what is a value
   // already. A schedule that comes several times in a row is asked once.
-  pybind11::tuple ask(const pybind11::tuple& asks, int64_t count) const;
+  pybind11::tuple ask(const pybind11::tuple& asks, const pybind11::int_& count) const;
 
   // Sets the options of the rules that `rule_of` has for groups. Throws Refusal("schedules") if values do not go together or
   // need other states; then rules of other groups may be set.

@@ -78,7 +78,7 @@ class Members:
         asked = None
         if (schedules := self.schedules) is not None:
             count = self.tensors.step_count
-            asked = count, schedules, schedules.after(count)
+            asked = count, schedules, schedules.ask(schedules.asks, count)
         return self._step(self.structure.flatten("grads", grads), options, threads, asked)
 
     def _step(self, grads: Sequence[Any], options: _native.StepOptions, threads: int, asked: _Asked | None) -> Any:

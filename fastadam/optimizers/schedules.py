@@ -62,12 +62,8 @@ class Schedules(_native.Schedules):
             for name, numbers in names.items():
                 self._uses.append((name, numbers))
                 asks.append((schedule, functools.partial(_checked, present.kind, name, present.dtype)))
-        self._asks = tuple(asks)
+        self.asks = tuple(asks)  # for ask(asks, count): they are not kept there, where no garbage collector would find them
         super().__init__([group.hyperparameters.rule for group in groups], self._uses)
-
-    def after(self, count: int) -> tuple[Any, ...]:
-        """The values of the schedules after `count` steps. Raises an error if one does not fit."""
-        return self.ask(self._asks, count)
 
     @property
     def groups(self) -> "list[Group]":

@@ -30,11 +30,13 @@ def to_torch(optimizer: "Optimizer") -> dict[str, Any]:
         raise TypeError(f"optimizer is a fastadam.{name}, which torch.optim does not have")
     groups, state, members = [], {}, optimizer._members
     schedules, dtype = members.schedules, optimizer._groups[0].hyperparameters.dtype
-    present_groups = members.groups if schedules is None else schedules.groups_by(schedules.after(optimizer.step_count))
-    for group, described in zip(present_groups, state_dicts.describe(optimizer)["param_groups"], strict=True):
-        present = group.hyperparameters
+    present = members.groups
+    if schedules is not None:
+        present = schedules.groups_by(schedules.ask(schedules.asks, optimizer.step_count))
+    for group, described in zip(present, state_dicts.describe(optimizer)["param_groups"], strict=True):
         groups.append(
-            {key: getattr(present, key) for key in group.given if key != "ema_decay"} | {"params": described["params"]}
+            {key: getattr(group.hyperparameters, key) for key in group.given if key != "ema_decay"}
+            | {"params": described["params"]}
         )
     of = [group for group in groups for _ in group["params"]]
     for i, ours in optimizer.state_dict()["state"].items():
