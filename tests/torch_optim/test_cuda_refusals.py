@@ -15,7 +15,7 @@ from fastadam.backends.cuda import cupy_runtime, kernels  # noqa: E402
 from fastadam.torch import Adam, on_gpu, tensor_access  # noqa: E402
 
 
-def test_fused_groups_are_torchs_fused_step(gpus):
+def test_fused_groups_are_torchs_fused_step(gpus, monkeypatch):
     """Torch keeps their counts on the GPU. A parameter that does not fill its memory is not for the fused kernel."""
     base = torch.ones(4, 4)
     sparse = torch.nn.Parameter(base[:, :3])
@@ -26,7 +26,15 @@ def test_fused_groups_are_torchs_fused_step(gpus):
     plain = torch.optim.Adam(others[1:])
     with pytest.warns(UserWarning, match=r"is torch.float32 on cpu, in a group with fused=True: .*, and 1 more"):
         optimizer.step()
+    seen = []
+
+    def step(self, step=Adam._step_by_torch):
+        seen.extend((group["fused"], [param is sparse for param in group["params"]]) for group in self.param_groups)
+        step(self)
+
+    monkeypatch.setattr(Adam, "_step_by_torch", step)
     optimizer.step()
+    assert seen == [(True, [False]), (None, [True])]
     for each in (theirs, plain):
         each.step()
         each.step()
