@@ -6,6 +6,7 @@
 
 #include "rules/average.hpp"
 #include "rules/gradient.hpp"
+#include "rules/norm.hpp"
 #include "rules/registry.hpp"
 
 namespace fastadam {
@@ -24,6 +25,11 @@ Coefficients rule_at_step(RuleId rule, const double* options, unsigned flags, in
 
 Coefficients average_at_step(double decay, int64_t step) { return Coefficients::of(ParamAverage::at_step(decay, step)); }
 
+Verdict verdict(double given, const StepOptions& options) {
+  const NormVerdict verdict = judge_norm(given, options);
+  return {verdict.norm, double{verdict.scale}, verdict.applies};
+}
+
 std::optional<Coefficients> gradient(const StepOptions& options, double scale, bool maximize) {
   const GradientTransform transform = transform_of(options, static_cast<Real>(scale), maximize);
   if (transform.scale == 1 && !(transform.limit < std::numeric_limits<Real>::infinity())) return std::nullopt;
@@ -33,6 +39,6 @@ std::optional<Coefficients> gradient(const StepOptions& options, double scale, b
 }  // namespace
 
 extern const Scalars FASTADAM_SCALARS;
-const Scalars FASTADAM_SCALARS = {rule_at_step, average_at_step, gradient};
+const Scalars FASTADAM_SCALARS = {rule_at_step, average_at_step, verdict, gradient};
 
 }  // namespace fastadam

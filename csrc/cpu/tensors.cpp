@@ -7,7 +7,6 @@
 #include <string>
 #include <utility>
 
-#include "../rules/norm.hpp"
 #include "../scalars.hpp"
 #include "float_env.hpp"
 #include "isa.hpp"
@@ -136,7 +135,7 @@ std::optional<double> Tensors::step(const std::vector<std::optional<const void*>
     std::vector<Array> arrays;
     arrays.reserve(tasks.size());
     for (const Task& task : tasks) arrays.push_back({task.buffers.grad, task.size});
-    const NormVerdict verdict = judge_norm(global_norm(arrays, dtype_, threads), options);
+    const Verdict verdict = scalars_of(dtype_).verdict(global_norm(arrays, dtype_, threads), options);
     norm = verdict.norm;
     if (!verdict.applies) {
       if (options.raises_nonfinite) throw_nonfinite(grads);

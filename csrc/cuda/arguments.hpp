@@ -39,7 +39,7 @@ struct Gradients {
 
   FASTADAM_INLINE bool are_skipped() const { return verdict != nullptr && !verdict->applies; }
   FASTADAM_INLINE GradientTransform transform() const {
-    return verdict == nullptr ? given : GradientTransform{sign * Real(verdict->scale), given.limit};
+    return verdict == nullptr ? given : GradientTransform{sign * verdict->scale, given.limit};
   }
 };
 

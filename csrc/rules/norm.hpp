@@ -27,7 +27,7 @@ FASTADAM_INLINE Real64 sum_lanes(Real64* lanes) {
 // What a step derives from the sum of squares.
 struct NormVerdict {
   Real64 norm;   // of the gradients times grad_scale
-  Real64 scale;  // the factor for the gradients
+  Real scale;    // the factor for the gradients
   bool applies;  // false: the step is skipped
 };
 
@@ -38,7 +38,7 @@ FASTADAM_INLINE NormVerdict judge_norm(Real64 given, const StepOptions& options)
   NormVerdict verdict;
   verdict.norm = absolute(grad_scale) * given;
   const bool is_within = verdict.norm < max_norm || Real64(largest) < max_norm;
-  verdict.scale = is_within ? grad_scale : grad_scale * (max_norm / verdict.norm);
+  verdict.scale = Real(is_within ? grad_scale : grad_scale * (max_norm / verdict.norm));
   const bool is_finite = given >= Real64(0) && !(Real64(largest) < given);
   verdict.applies = !options.skip_nonfinite || is_finite;
   return verdict;
