@@ -64,7 +64,7 @@ class Guarded:
             start = -(-(end + GUARD_SIZE) // ALIGNMENT) * ALIGNMENT + offset
             end = start + array.size
             places.append(slice(start, end))
-        room = np.full(end + GUARD_SIZE, GUARD)
+        room = np.full(end + GUARD_SIZE, GUARD, np.float32)
         for array, place in zip(arrays, places, strict=True):
             room[place] = array.reshape(-1)
         self._device, self._places = device, places
@@ -77,5 +77,5 @@ class Guarded:
         contents = [room[place].copy().reshape(a.shape) for a, place in zip(self.arrays, self._places, strict=True)]
         for place in self._places:
             room[place] = GUARD
-        np.testing.assert_array_equal(room, GUARD)
+        np.testing.assert_array_equal(room, np.float32(GUARD))
         return contents

@@ -42,7 +42,7 @@ BAD_ARRAYS = {
         r"(does not fill|is laid out).* strides \(8,\).*cupy.ascontiguousarray",
     ),
     "shape": (lambda make: make.ones(7), ValueError, r"has shape \(7,\); expected \(6,\)"),
-    "alignment": (Maker.misaligned, ValueError, "is not aligned to 4 bytes"),
+    "alignment": (Maker.misaligned, ValueError, "is not aligned to its elements of float32"),
     "type": (lambda make: [1.0] * 6, TypeError, "is a list; expected a cupy.ndarray of dtype float32"),
     "cpu": (lambda make: np.ones(6, F32), ValueError, "is in the CPU's memory, but .* is on GPU 0; .*cupy.asarray"),
     "export": (
