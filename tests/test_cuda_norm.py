@@ -117,8 +117,8 @@ def test_verdict_equals_the_reference(bad, skip_nonfinite):
             norm, scale, applies = memory.launch(SMALL, 3, **locals_of(grad_scale, max_norm, skip_nonfinite))
             with np.errstate(all="ignore"):
                 wanted = abs(np.float64(grad_scale)) * total
+                expected = F32(reference.clipping_scale(wanted, grad_scale, max_norm))
             assert same_bits(norm, wanted) or (np.isnan(norm) and np.isnan(wanted))
-            expected = reference.clipping_scale(wanted, grad_scale, max_norm)
             assert same_bits(scale, expected) or (np.isnan(scale) and np.isnan(expected))
             assert applies == (not skip_nonfinite or bool(np.isfinite(total)))
             skipped += not applies
