@@ -159,6 +159,9 @@ class HostGpu(Gpu):
         self.compiled.append((options, self._device))
         return [functools.partial(self._launch, kernel) for kernel in compile_for_host(source, options, names, ())]
 
+    def argument(self, memory):
+        return memory
+
     def _launch(self, kernel, grid, block, arguments):
         (argument,) = arguments  # by value: the caller may change it afterwards
         launch = Launch(kernel.name, self._device, self._streams[self._device], grid, block, argument.copy())
@@ -198,7 +201,10 @@ class HostGpu(Gpu):
         return on_cpu(array).copy()
 
     def assignment(self, array, values):
-        return operator.setitem, on_cpu(array), ..., values
+        target = on_cpu(array)
+        assert (target.shape, target.dtype) == (values.shape, values.dtype)  # CuPy sets no others
+        assert target.flags.c_contiguous
+        return operator.setitem, target, ..., values
 
     def concatenate(self, arrays, out):
         np.concatenate([on_cpu(array) for array in arrays], out=on_cpu(out))

@@ -90,7 +90,7 @@ class Variant(OnGpu):
     def step(self) -> None:
         self._t += 1
         self._argument.set("coefficients", _native.cuda_coefficients(self._rule, self._t))
-        self._kernel((self._blocks,), (self.shape.block,), (self._argument.bytes,))
+        self._kernel((self._blocks,), (self.shape.block,), (self._argument.by_value,))
 
 
 @contextlib.contextmanager

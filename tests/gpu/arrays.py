@@ -10,6 +10,8 @@ import warnings
 
 import numpy as np
 
+from fastadam.backends import layouts
+
 # Keeps a stream busy without touching memory. The timer counts nanoseconds.
 _SPIN = r"""
 extern "C" __global__ void spin(unsigned long long nanoseconds) {
@@ -52,12 +54,15 @@ def device_count():
 
 
 def to_gpu(values, offset=0, device=0):
-    """A copy on a device, `offset` elements after an aligned address, which every stream may use."""
+    """A copy on a device, `offset` elements after an aligned address, which every stream may use.
+
+    Its dimensions have the same order in memory.
+    """
     cupy = library()
     values = np.asarray(values)
     with cupy.cuda.Device(device):
-        array = cupy.empty(values.size + offset, values.dtype)[offset:].reshape(values.shape)
-        write(array, values)
+        array = layouts.shaped(cupy.empty(values.size + offset, values.dtype)[offset:], values)
+        write(layouts.in_order(array), layouts.in_order(values))
     return array
 
 

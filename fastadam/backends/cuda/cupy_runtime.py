@@ -9,7 +9,7 @@ import numpy as np
 
 from fastadam.at_once import Call
 
-# kernel(grid, block, arguments), as a cupy.RawKernel is called.
+# kernel(grid, block, arguments), as a cupy.cuda.Function is called.
 Kernel = Callable[[tuple[int], tuple[int], tuple[Any, ...]], None]
 
 INSTALL = "pip install 'fastadam[cuda13]' (for CUDA 13, GPUs from compute capability 7.5) or 'fastadam[cuda12]' (CUDA 12)"
@@ -35,6 +35,7 @@ class Gpu:
             raise ImportError(f"arrays on a GPU need CuPy, which cannot be imported ({error}); {INSTALL}") from error
         self._cupy = cupy
         self.ndarray = cupy.ndarray
+        self._Argument = _argument_type(cupy.cuda.function.CPointer)
         self._runtime = cupy.cuda.runtime
         if self._runtime.is_hip:
             raise RuntimeError(
@@ -69,7 +70,7 @@ class Gpu:
         """Compile a source text for the current device; returns the kernels `names`."""
         try:
             module = self._cupy.RawModule(code=source, options=options)
-            return [module.get_function(name) for name in names]
+            return [module.get_function(name).kernel for name in names]
         except Exception as error:
             capability = self._cupy.cuda.Device().compute_capability
             raise RuntimeError(
@@ -77,6 +78,10 @@ class Gpu:
                 f"({type(error).__name__}: {error}); expected CUDA's run-time compiler (NVRTC), in a version that supports the "
                 f"GPU; {INSTALL}"
             ) from error
+
+    def argument(self, memory: Any) -> Any:
+        """A kernel's argument: what a NumPy array has at the launch, by value. It keeps the array alive."""
+        return self._Argument(memory)
 
     def is_capturing(self) -> bool:
         """Whether the current stream is being captured into a graph."""
@@ -106,7 +111,7 @@ class Gpu:
         return self._cupy.asnumpy(array)
 
     def assignment(self, array: Any, values: Any) -> Call:
-        """The call that copies a NumPy array into a device array of the same shape and dtype."""
+        """The call that copies a NumPy array into a device array of the same shape and dtype, both C-contiguous."""
         return array.set, values
 
     def concatenate(self, arrays: Sequence[Any], out: Any) -> None:
@@ -144,6 +149,17 @@ class Gpu:
             event = self._cupy.cuda.Event(disable_timing=True)
             self._runtime.eventRecord(event.ptr, stream)
             current.wait_event(event)
+
+
+def _argument_type(pointer: Any) -> Any:
+    """A pointer that a launch takes as it is; of an array, CuPy would make a new one each time."""
+
+    class Argument(pointer):  # type: ignore[misc]
+        def __init__(self, memory: Any) -> None:
+            super().__init__(memory.ctypes.data)
+            self._memory = memory
+
+    return Argument
 
 
 def _contiguous_strides(shape: tuple[int, ...], itemsize: int) -> list[int]:

@@ -80,8 +80,8 @@ def assignment(array: Any, values: Any) -> Call:
     """See :class:`fastadam.backends.protocol.Backend`."""
     if isinstance(array, np.ndarray):
         return operator.setitem, array, ..., values
-    order = layouts.axes(array.shape, array.strides)
-    return gpu().assignment(array.transpose(*order), np.ascontiguousarray(np.transpose(values, order), array.dtype))
+    turned = np.transpose(values, layouts.axes(array.shape, array.strides))
+    return gpu().assignment(layouts.in_order(array).reshape(-1), np.ascontiguousarray(turned, array.dtype).reshape(-1))
 
 
 def pack(members: Sequence[Any]) -> Any:

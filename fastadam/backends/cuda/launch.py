@@ -4,6 +4,7 @@ A kernel has one argument, a struct of csrc/cuda/arguments.hpp. Tables that outl
 kernel writes them, so that the host never waits and a graph can capture the write.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,12 +26,17 @@ class Argument:
 
     def __init__(self, struct: str, **members: Any) -> None:
         dtype = STRUCTS[struct]
-        self.bytes = np.zeros((), f"V{dtype.itemsize}")  # CuPy passes it by value
+        self.bytes = np.zeros((), f"V{dtype.itemsize}")
         self._fields = self.bytes.reshape(1).view(dtype).reshape(())
         self._buffer = self.bytes.reshape(1).view(np.uint8).data
         self._places: Any = dtype.fields  # of each member, its type and offset
         for name, value in members.items():
             self.set(name, value)
+
+    @functools.cached_property
+    def by_value(self) -> Any:
+        """What a kernel is called with."""
+        return gpu().argument(self.bytes)
 
     def set(self, name: str, value: Any) -> None:
         """Set a member to a number or another struct's values, or set its first bytes."""
@@ -62,7 +68,7 @@ def launches(kernel: Kernel, blocks: int, argument: Argument) -> list[Call]:
 
     Any number of blocks does all of the work; 0 blocks are not launched.
     """
-    return [(kernel, (min(blocks, MOST_BLOCKS),), (SHAPE.block,), (argument.bytes,))] if blocks else []
+    return [(kernel, (min(blocks, MOST_BLOCKS),), (SHAPE.block,), (argument.by_value,))] if blocks else []
 
 
 def writes(kernel: Kernel, destination: Any, values: Any) -> list[Call]:
