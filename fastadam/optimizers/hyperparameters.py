@@ -134,13 +134,18 @@ class Hyperparameters:
     def __init__(self, kind: type[Declaring], given: Mapping[str, Any], dtype: DType) -> None:
         if given.keys() != kind._declared.keys():
             raise TypeError(f"{kind.__name__} got hyperparameters {[*given]}; expected {[*kind._declared]}")
-        values = {name: one.checked(name, given[name], dtype) for name, one in kind._declared.items()}
-        vars(self).update(values, _kind=kind, _dtype=dtype)
+        vars(self).update(_kind=kind, _dtype=dtype)
+        vars(self).update(self.checked(given))
         kind._check_together(self)
 
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
+
+    def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The checked values of some hyperparameters."""
+        declared = self._kind._declared
+        return {name: declared[name].checked(name, given[name], self._dtype) for name in declared if name in given}
 
     def changed(self, values: Mapping[str, Any]) -> Hyperparameters:
         """A copy with other values, which were checked, for some."""

@@ -23,8 +23,7 @@ class Group(NamedTuple):
     @classmethod
     def make(cls, kind: type[Declaring], size: int, given: Given, dtype: DType) -> "Group":
         """A group as it is before its first step: no schedule is asked."""
-        unasked = frozenset(name for name, value in given.items() if is_schedule(kind, name, value))
-        present = {name: kind._declared[name].unasked if name in unasked else plain(value) for name, value in given.items()}
+        unasked, present = _present(kind, given)
         checked = Hyperparameters(kind, present, dtype)
         kept = {name: value if name in unasked else getattr(checked, name) for name, value in given.items()}
         return cls(size, kept, checked, unasked)
@@ -40,12 +39,11 @@ class Group(NamedTuple):
 
     def changed(self, changes: Given) -> "Group":
         """The group with other hyperparameters, unless they need a different state. Schedules that it keeps are not asked."""
-        other = self.make(self.hyperparameters.kind, self.size, self.given | changes, self.hyperparameters.dtype)
-        kept = self.schedules.keys() - changes.keys() - self.unasked
-        if kept:
-            values = {name: getattr(self.hyperparameters, name) for name in kept}
-            other = other._replace(hyperparameters=other.hyperparameters.changed(values), unasked=other.unasked - kept)
-        return self._with(other, changes)
+        unasked, present = _present(self.hyperparameters.kind, changes)
+        values = self.hyperparameters.checked(present)
+        given = self.given | {name: changes[name] if name in unasked else value for name, value in values.items()}
+        kept = self.unasked - changes.keys() if self.unasked else self.unasked
+        return self._with(Group(self.size, given, self.hyperparameters.changed(values), kept | unasked), changes)
 
     def _with(self, other: "Group", changes: Given) -> "Group":
         """`other`, made by `changes`, unless it needs a different state."""
@@ -66,6 +64,12 @@ class Group(NamedTuple):
         """The current values by name; None for a schedule that no step has asked yet."""
         present, kind = self.hyperparameters, self.hyperparameters.kind
         return MappingProxyType({name: None if name in self.unasked else getattr(present, name) for name in kind._chosen})
+
+
+def _present(kind: type[Declaring], given: Given) -> tuple[frozenset[str], Given]:
+    """The schedules in `given`, and its values, with values that stand for schedules."""
+    unasked = frozenset([name for name, value in given.items() if is_schedule(kind, name, value)])
+    return unasked, {name: kind._declared[name].unasked if name in unasked else plain(value) for name, value in given.items()}
 
 
 def _words(initial_state: dict[str, float | None]) -> str:

@@ -4,7 +4,6 @@ A kernel has one argument, a struct of csrc/cuda/arguments.hpp. Tables that outl
 kernel writes them, so that the host never waits and a graph can capture the write.
 """
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from fastadam import _native
 from fastadam.at_once import Call, at_once
 from fastadam.backends.cuda.cupy_runtime import Kernel, gpu
 from fastadam.backends.cuda.source import SHAPE
+from fastadam.lazy import computed_once
 
 STRUCTS = _native.cuda_structs()  # a dtype for each struct
 CONSTANTS = _native.cuda_constants()
@@ -33,7 +33,7 @@ class Argument:
         for name, value in members.items():
             self.set(name, value)
 
-    @functools.cached_property
+    @computed_once
     def by_value(self) -> Any:
         """What a kernel is called with."""
         return gpu().argument(self.bytes)
