@@ -175,7 +175,7 @@ def test_odd_hyperparameters_give_odd_coefficients():
 
 @pytest.mark.parametrize("dtype", [np.int64, np.float64])
 @pytest.mark.parametrize("count", [0, 1, 31, 256, 257, *(MOST_WORDS + k for k in (-1, 0, 1)), 2 * MOST_WORDS + 3])
-def test_write(count, dtype):
+def test_write(host_gpu, count, dtype):
     write, launches = kernels(VARIANTS[0].key, DEFAULT).write, []
 
     def kernel(grid, block, arguments):

@@ -76,7 +76,7 @@ class CapturableTensors(Tensors):
             calls += group.step(compiled[i], some, self.steps[each], gradients, address_of(verdict), capturing)
             if capturing:
                 self._captured[i].add(_fixed(rule))
-        calls += [(setattr, self, "_kernels", compiled), *self._gradients.remembers(usable)]
+        calls.append((setattr, self, "_kernels", compiled))
         return calls, None if verdict is None else verdict[0]
 
     def _norm_of(self, capturing: bool) -> Norm:

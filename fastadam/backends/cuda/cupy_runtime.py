@@ -1,6 +1,7 @@
 """Everything that the backend uses of CuPy's runtime, in one class. Tests replace it by one that needs no GPU."""
 
 import contextlib
+import functools
 import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -35,7 +36,6 @@ class Gpu:
             raise ImportError(f"arrays on a GPU need CuPy, which cannot be imported ({error}); {INSTALL}") from error
         self._cupy = cupy
         self.ndarray = cupy.ndarray
-        self._Argument = _argument_type(cupy.cuda.function.CPointer)
         self._runtime = cupy.cuda.runtime
         if self._runtime.is_hip:
             raise RuntimeError(
@@ -81,7 +81,7 @@ class Gpu:
 
     def argument(self, memory: Any) -> Any:
         """A kernel's argument: what a NumPy array has at the launch, by value. It keeps the array alive."""
-        return self._Argument(memory)
+        return _argument_type(self._cupy.cuda.function.CPointer)(memory)
 
     def is_capturing(self) -> bool:
         """Whether the current stream is being captured into a graph."""
@@ -151,6 +151,7 @@ class Gpu:
             current.wait_event(event)
 
 
+@functools.cache
 def _argument_type(pointer: Any) -> Any:
     """A pointer that a launch takes as it is; of an array, CuPy would make a new one each time."""
 

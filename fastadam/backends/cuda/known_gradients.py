@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from fastadam import _native
-from fastadam.at_once import Call
 from fastadam.backends.cuda import arrays as views
 from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.roles import GRAD
@@ -15,15 +14,11 @@ NO_ELEMENTS = 1  # stands for the address of an empty array, which may be 0; 0 s
 
 
 class Usable(NamedTuple):
-    """Gradients that a kernel can use."""
+    """Gradients that a kernel can use. The arrays are not kept alive."""
 
-    arrays: Sequence[Any]  # None for a missing one
-    addresses: list[int]
-
-    @property
-    def missing(self) -> list[int]:
-        """Indices."""
-        return [i for i, address in enumerate(self.addresses) if not address] if 0 in self.addresses else []
+    addresses: list[int]  # 0 for a missing one
+    missing: list[int]  # their indices
+    references: list[Any]  # weak ones
 
 
 class KnownGradients:
@@ -36,14 +31,14 @@ class KnownGradients:
         self._layouts = [_layout(param) for param in params]
         self._sizes = [param.size for param in params]
         self._array_type = gpu().ndarray
-        self._known: list[Any] = []  # weak references to the gradients of the last step
-        self._addresses: list[int] = []  # theirs
+        self._last = Usable([], [], [])  # those of the last call
 
     def usable(self, grads: Sequence[Any]) -> Usable:
         """Raises Refused. They are checked unless they are the same objects as in the last step."""
-        if _native.are_references_to(self._known, grads):
+        last = self._last
+        if _native.are_references_to(last.references, grads):
             self._expect_unmoved()
-            return Usable(grads, self._addresses)
+            return last
         arrays, addresses = grads, _native.gpu_addresses(grads, self._layouts, self._array_type)
         if addresses is None:
             arrays = [grad if grad is None else views.view(grad, (GRAD, i), False) for i, grad in enumerate(grads)]
@@ -53,12 +48,8 @@ class KnownGradients:
                 if array is not None:
                     views.expect_usable(array, (GRAD, i), self._params[i], self._layouts[0][-1])
             addresses = [0 if array is None else int(array.data.ptr) or NO_ELEMENTS for array in arrays]
-        if addresses != self._addresses:
+        if addresses != last.addresses:
             self._memory.expect_apart(addresses, self._sizes)
-        return Usable(arrays, addresses)
-
-    def remembers(self, usable: Usable) -> list[Call]:
-        """The calls that remember them, after a step. The arrays are not kept alive."""
-        if usable.addresses is self._addresses:
-            return []
-        return [(vars(self).update, {"_known": _native.references_to(usable.arrays), "_addresses": usable.addresses})]
+        missing = [i for i, address in enumerate(addresses) if not address] if 0 in addresses else []
+        self._last = Usable(addresses, missing, _native.references_to(arrays))
+        return self._last

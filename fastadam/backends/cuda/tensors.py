@@ -17,6 +17,7 @@ from fastadam.backends.cuda.group_steps import ListSteps
 from fastadam.backends.cuda.known_gradients import KnownGradients
 from fastadam.backends.protocol import Asked
 from fastadam.backends.roles import PARAM, STATE
+from fastadam.lazy import computed_once
 
 MOST_STEPS = 2**63 - 2
 
@@ -67,7 +68,7 @@ class Tensors:
         self.steps: Any = np.array(steps, np.int64)
         self.skips: Any = np.zeros(1, np.int64)
 
-    @property
+    @computed_once
     def device(self) -> int:
         """See :class:`fastadam.backends.protocol.Tensors`."""
         return int(self._owned[0][0].data.device_id)
@@ -146,20 +147,22 @@ class Tensors:
                 "optimizer with capturable=True"
             )
         usable = self._gradients.usable(grads)
-        missing, counts = usable.missing, self.steps.tolist()
-        if min(counts) < 0 or max(counts) > MOST_STEPS:
+        counts = self.steps.tolist()
+        least, most = min(counts), max(counts)
+        if least < 0 or most > MOST_STEPS:
             for i, count in enumerate(counts):
-                if not 0 <= count <= MOST_STEPS and i not in missing:
+                if not 0 <= count <= MOST_STEPS and i not in usable.missing:
                     raise Refused("step", (PARAM, i), (PARAM, i), "")
-        compiled = compiled or self._compiled(rules)
+        new_counts: Any = most + 1
+        if usable.missing or least < most:
+            new_counts = self.steps + 1
+            new_counts[usable.missing] -= 1
+        if not compiled:
+            compiled = self._compiled(rules)
         verdict = new_verdict() if options.finds_norm else None
         calls = self._list.step(compiled, rules, usable.addresses, counts, options, address_of(verdict))
-        increments: Any = 1
-        if missing:
-            increments = np.ones_like(self.steps)
-            increments[missing] = 0
-        calls += [(operator.iadd, self.steps, increments), (setattr, self, "_kernels", compiled)]
-        return [*calls, *self._gradients.remembers(usable)], None if verdict is None else verdict[0]
+        calls += [(operator.setitem, self.steps, ..., new_counts), (setattr, self, "_kernels", compiled)]
+        return calls, None if verdict is None else verdict[0]
 
     def _expect_unmoved(self) -> None:
         """Raise Refused if an array of another library has other memory than when it was taken over."""
