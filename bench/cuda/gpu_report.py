@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gpu_targets import COPY, judge
+from gpu_targets import COPY, WALL, judge
 from measurements import GpuResults
 from report import duration, missing, sections, table, targets_table, versions
 
@@ -46,8 +46,12 @@ def _about(results: GpuResults) -> str:
 
 
 def _host(results: GpuResults) -> str:
-    """The time until the call of a step returns, if measured, and the number of kernels that fastadam launches."""
-    contenders = [name for name in results.unique("contender") if name not in results.of_kind("wall")]
+    """The time until the call of a step returns, if measured, and the number of kernels that fastadam launches.
+
+    The memory wall's is the time that CuPy takes to launch a kernel with an argument like a step's.
+    """
+    walls = set(results.of_kind("wall")) - {WALL}
+    contenders = [name for name in results.unique("contender") if name not in walls]
     body = []
     for case in results.unique("case"):
         rows = [results.find(None, case, name) or {} for name in contenders]
@@ -55,7 +59,7 @@ def _host(results: GpuResults) -> str:
             times = [duration(row[f"{kind}_nanoseconds"]) if f"{kind}_nanoseconds" in row else "" for row in rows]
             if any(times) or not of:
                 body.append([case + of, str(results.find(None, case, "fastadam")["launches"]), *times])
-    return table(["elements", "launches", *contenders], body)
+    return table(["elements", "launches", *("a launch alone" if name == WALL else name for name in contenders)], body)
 
 
 def shapes_table(results: GpuResults) -> str:

@@ -7,7 +7,7 @@ from results import Results
 from targets import FUSED, Target
 
 MEMORY_BOUND = 2**26  # elements from which on the GPU's memory is the limit
-COPY, FAST_MATH = "copy", "fast-math build"
+COPY, WALL, FAST_MATH = "copy", "memory wall", "fast-math build"
 HOST_MICROSECONDS = {one_buffer(1_000).name: 12, GPT2_SMALL.name: 60}
 
 
