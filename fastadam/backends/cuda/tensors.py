@@ -17,7 +17,6 @@ from fastadam.backends.cuda.group_steps import ListSteps
 from fastadam.backends.cuda.known_gradients import KnownGradients
 from fastadam.backends.protocol import Asked
 from fastadam.backends.roles import PARAM, STATE
-from fastadam.lazy import computed_once
 
 MOST_STEPS = 2**63 - 2
 
@@ -29,6 +28,7 @@ class Tensors:
     """
 
     step_count = 0
+    device: int
     rules: list[Rule]
     _kernels: list[kernels.Kernels]  # of these rules; empty until a step has compiled them
 
@@ -46,6 +46,8 @@ class Tensors:
             roles = (PARAM, *range(STATE, STATE + len(state)))
             owned = [arrays.taken_over(array, (role, i), True) for role, array in zip(roles, (param, *state), strict=True)]
             self._owned.append(owned)
+            if i == 0:
+                self.device = int(owned[0].data.device_id)
             for role, array in zip(roles, owned, strict=True):
                 arrays.expect_usable(array, (role, i), owned[0], self.device)
             for role, array, exporter in zip(roles, owned, (param, *state), strict=True):
@@ -67,11 +69,6 @@ class Tensors:
         self._list = ListSteps(addresses, self._sizes, group_sizes)
         self.steps: Any = np.array(steps, np.int64)
         self.skips: Any = np.zeros(1, np.int64)
-
-    @computed_once
-    def device(self) -> int:
-        """See :class:`fastadam.backends.protocol.Tensors`."""
-        return int(self._owned[0][0].data.device_id)
 
     @property
     def is_captured(self) -> bool:
