@@ -147,7 +147,7 @@ class TorchTensors:
         local: Callable[[Any], tuple[Any, Any] | None],
         is_neg: Callable[[Any], bool],
         is_conj: Callable[[Any], bool],
-        gpu_steps: Callable[[int], Any],
+        gpu_steps: Callable[[int, str], Any],
     ) -> None: ...
     def step(
         self,

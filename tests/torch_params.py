@@ -28,7 +28,8 @@ def in_memory_order(tensor):
     tensor = tensor.detach()
     if tensor.is_complex():
         tensor = torch.view_as_real(tensor)
-    return np.lib.stride_tricks.as_strided(tensor.numpy(), (tensor.numel(),), (4,))
+    array = tensor.numpy()
+    return np.lib.stride_tricks.as_strided(array, (array.size,), (array.itemsize,))
 
 
 def param_with_grad(value=1.0, shape=(3,), **options):
@@ -37,11 +38,15 @@ def param_with_grad(value=1.0, shape=(3,), **options):
     return param
 
 
+def optimizer_of(variant, params, **options):
+    """Ours over tensors."""
+    return getattr(fastadam.torch, variant.kind.cls.__name__)(params, **{"weight_decay": 0.0} | dict(variant.given) | options)
+
+
 def optimizers(variant, params, **options):
     """Ours over tensors, and the package's over vectors with the same numbers."""
-    given = {"weight_decay": 0.0} | dict(variant.given) | options
-    ours = getattr(fastadam.torch, variant.kind.cls.__name__)(params, **given)
-    return ours, variant.make([in_memory_order(param).copy() for param in params], **options)
+    arrays = [in_memory_order(param).copy() for param in params]
+    return optimizer_of(variant, params, **options), variant.make(arrays, **options)
 
 
 def expect_same(ours, numpys, params):

@@ -13,9 +13,7 @@ namespace {
 
 constexpr uintptr_t no_elements = 1;  // stands for the address of an empty gradient, which may be 0; 0 is for none
 
-constexpr int64_t element = sizeof(float);
-
-uintptr_t address(const float* memory) { return reinterpret_cast<uintptr_t>(memory); }
+uintptr_t address(const void* memory) { return reinterpret_cast<uintptr_t>(memory); }
 
 template <class... Arguments>
 py::object call(const py::object& object, const char* method, const Arguments&... arguments) {
@@ -51,13 +49,16 @@ void DeviceTensors::add(const TorchArrays& arrays, const TorchMember& member) {
 }
 
 std::unique_ptr<Tensors> DeviceTensors::tensors_on_cpu(const std::vector<GroupRule>& rules) const {
-  auto fresh = std::make_unique<Tensors>(sizes_);
+  std::vector<size_t> sizes;
+  std::vector<Rule> own;
+  for_groups(rules, [&](size_t size, const Rule& rule) {
+    sizes.push_back(size);
+    own.push_back(rule);
+  });
+  auto fresh = std::make_unique<Tensors>(sizes, dtype_);
   for (const TorchArrays& arrays : arrays_) {
     fresh->add(arrays.param, {arrays.states, arrays.states + arrays.state_count}, arrays.size);
   }
-  std::vector<Rule> own;
-  own.reserve(rules.size());
-  for (const GroupRule& group : rules) own.push_back(group.rule);
   fresh->seal(std::move(own));
   return fresh;
 }
@@ -69,10 +70,10 @@ std::unique_ptr<OwnedMemory> DeviceTensors::memory_on_gpu() const {
     const TorchArrays& arrays = arrays_[i];
     py::list own;
     own.append(address(arrays.param));
-    fresh->add(arrays.param, arrays.size * element, {param_role, i});
+    fresh->add(arrays.param, bytes_of(arrays), {param_role, i});
     for (int k = 0; k < arrays.state_count; ++k) {
       own.append(address(arrays.states[k]));
-      fresh->add(arrays.states[k], arrays.size * element, {state_role + k, i});
+      fresh->add(arrays.states[k], bytes_of(arrays), {state_role + k, i});
     }
     addresses.append(own);
     sizes.append(arrays.size);
@@ -98,7 +99,8 @@ void DeviceTensors::settle(const std::vector<GroupRule>& rules) {
     last_sizes_ = sizes_;
   }
   if (!tensors_) return;
-  for (size_t g = 0; g < rules.size(); ++g) tensors_->set_options(g, rules[g].rule);
+  size_t group = 0;
+  for_groups(rules, [&](size_t, const Rule& rule) { tensors_->set_options(group++, rule); });
   for (size_t i = 0; i < members_.size(); ++i) tensors_->steps()[i] = members_[i].steps;
 }
 
@@ -111,8 +113,7 @@ std::vector<std::optional<const void*>> DeviceTensors::grads() const {
 
 void DeviceTensors::expect_apart() const {
   if (tensors_) return tensors_->expect_apart(grads());
-  for (size_t i = 0; i < members_.size(); ++i)
-    memory_->expect_apart(members_[i].grad, arrays_[i].size * element, {grad_role, i});
+  for (size_t i = 0; i < members_.size(); ++i) memory_->expect_apart(members_[i].grad, bytes_of(arrays_[i]), {grad_role, i});
 }
 
 std::optional<double> DeviceTensors::step(const StepOptions& options, int threads) {
@@ -127,9 +128,7 @@ py::object DeviceTensors::prepare(const std::vector<GroupRule>& rules, const Ste
     grads.append(member.grad ? address(member.grad) : no_elements);
     counts.append(member.steps);
   }
-  for (size_t g = 0; g < rules.size(); ++g) {
-    if (sizes_[g] > 0) own.append(rules[g].rule);
-  }
+  for_groups(rules, [&](size_t, const Rule& rule) { own.append(rule); });
   return call(gpu_, "prepare", own, grads, counts, options);
 }
 

@@ -1,5 +1,5 @@
-// The parameters of a step that are on one device, and what steps them: the kernels of this process, or launches on a GPU,
-// which fastadam.torch.on_gpu prepares.
+// The parameters of a step that are on one device and of one type, and what steps them: the kernels of this process, or
+// launches on a GPU, which fastadam.torch.on_gpu prepares.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -21,14 +21,14 @@ namespace fastadam {
 class DeviceTensors {
  public:
   // `gpu` is a GpuSteps of fastadam.torch.on_gpu; null for the CPU. None for a GPU that cannot be used.
-  explicit DeviceTensors(pybind11::object gpu = {}) : gpu_(std::move(gpu)) {}
+  explicit DeviceTensors(DType dtype, pybind11::object gpu = {}) : dtype_(dtype), gpu_(std::move(gpu)) {}
 
   bool is_usable() const { return !gpu_ || !gpu_.is_none(); }
 
   // Begins a step without parameters.
   void begin(size_t group_count);
   // Whether the last step had this parameter where the next one to be added will be.
-  bool has_next(const float* param) const {
+  bool has_next(const void* param) const {
     return arrays_.size() < last_arrays_.size() && last_arrays_[arrays_.size()].param == param;
   }
   void add(const TorchArrays& arrays, const TorchMember& member);
@@ -53,6 +53,16 @@ class DeviceTensors {
   std::unique_ptr<Tensors> tensors_on_cpu(const std::vector<GroupRule>& rules) const;
   std::unique_ptr<OwnedMemory> memory_on_gpu() const;
 
+  int64_t bytes_of(const TorchArrays& arrays) const { return arrays.size * size_of(dtype_); }
+  // A call for each group that has parameters here.
+  template <class Call>
+  void for_groups(const std::vector<GroupRule>& rules, const Call& call) const {
+    for (size_t g = 0; g < rules.size(); ++g) {
+      if (sizes_[g] > 0) call(sizes_[g], rules[g].of(dtype_));
+    }
+  }
+
+  const DType dtype_;
   pybind11::object gpu_;
   std::vector<TorchMember> members_;
   std::vector<TorchArrays> arrays_, last_arrays_;

@@ -54,8 +54,13 @@ bool is_true(const py::object& function, PyObject* argument) {
 }  // namespace
 
 bool TensorView::is_floats() const {
-  const bool fits = (code == real && bits == 32) || (code == complex && bits == 64);
-  return device != elsewhere && fits && reinterpret_cast<uintptr_t>(memory) % sizeof(float) == 0;
+  const int64_t size = is_complex() ? bits / 2 : bits;
+  const bool fits = (code == real || code == complex) && (size == 32 || size == 64);
+  return device != elsewhere && fits && is_aligned();
+}
+
+bool TensorView::is_aligned() const {
+  return reinterpret_cast<uintptr_t>(memory) % static_cast<uintptr_t>(size_of(dtype())) == 0;
 }
 
 int64_t TensorView::size() const {
@@ -71,7 +76,7 @@ bool TensorView::matches(const TensorView& other) const {
   if (bool{placement} != bool{other.placement}) return false;
   if (placement && !placement.equal(other.placement)) return false;
   if (!std::equal(shape, shape + ndim, other.shape) || !have_same_order(ndim, shape, strides, other.strides)) return false;
-  return reinterpret_cast<uintptr_t>(memory) % sizeof(float) == 0;
+  return is_aligned();
 }
 
 bool TensorView::is_scalar() const {

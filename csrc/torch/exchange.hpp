@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "../dtype.hpp"
+
 namespace fastadam {
 
 // What a tensor says of its memory. It owns nothing, and is good until the tensor is changed.
@@ -23,11 +25,13 @@ struct TensorView {
   // Of a tensor that is spread over processes: the tensor of this one, whose memory it is, and how it is spread. Else null.
   pybind11::object local, placement;
 
-  // Whether it is in the CPU's or a GPU's memory, aligned, with elements that are one float32 number or two.
+  // Whether it is in the CPU's or a GPU's memory, aligned, with elements that are one float32 or float64 number or two.
   bool is_floats() const;
   bool is_complex() const { return code == complex; }
-  // How many float32 numbers it has.
+  // The type of these numbers, and how many there are.
+  DType dtype() const { return bits == (is_complex() ? 128 : 64) ? DType::float64 : DType::float32; }
   int64_t size() const;
+  bool is_aligned() const;
   // Whether its elements fill a block of memory, in whatever order of the dimensions, without overlap.
   bool is_dense() const;
   // Whether elements of the same index are at the same place of the block in both, on the same device and of the same process,

@@ -25,6 +25,16 @@ double number(PyObject* object) {
   return value;
 }
 
+// Makes a call that throws std::invalid_argument; then its words begin with the name of the group.
+template <class Call>
+void naming_group(size_t index, const Call& call) {
+  try {
+    call();
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument("param_groups[" + std::to_string(index) + "]: " + error.what());
+  }
+}
+
 // Whether a group has a value under a key that is true.
 bool is_set(PyObject* group, const py::str& key) {
   PyObject* const found = find(group, key.ptr());
@@ -90,24 +100,33 @@ void GroupReader::read(PyObject* group, size_t index, std::vector<GroupRule>& ou
   for (size_t i = 0; i < sources_.size(); ++i) values_[i] = value(group, sources_[i]);
   const bool maximize = value(group, maximize_) != 0;
   const std::optional<double> decay = ema_decay(group);
-  try {
-    if (index == out.size()) {
-      out.push_back({checked_rule(info_, DType::float32, values_, maximize, decay), {}});
-    } else if (Rule& rule = out[index].rule; rule.options == values_ && rule.ema_decay == decay) {
-      rule.maximize = maximize;
-      return;
-    } else {
-      rule.set_options(values_, maximize, decay);
-    }
-  } catch (const std::invalid_argument& error) {
-    throw std::invalid_argument("param_groups[" + std::to_string(index) + "]: " + error.what());
+  if (index == out.size()) {
+    naming_group(index, [&] { out.push_back({checked_rule(info_, DType::float64, values_, maximize, decay), {}, false, {}}); });
+  } else if (Rule& rule = out[index].wide; rule.options == values_ && rule.ema_decay == decay && rule.maximize == maximize) {
+    return;
+  } else {
+    naming_group(index, [&] { rule.set_options(values_, maximize, decay); });
   }
   GroupRule& read = out[index];
+  read.is_narrow_current = false;
   read.states.clear();
   for (size_t k = 0; k < states_.size(); ++k) {
-    if (is_kept(info_.states[k], read.rule.flags)) read.states.push_back(states_[k].ptr());
+    if (is_kept(info_.states[k], read.wide.flags)) read.states.push_back(states_[k].ptr());
   }
-  if (read.rule.ema_decay) read.states.push_back(ema_name_.ptr());
+  if (read.wide.ema_decay) read.states.push_back(ema_name_.ptr());
+}
+
+void GroupReader::make(GroupRule& group, size_t index, DType dtype) const {
+  if (dtype == DType::float64 || group.is_narrow_current) return;
+  const Rule& wide = group.wide;
+  naming_group(index, [&] {
+    if (group.narrow) {
+      group.narrow->set_options(wide.options, wide.maximize, wide.ema_decay);
+    } else {
+      group.narrow = checked_rule(info_, dtype, wide.options, wide.maximize, wide.ema_decay);
+    }
+  });
+  group.is_narrow_current = true;
 }
 
 }  // namespace fastadam

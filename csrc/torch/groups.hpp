@@ -11,10 +11,14 @@
 
 namespace fastadam {
 
-// The rule of one group, whose options are those that the group had when it was last read.
+// The rule of one group, for each type of elements, with the options that the group had when it was last read.
 struct GroupRule {
-  Rule rule;
-  std::vector<PyObject*> states;  // the names of its states and of the average, which GroupReader owns
+  Rule wide;                      // for float64, which takes every value that float32 takes
+  std::optional<Rule> narrow;     // for float32, once there is a parameter of it
+  bool is_narrow_current;         // whether it has these options
+  std::vector<PyObject*> states;  // the names of the rule's states and of the average, which GroupReader owns
+
+  const Rule& of(DType dtype) const { return dtype == DType::float64 ? wide : *narrow; }
 };
 
 // Knows under which keys of a group each option of a rule is. The names are those of torch.optim, but for beta1 and beta2,
@@ -26,6 +30,9 @@ class GroupReader {
   // Reads a group into `out`, which is empty or of an earlier call. An option that has not changed costs nothing; one that has
   // is changed in place. Throws std::invalid_argument, which names the group by `index`, and changes nothing if one is invalid.
   void read(PyObject* group, size_t index, std::vector<GroupRule>& out) const;
+
+  // Makes `group.of(dtype)` the rule with the options that were read. Throws as read() does.
+  void make(GroupRule& group, size_t index, DType dtype) const;
 
   const RuleInfo& info() const { return info_; }
 

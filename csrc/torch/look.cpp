@@ -3,6 +3,8 @@
 
 #include "tensors.hpp"
 
+namespace py = pybind11;
+
 namespace fastadam {
 namespace {
 
@@ -27,35 +29,37 @@ const char* TorchTensors::look_at_scalars(PyObject* state, bool counts, TorchMem
   return nullptr;
 }
 
-DeviceTensors& TorchTensors::on(int device) {
-  if (device == TensorView::cpu) return cpu_;
-  const auto found = devices_.find(device);
+DeviceTensors& TorchTensors::on(int device, DType dtype) {
+  const auto found = devices_.find({device, dtype});
   if (found != devices_.end()) return found->second;
-  DeviceTensors& made = devices_.try_emplace(device, gpu_steps_(device)).first->second;
+  const py::object gpu = device == TensorView::cpu ? py::object() : gpu_steps_(device, name_of(dtype));
+  DeviceTensors& made = devices_.try_emplace({device, dtype}, dtype, gpu).first->second;
   made.begin(group_count_);
   return made;
 }
 
-const char* TorchTensors::look(PyObject* grad, PyObject* state, const GroupRule& rule, bool is_fused, bool is_first,
-                               bool finds_norm, TorchMember& member) {
+const char* TorchTensors::look(PyObject* grad, PyObject* state, GroupRule& rule, bool is_fused, bool is_first, bool finds_norm,
+                               TorchMember& member) {
   TensorView param, view;
   if (!exchange_.view(member.param, param)) return "type";
   if (!param.is_floats()) return "memory";
   if (!param.is_dense()) return "layout";
-  DeviceTensors& device = on(param.device);
+  const Kind kind{param.device, param.dtype()};
+  DeviceTensors& device = on(kind.first, kind.second);
   if (!device.is_usable()) return "gpu";
+  reader_.make(rule, member.where.group, kind.second);
   if (finds_norm && param.local) return "shard";
-  if (finds_norm && param.device != norm_device_.value_or(param.device)) return "apart";
-  norm_device_ = param.device;
+  if (finds_norm && kind != first_kind_.value_or(kind)) return "apart";
+  first_kind_ = kind;
   member.local = param.local.ptr();
   hold_local(param);
-  TorchArrays arrays{static_cast<float*>(param.memory), {}, 0, param.size()};
+  TorchArrays arrays{param.memory, {}, 0, param.size()};
   // One that was not in the last step may be lazy, and so may a single number or complex ones, whatever their strides.
   if (is_fused && (param.is_complex() || param.device >= 0)) return "fused";  // torch refuses it, or counts on the GPU
   const bool suspicious = param.is_complex() || arrays.size == 1 || !device.has_next(arrays.param);
   if (suspicious && is_lazy(member.param, param)) return "lazy";
   if (!exchange_.view(grad, view) || !view.matches(param) || is_lazy(grad, view)) return "grad";
-  member.grad = static_cast<const float*>(view.memory);
+  member.grad = view.memory;
   hold_local(view);
   member.steps = is_first ? 0 : 1;
   if (counts_ || !rule.states.empty()) {
@@ -71,7 +75,7 @@ const char* TorchTensors::look(PyObject* grad, PyObject* state, const GroupRule&
         return "state";
       touched_.push_back(Py_NewRef(found));
       hold_local(view);
-      arrays.states[arrays.state_count++] = static_cast<float*>(view.memory);
+      arrays.states[arrays.state_count++] = view.memory;
     }
   }
   device.add(arrays, member);

@@ -11,8 +11,8 @@ namespace fastadam {
 
 // The arrays of a parameter, by which the steps of the same parameters are told.
 struct TorchArrays {
-  float* param;
-  float* states[max_states + 1];  // with the average
+  void* param;
+  void* states[max_states + 1];  // with the average
   int state_count;
   int64_t size;
   bool operator==(const TorchArrays&) const = default;
@@ -40,7 +40,7 @@ struct TorchMember {
   TorchPlace where;
   PyObject* param;
   PyObject* local;  // of this process, of a parameter that is spread over several; else null
-  const float* grad;
+  const void* grad;
   int64_t steps;
   TorchScalar step, product;
 };

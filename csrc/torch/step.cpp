@@ -35,16 +35,19 @@ py::object TorchTensors::step_devices(const StepOptions& options, int threads, b
       return false;
     }
   };
-  std::vector<DeviceTensors*> gpus;
-  for (auto& [number, device] : devices_) {
-    if (number != TensorView::cpu && !device.members().empty()) gpus.push_back(&device);
+  std::vector<DeviceTensors*> cpus, gpus;  // as many as there are types, and GPUs
+  for (auto& [kind, device] : devices_) {
+    if (!device.members().empty()) (kind.first == TensorView::cpu ? cpus : gpus).push_back(&device);
   }
-  const bool steps_cpu = gpus.empty() || !cpu_.members().empty(), checks_first = only_checks || !gpus.empty();
-  if (steps_cpu && !takes(cpu_, [&] {
-        cpu_.settle(rules_);
-        if (checks_first) cpu_.expect_apart();
-      }))
-    return left;
+  if (cpus.empty() && gpus.empty()) cpus.push_back(&on(TensorView::cpu, DType::float32));  // a step of nothing is one too
+  const bool checks_first = only_checks || cpus.size() + gpus.size() > 1;
+  for (DeviceTensors* const cpu : cpus) {
+    if (!takes(*cpu, [&] {
+          cpu->settle(rules_);
+          if (checks_first) cpu->expect_apart();
+        }))
+      return left;
+  }
   py::object norm = py::none();
   std::vector<py::object> prepared;
   for (DeviceTensors* const gpu : gpus) {
@@ -60,13 +63,13 @@ py::object TorchTensors::step_devices(const StepOptions& options, int threads, b
 
   const py::list stepped = tensors_to_step();
   const auto finish = [&] {
-    if (steps_cpu) {
-      if (const std::optional<double> found = cpu_.step(options, threads)) norm = py::float_(*found);
+    for (DeviceTensors* const cpu : cpus) {
+      if (const std::optional<double> found = cpu->step(options, threads)) norm = py::float_(*found);
     }
-    for (const auto& [number, device] : devices_) {
+    for (const auto& [kind, device] : devices_) {
       for (const TorchMember& member : device.members()) {
         if (member.step) member.step.change(1, 1);
-        if (has_product_) member.product.change(nadam_momentum(rules_[member.where.group].rule, member.steps + 1), 0);
+        if (has_product_) member.product.change(nadam_momentum(rules_[member.where.group].wide, member.steps + 1), 0);
       }
     }
     ++step_count_;
@@ -74,18 +77,20 @@ py::object TorchTensors::step_devices(const StepOptions& options, int threads, b
   };
   if (!prepared.empty()) {
     gpus.front()->launch(prepared, py::cpp_function(finish));
-  } else if (!takes(cpu_, finish)) {
-    return left;
+  } else if (cpus.size() == 1) {
+    if (!takes(*cpus[0], finish)) return left;
+  } else {
+    finish();
   }
   return norm;
 }
 
 py::list TorchTensors::tensors_to_step() const {
   size_t count = 0;
-  for (const auto& [number, device] : devices_) count += device.members().size();
+  for (const auto& [kind, device] : devices_) count += device.members().size();
   py::list tensors(count);
   Py_ssize_t i = 0;
-  for (const auto& [number, device] : devices_) {
+  for (const auto& [kind, device] : devices_) {
     for (const TorchMember& member : device.members()) {
       PyList_SET_ITEM(tensors.ptr(), i++, Py_NewRef(member.param));
       if (member.local) tensors.append(py::handle(member.local));

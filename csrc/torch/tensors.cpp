@@ -57,8 +57,7 @@ TorchTensors::TorchTensors(const std::string& rule_name, Exchange exchange, py::
       params_name_(interned("params")),
       grad_name_(interned("grad")),
       step_name_(interned("step")),
-      product_name_(interned("mu_product")),
-      cpu_(devices_.try_emplace(TensorView::cpu).first->second) {}
+      product_name_(interned("mu_product")) {}
 
 py::object TorchTensors::step(const py::list& groups, const py::dict& state, const StepOptions& options, int threads,
                               const py::object& without, const py::object& instead, const py::object& first, bool only_checks) {
@@ -75,8 +74,8 @@ py::object TorchTensors::step(const py::list& groups, const py::dict& state, con
     return object;
   };
   group_count_ = groups.size();
-  for (auto& [number, device] : devices_) device.begin(group_count_);
-  norm_device_.reset();
+  for (auto& [kind, device] : devices_) device.begin(group_count_);
+  first_kind_.reset();
   if (rules_.size() > group_count_) rules_.erase(rules_.begin() + static_cast<std::ptrdiff_t>(group_count_), rules_.end());
   py::list left;
   StateCursor cursor(state.ptr());
@@ -128,9 +127,9 @@ std::vector<std::pair<std::string, double>> TorchTensors::states(const py::dict&
   std::vector<GroupRule> rules;
   reader_.read(group.ptr(), 0, rules);
   std::vector<std::pair<std::string, double>> states;
-  for (const StateInfo& state : rules[0].rule.states())
-    states.emplace_back(state.name, rules[0].rule.start_of(state).value_or(0));
-  if (rules[0].rule.ema_decay) states.emplace_back(reader_.ema_name(), 0);
+  const Rule& rule = rules[0].wide;
+  for (const StateInfo& state : rule.states()) states.emplace_back(state.name, rule.start_of(state).value_or(0));
+  if (rule.ema_decay) states.emplace_back(reader_.ema_name(), 0);
   return states;
 }
 

@@ -21,7 +21,8 @@ namespace fastadam {
 // Reads all addresses and options anew in each step, and keeps no tensor alive from one step to the next.
 class TorchTensors {
  public:
-  // `gpu_steps` takes the number of a GPU and returns a GpuSteps of fastadam.torch.on_gpu; None if it cannot be used.
+  // `gpu_steps` takes the number of a GPU and a type of elements and returns a GpuSteps of fastadam.torch.on_gpu; None if they
+  // cannot be stepped there.
   TorchTensors(const std::string& rule_name, Exchange exchange, pybind11::object gpu_steps);
 
   // One step of every parameter that has a gradient, or changes nothing and returns a list with a tuple (number, group, index
@@ -47,8 +48,8 @@ class TorchTensors {
   int64_t step_count() const { return step_count_; }
 
  private:
-  // Nothing if the parameter can be stepped, and then adds it to those of its device; else the reason.
-  const char* look(PyObject* grad, PyObject* state, const GroupRule& rule, bool is_fused, bool is_first, bool finds_norm,
+  // Nothing if the parameter can be stepped, and then adds it to those of its device and type; else the reason.
+  const char* look(PyObject* grad, PyObject* state, GroupRule& rule, bool is_fused, bool is_first, bool finds_norm,
                    TorchMember& member);
   // Keeps the memory of a tensor that is spread over processes until the end of the step.
   void hold_local(const TensorView& view) {
@@ -57,13 +58,13 @@ class TorchTensors {
   // The same for its numbers.
   const char* look_at_scalars(PyObject* state, bool counts, TorchMember& member) const;
   // Whether the steps of a group's parameters are counted in their state.
-  bool counts(const GroupRule& rule) const { return counts_ || rule.rule.ema_decay; }
+  bool counts(const GroupRule& rule) const { return counts_ || rule.wide.ema_decay; }
   // The step of the parameters that were looked at, as step() returns it; `left` is an empty list.
   pybind11::object step_devices(const StepOptions& options, int threads, bool only_checks, pybind11::list left);
   // The parameters of the step, with the parts of those that are spread over processes.
   pybind11::list tensors_to_step() const;
-  // What steps the tensors of a device.
-  DeviceTensors& on(int device);
+  // What steps the tensors of a type on a device.
+  DeviceTensors& on(int device, DType dtype);
   // Whether a tensor that matches the parameter has other numbers than its memory says. Costs a call of Python.
   bool is_lazy(PyObject* tensor, const TensorView& view) const { return exchange_.is_lazy(tensor, view); }
 
@@ -77,11 +78,11 @@ class TorchTensors {
   Turns turns_;
   int64_t step_count_ = 0;
   std::vector<GroupRule> rules_;
-  size_t group_count_ = 0;                // of the current step
-  std::map<int, DeviceTensors> devices_;  // by their numbers in TensorView
-  DeviceTensors& cpu_;                    // one of them
-  std::optional<int> norm_device_;        // of the first parameter of the current step
-  std::vector<PyObject*> touched_;        // what the current step saw and owns until its end
+  using Kind = std::pair<int, DType>;      // a device, by its number in TensorView, and a type of elements
+  size_t group_count_ = 0;                 // of the current step
+  std::map<Kind, DeviceTensors> devices_;  // those of the CPU come first
+  std::optional<Kind> first_kind_;         // of the first parameter of the current step
+  std::vector<PyObject*> touched_;         // what the current step saw and owns until its end
 };
 
 }  // namespace fastadam

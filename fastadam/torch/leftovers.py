@@ -103,13 +103,15 @@ def _words(reason: str, param: Any) -> str:
         case "type" if type(param) not in PLAIN:
             return f"is a {type(param).__name__}, not a plain tensor"
         case "memory" | "type":
-            return f"is {param.dtype} on {param.device}, not torch.float32 or torch.complex64 on the CPU or an NVIDIA GPU"
+            found = f"is {param.dtype} on {param.device}"
+            return f"{found}, neither float32 nor float64 nor their complex, on the CPU or an NVIDIA GPU"
         case "gpu":
             from fastadam.torch.on_gpu import missing
 
-            return f"is on {param.device}, and {missing(tensor_access.device_of(param))}"
+            return f"is on {param.device}, and {missing(tensor_access.device_of(param), tensor_access.element_of(param))}"
         case "apart":
-            return f"is on {param.device}, another device than the first parameter, and their norm cannot be found in one step"
+            found = f"is {param.dtype} on {param.device}"
+            return f"{found}, another type or device than the first parameter's, and their norm cannot be found in one step"
         case "layout":
             return f"does not fill its memory (shape {tuple(param.shape)}, strides {param.stride()}); .contiguous() would"
         case "lazy":

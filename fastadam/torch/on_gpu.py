@@ -13,12 +13,15 @@ from fastadam.backends.cuda import kernels
 from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.cuda.device_norm import VERDICT
 from fastadam.backends.cuda.group_steps import ListSteps
+from fastadam.backends.dtypes import DType
 from fastadam.torch import tensor_access
 
 
 @functools.cache
-def missing(device: int) -> str | None:
-    """Why this package's kernels cannot step tensors on a GPU, in words; None if they can."""
+def missing(device: int, dtype: DType) -> str | None:
+    """Why this package's kernels cannot step tensors of a type on a GPU, in words; None if they can."""
+    if dtype != "float32":
+        return f"has numbers of {dtype}, for which there are no kernels for GPUs"
     try:
         with gpu().on(device):
             kernels.of_norms(device)  # so that a compiler that is missing is noticed too
@@ -37,7 +40,7 @@ class Prepared(NamedTuple):
 
 
 class GpuSteps:
-    """The steps of an optimizer's tensors on one GPU. It keeps addresses, and no tensor."""
+    """The steps of an optimizer's tensors of one type on one GPU. It keeps addresses, and no tensor."""
 
     def __init__(self, device: int) -> None:
         self._device = device
@@ -46,9 +49,9 @@ class GpuSteps:
         self._stream = 0
 
     @classmethod
-    def on(cls, device: int) -> Self | None:
+    def on(cls, device: int, dtype: DType) -> Self | None:
         """Those of a GPU; None where this package's kernels cannot be used."""
-        return None if missing(device) else cls(device)
+        return None if missing(device, dtype) else cls(device)
 
     def take(self, addresses: list[list[int]], sizes: list[int], group_sizes: list[int]) -> None:
         """From now on, step these tensors: each has the addresses of its parameter and its states."""

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from fastadam import _native
+from fastadam.backends.dtypes import DType, dtype_of
 
 # Classes whose instances are nothing but tensors. Others may keep their numbers elsewhere.
 PLAIN = (torch.nn.Parameter, torch.Tensor)
@@ -15,7 +16,7 @@ PLAIN = (torch.nn.Parameter, torch.Tensor)
 TABLE = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
 
 # DLPack's numbers for dtypes: what the elements are, and their bits.
-_CODES = {torch.float32: (2, 32), torch.float64: (2, 64), torch.complex64: (5, 64)}
+_CODES = {torch.float32: (2, 32), torch.float64: (2, 64), torch.complex64: (5, 64), torch.complex128: (5, 128)}
 
 CPU = -1  # in place of the number of a GPU
 
@@ -28,6 +29,11 @@ def device_of(tensor: Any) -> int | None:
         return CPU
     # A torch for AMD's GPUs calls those cuda as well.
     return tensor.device.index if tensor.device.type == "cuda" and torch.version.hip is None else None
+
+
+def element_of(tensor: Any) -> DType:
+    """The type of a tensor's numbers, or of their real and imaginary parts."""
+    return dtype_of(tensor.real)
 
 
 def described(tensor: Any) -> _Described | None:
@@ -48,11 +54,11 @@ def float64_numbers(count: int, device: int) -> Any:
     return torch.empty(count, dtype=torch.float64, device=torch.device("cuda", device))
 
 
-def gpu_steps(device: int) -> Any:
-    """What steps tensors on a GPU; None where this package's kernels cannot be used."""
+def gpu_steps(device: int, dtype: DType) -> Any:
+    """What steps tensors of a type on a GPU; None where this package's kernels cannot be used."""
     from fastadam.torch.on_gpu import GpuSteps  # only if needed
 
-    return GpuSteps.on(device)
+    return GpuSteps.on(device, dtype)
 
 
 def local_of(tensor: Any) -> tuple[Any, tuple[Any, ...]] | None:

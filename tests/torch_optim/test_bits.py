@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from variants import VARIANTS
+from variants import BOTH_TYPES, ONE_OF_EACH, VARIANTS
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from torch_params import LAYOUTS, expect_same, in_memory_order, optimizers  # noqa: E402
+from torch_params import LAYOUTS, expect_same, in_memory_order, optimizer_of, optimizers  # noqa: E402
 
 import fastadam.torch  # noqa: E402
 from fastadam.torch import tensor_access  # noqa: E402
@@ -23,11 +23,12 @@ def access(request, monkeypatch):
         monkeypatch.setattr(tensor_access, "TABLE", None)
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize("variant", BOTH_TYPES, ids=str)
 def test_every_rule_and_option_in_every_layout(variant, access):
-    rng = torch.Generator().manual_seed(1)
-    params = [torch.nn.Parameter(make(torch.randn(shape, generator=rng))) for shape, make in LAYOUTS.values()]
-    params.append(torch.nn.Parameter(torch.randn(3, 2, dtype=torch.complex64, generator=rng).t()))
+    rng, dtype = torch.Generator().manual_seed(1), getattr(torch, variant.dtype)
+    params = [torch.nn.Parameter(make(torch.randn(shape, dtype=dtype, generator=rng))) for shape, make in LAYOUTS.values()]
+    params.append(torch.nn.Parameter(torch.randn(3, 2, dtype=dtype.to_complex(), generator=rng).t()))
+    assert {param.dtype for param in params} == {dtype, dtype.to_complex()}
     assert not params[2].is_contiguous()
     ours, numpys = optimizers(variant, params)
     for step in range(STEPS):
@@ -41,6 +42,57 @@ def test_every_rule_and_option_in_every_layout(variant, access):
         numpys.step(grads)
         assert all(p.grad is None or torch.equal(p.grad, old) for p, old in zip(params, before, strict=True))
         expect_same(ours, numpys, params)
+
+
+@pytest.mark.parametrize("variant", ONE_OF_EACH, ids=str)
+def test_parameters_of_several_types_in_a_group(variant):
+    """One after the other: each type as if it were alone, in whatever order they are, with options that change in between."""
+    rng = torch.Generator().manual_seed(1)
+    types = [torch.float64, torch.float32, torch.complex128, torch.float32, torch.float64, torch.complex64]
+    params = [torch.nn.Parameter(torch.randn(37 + i, dtype=each, generator=rng)) for i, each in enumerate(types)]
+    kinds = [[param for param in params if param.dtype.to_real() == real] for real in (torch.float32, torch.float64)]
+    ours = optimizer_of(variant, params)
+    numpys = [variant.make([in_memory_order(param).copy() for param in kind]) for kind in kinds]
+    for step in range(STEPS):
+        for i, param in enumerate(params):
+            param.grad = None if step == 1 + i % 2 else torch.randn(param.shape, dtype=param.dtype, generator=rng)
+        ours.param_groups[0]["lr"] = lr = 0.25 / (step + 1)
+        ours.step()
+        for kind, optimizer in zip(kinds, numpys, strict=True):
+            optimizer.lr = lr
+            optimizer.step([None if p.grad is None else in_memory_order(p.grad) for p in kind])
+            expect_same(ours, optimizer, kind)
+
+
+def test_options_that_are_for_one_type_alone():
+    """A rate that float32 would round to 1 is one for float64; whoever has parameters of float32 too is told."""
+    param, other = (torch.nn.Parameter(torch.ones(3, dtype=each)) for each in (torch.float64, torch.float32))
+    for each in (param, other):
+        each.grad = torch.ones_like(each)
+    fine = fastadam.torch.Adam([{"params": [param], "betas": (0.9, 1 - 1e-12)}])
+    fine.step()
+    array = np.ones(3)
+    fastadam.Adam(array, betas=(0.9, 1 - 1e-12)).step(np.ones(3))
+    np.testing.assert_array_equal(param.detach().numpy(), array)
+    fine.param_groups[0]["params"].append(other)
+    with pytest.raises(ValueError, match=r"param_groups\[0\]: beta2 is 0.9999"):
+        fine.step()
+    np.testing.assert_array_equal(param.detach().numpy(), array)
+    assert torch.equal(other, torch.ones(3))
+
+
+def test_a_norm_over_several_types_is_refused():
+    params = [torch.nn.Parameter(torch.ones(3, dtype=each)) for each in (torch.float32, torch.float64)]
+    for param in params:
+        param.grad = torch.ones_like(param)
+    optimizer = fastadam.torch.SGD(params, lr=0.5)
+    words = r"\[1\] is torch.float64 on cpu, another type or device than the first parameter's.*clip_grad_norm_"
+    with pytest.raises(TypeError, match=words):
+        optimizer.step(max_norm=1.0)
+    assert all(torch.equal(param, torch.ones_like(param)) for param in params)
+    torch.nn.utils.clip_grad_norm_(params, 1.0)
+    optimizer.step()
+    assert not any(torch.equal(param, torch.ones_like(param)) for param in params)
 
 
 @pytest.mark.parametrize("variant", [VARIANTS[0]], ids=str)

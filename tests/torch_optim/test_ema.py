@@ -108,8 +108,8 @@ def test_groups_have_their_own():
 def test_mistakes_change_nothing():
     with pytest.raises(ValueError, match="ema_decay is 1"):
         AdamW([param_with_grad()], ema_decay=1)
-    optimizer = AdamW([{"params": [param_with_grad()]}, {"params": [param_with_grad(dtype=torch.float64)]}], ema_decay=0.5)
-    with pytest.raises(TypeError, match=r"param_groups\[1\]\['params'\]\[0\] is torch.float64.*for ema_decay; set it to None"):
+    optimizer = AdamW([{"params": [param_with_grad()]}, {"params": [param_with_grad(dtype=torch.bfloat16)]}], ema_decay=0.5)
+    with pytest.raises(TypeError, match=r"param_groups\[1\]\['params'\]\[0\] is torch.bfloat16.*for ema_decay; set it to None"):
         optimizer.step()
     optimizer.param_groups[0]["ema_decay"] = 1.5
     with pytest.raises(ValueError, match=r"param_groups\[0\]: ema_decay is 1.5; expected a number in \[0, 1\)"):

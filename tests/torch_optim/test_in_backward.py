@@ -95,10 +95,10 @@ def test_parameters_of_another_model_are_left_to_the_step():
 
 
 def test_what_torch_has_to_step_is_stepped_by_torch():
-    models = [model_of(dtype=torch.float64), model_of(dtype=torch.float64)]
+    models = [model_of(dtype=torch.bfloat16), model_of(dtype=torch.bfloat16)]
     optimizer, theirs = AdamW(groups_of(models[0])), torch.optim.AdamW(groups_of(models[1]))
     step_in_backward(models[0], optimizer)
-    with pytest.warns(UserWarning, match=r"param_groups\[1\]\['params'\]\[2\] is torch.float64"):
+    with pytest.warns(UserWarning, match=r"param_groups\[1\]\['params'\]\[2\] is torch.bfloat16"):
         loss_of(models[0], 0).backward()
     loss_of(models[1], 0).backward()
     theirs.step()

@@ -26,8 +26,11 @@ def subclass_of_tensor():
 
 
 FALLEN_BACK = {
-    "float64": (lambda: [param_with_grad(dtype=torch.float64)], {}, r"is torch.float64 on cpu, not torch.float32"),
-    "bfloat16": (lambda: [param_with_grad(dtype=torch.bfloat16)], {}, r"is torch.bfloat16 on cpu"),
+    "bfloat16": (
+        lambda: [param_with_grad(dtype=torch.bfloat16)],
+        {},
+        r"is torch.bfloat16 on cpu, neither float32 nor float64",
+    ),
     "float16": (lambda: [param_with_grad(dtype=torch.float16)], {}, r"is torch.float16 on cpu"),
     "overlapping": (aliases, {}, "shares memory with another parameter"),
     "subclass": (subclass_of_tensor, {}, "is a Odd, not a plain tensor"),

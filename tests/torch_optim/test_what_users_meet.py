@@ -124,15 +124,15 @@ def test_a_grad_scaler_scales_and_skips_and_leaves_gradients(unscale):
 
 
 def test_scaled_gradients_of_parameters_that_torch_steps():
-    one, other = param_with_grad(dtype=torch.float64), param_with_grad(dtype=torch.float64)
+    one, other = param_with_grad(dtype=torch.bfloat16), param_with_grad(dtype=torch.bfloat16)
     optimizer = SGD([one], lr=0.1)
     optimizer.grad_scale, optimizer.found_inf = torch.tensor(4.0), torch.tensor(0.0)
-    with pytest.warns(UserWarning, match=r"is torch.float64 on cpu"):
+    with pytest.warns(UserWarning, match=r"is torch.bfloat16 on cpu"):
         optimizer.step()
     other.grad /= 4
     torch.optim.SGD([other], lr=0.1).step()
     assert torch.equal(one, other)
-    assert torch.equal(one.grad, torch.full((3,), 0.5, dtype=torch.float64))
+    assert torch.equal(one.grad, torch.full((3,), 0.5, dtype=torch.bfloat16))
     assert optimizer.grad_scale == 4
 
 
