@@ -88,6 +88,49 @@ cdef int64_t *tensors_steps(Tensors *tensors) noexcept nogil
 cdef int64_t tensors_skipped(const Tensors *tensors) noexcept nogil
 
 
+# Arrays of float64, or of any type, as in fastadam.h.
+cdef enum:
+    FLOAT32 = 0
+    FLOAT64 = 1
+
+cdef struct Array:
+    void *elements
+    void *scales
+    int dtype
+
+cdef struct ArrayTensor:
+    Array param
+    const Array *states
+    int64_t size
+    int64_t steps
+
+cdef struct ArrayGroup:
+    const Rule *rule
+    const ArrayTensor *tensors
+    int64_t count
+
+
+cdef inline Array array_of(const double *elements) noexcept nogil:
+    """An array of float64."""
+    return Array(<void *>elements, NULL, FLOAT64)
+
+
+cdef int adam_step_arrays(
+    const Array *param, const Array *grad, const Array *exp_avg, const Array *exp_avg_sq, const Array *max_exp_avg_sq,
+    int64_t size, int64_t step, const AdamOptions *options, int threads,
+) except -1 nogil
+cdef Rule *rule_new_for(int dtype, const char *name, const RuleOption *options, int count) except NULL nogil
+cdef int rule_init_states_arrays(const Rule *rule, const Array *param, const Array *states, int64_t size) except -1 nogil
+cdef int rule_step_arrays(
+    const Rule *rule, const Array *param, const Array *grad, const Array *states, int64_t size, int64_t step, int threads,
+) except -1 nogil
+cdef double global_norm_arrays(const Array *grads, const int64_t *sizes, int64_t count, int threads) except -1 nogil
+cdef Tensors *tensors_new_arrays(const ArrayGroup *groups, int64_t group_count) except NULL nogil
+cdef int tensors_step_arrays(
+    Tensors *tensors, const Array *grads, const StepOptions *options, int threads, double *norm,
+) except -1 nogil
+
+
 # The norm of all elements of `count` arrays, and the default number of threads of the process, as in fastadam.h.
 cdef double global_norm(const float *const *grads, const int64_t *sizes, int64_t count, int threads) except -1 nogil
 cdef int set_threads(int threads) except -1 nogil
@@ -103,9 +146,7 @@ cdef inline int adam_step(
 ) except -1 nogil:
     """One step of Adam or AdamW, in place, on up to `threads` threads (0: the default of the process)."""
     cdef Py_ssize_t size = param.shape[0]
-    expect_size("grad", grad.shape[0], size)
-    expect_size("exp_avg", exp_avg.shape[0], size)
-    expect_size("exp_avg_sq", exp_avg_sq.shape[0], size)
+    expect_sizes(size, grad.shape[0], exp_avg.shape[0], exp_avg_sq.shape[0], size)
     if size == 0:
         return 0
     return adam_step_at(&param[0], &grad[0], &exp_avg[0], &exp_avg_sq[0], NULL, size, step, &options, threads)
@@ -117,10 +158,43 @@ cdef inline int amsgrad_step(
 ) except -1 nogil:
     """The same for AMSGrad."""
     cdef Py_ssize_t size = param.shape[0]
-    expect_size("grad", grad.shape[0], size)
-    expect_size("exp_avg", exp_avg.shape[0], size)
-    expect_size("exp_avg_sq", exp_avg_sq.shape[0], size)
-    expect_size("max_exp_avg_sq", max_exp_avg_sq.shape[0], size)
+    expect_sizes(size, grad.shape[0], exp_avg.shape[0], exp_avg_sq.shape[0], max_exp_avg_sq.shape[0])
     if size == 0:
         return 0
     return adam_step_at(&param[0], &grad[0], &exp_avg[0], &exp_avg_sq[0], &max_exp_avg_sq[0], size, step, &options, threads)
+
+
+# Both for float64.
+cdef inline int adam_step_double(
+    double[::1] param, const double[::1] grad, double[::1] exp_avg, double[::1] exp_avg_sq, int64_t step,
+    AdamOptions options, int threads=0,
+) except -1 nogil:
+    cdef Py_ssize_t size = param.shape[0]
+    expect_sizes(size, grad.shape[0], exp_avg.shape[0], exp_avg_sq.shape[0], size)
+    if size == 0:
+        return 0
+    cdef Array *arrays = [array_of(&param[0]), array_of(&grad[0]), array_of(&exp_avg[0]), array_of(&exp_avg_sq[0])]
+    return adam_step_arrays(&arrays[0], &arrays[1], &arrays[2], &arrays[3], NULL, size, step, &options, threads)
+
+
+cdef inline int amsgrad_step_double(
+    double[::1] param, const double[::1] grad, double[::1] exp_avg, double[::1] exp_avg_sq, double[::1] max_exp_avg_sq,
+    int64_t step, AdamOptions options, int threads=0,
+) except -1 nogil:
+    cdef Py_ssize_t size = param.shape[0]
+    expect_sizes(size, grad.shape[0], exp_avg.shape[0], exp_avg_sq.shape[0], max_exp_avg_sq.shape[0])
+    if size == 0:
+        return 0
+    cdef Array *arrays = [
+        array_of(&param[0]), array_of(&grad[0]), array_of(&exp_avg[0]), array_of(&exp_avg_sq[0]), array_of(&max_exp_avg_sq[0]),
+    ]
+    return adam_step_arrays(&arrays[0], &arrays[1], &arrays[2], &arrays[3], &arrays[4], size, step, &options, threads)
+
+
+cdef inline int expect_sizes(
+    Py_ssize_t size, Py_ssize_t grad, Py_ssize_t exp_avg, Py_ssize_t exp_avg_sq, Py_ssize_t max_exp_avg_sq,
+) except -1 nogil:
+    expect_size("grad", grad, size)
+    expect_size("exp_avg", exp_avg, size)
+    expect_size("exp_avg_sq", exp_avg_sq, size)
+    return expect_size("max_exp_avg_sq", max_exp_avg_sq, size)

@@ -34,6 +34,12 @@ cdef extern from "fastadam.h":
     ctypedef struct fastadam_group:
         pass
 
+    ctypedef struct fastadam_array:
+        pass
+
+    ctypedef struct fastadam_array_group:
+        pass
+
     ctypedef struct fastadam_step_options:
         double grad_scale
         double clip_value
@@ -70,6 +76,29 @@ cdef extern from "fastadam.h":
         ) noexcept nogil
         int64_t *(*tensors_steps)(fastadam_tensors *tensors) noexcept nogil
         int64_t (*tensors_skipped)(const fastadam_tensors *tensors) noexcept nogil
+        fastadam_rule *(*rule_new_for)(
+            int dtype, const char *name, const fastadam_option *options, int count
+        ) noexcept nogil
+        int (*adam_step_arrays)(
+            const fastadam_array *param, const fastadam_array *grad, const fastadam_array *exp_avg,
+            const fastadam_array *exp_avg_sq, const fastadam_array *max_exp_avg_sq, int64_t size, int64_t step,
+            const fastadam_adam_options *options, int threads,
+        ) noexcept nogil
+        int (*rule_step_arrays)(
+            const fastadam_rule *rule, const fastadam_array *param, const fastadam_array *grad, const fastadam_array *states,
+            int64_t size, int64_t step, int threads,
+        ) noexcept nogil
+        int (*rule_init_states_arrays)(
+            const fastadam_rule *rule, const fastadam_array *param, const fastadam_array *states, int64_t size
+        ) noexcept nogil
+        int (*global_norm_arrays)(
+            const fastadam_array *grads, const int64_t *sizes, int64_t count, int threads, double *norm
+        ) noexcept nogil
+        fastadam_tensors *(*tensors_new_arrays)(const fastadam_array_group *groups, int64_t group_count) noexcept nogil
+        int (*tensors_step_arrays)(
+            fastadam_tensors *tensors, const fastadam_array *grads, const fastadam_step_options *options, int threads,
+            double *norm,
+        ) noexcept nogil
 
 
 # The one table of the process, so that FASTADAM_ISA and set_num_threads apply here too.
@@ -80,15 +109,35 @@ cdef int adam_step_at(
     float *param, const float *grad, float *exp_avg, float *exp_avg_sq, float *max_exp_avg_sq, int64_t size, int64_t step,
     const AdamOptions *options, int threads,
 ) except -1 nogil:
-    cdef fastadam_adam_options as_in_c = fastadam_adam_options(
-        options.lr, options.beta1, options.beta2, options.eps, options.weight_decay,
-        options.decoupled_weight_decay, options.maximize,
-    )
+    cdef fastadam_adam_options as_in_c = adam_options_in_c(options)
     return checked(api.adam_step(param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq, size, step, &as_in_c, threads))
 
 
+# Array, ArrayTensor and ArrayGroup have the members of fastadam_array, fastadam_array_tensor and fastadam_array_group.
+cdef int adam_step_arrays(
+    const Array *param, const Array *grad, const Array *exp_avg, const Array *exp_avg_sq, const Array *max_exp_avg_sq,
+    int64_t size, int64_t step, const AdamOptions *options, int threads,
+) except -1 nogil:
+    cdef fastadam_adam_options as_in_c = adam_options_in_c(options)
+    return checked(api.adam_step_arrays(
+        <const fastadam_array *>param, <const fastadam_array *>grad, <const fastadam_array *>exp_avg,
+        <const fastadam_array *>exp_avg_sq, <const fastadam_array *>max_exp_avg_sq, size, step, &as_in_c, threads,
+    ))
+
+
+cdef inline fastadam_adam_options adam_options_in_c(const AdamOptions *options) noexcept nogil:
+    return fastadam_adam_options(
+        options.lr, options.beta1, options.beta2, options.eps, options.weight_decay,
+        options.decoupled_weight_decay, options.maximize,
+    )
+
+
 cdef Rule *rule_new(const char *name, const RuleOption *options, int count) except NULL nogil:
-    cdef fastadam_rule *rule = api.rule_new(name, <const fastadam_option *>options, count)
+    return rule_new_for(FLOAT32, name, options, count)
+
+
+cdef Rule *rule_new_for(int dtype, const char *name, const RuleOption *options, int count) except NULL nogil:
+    cdef fastadam_rule *rule = api.rule_new_for(dtype, name, <const fastadam_option *>options, count)
     if rule == NULL:
         with gil:
             raise ValueError(api.error().decode())
@@ -117,9 +166,32 @@ cdef int rule_step(
     return checked(api.rule_step(<const fastadam_rule *>rule, param, grad, states, size, step, threads))
 
 
+cdef int rule_init_states_arrays(const Rule *rule, const Array *param, const Array *states, int64_t size) except -1 nogil:
+    return checked(api.rule_init_states_arrays(
+        <const fastadam_rule *>rule, <const fastadam_array *>param, <const fastadam_array *>states, size
+    ))
+
+
+cdef int rule_step_arrays(
+    const Rule *rule, const Array *param, const Array *grad, const Array *states, int64_t size, int64_t step, int threads,
+) except -1 nogil:
+    return checked(api.rule_step_arrays(
+        <const fastadam_rule *>rule, <const fastadam_array *>param, <const fastadam_array *>grad,
+        <const fastadam_array *>states, size, step, threads,
+    ))
+
+
 # Group and the Tensor that it points to have the members of fastadam_group and fastadam_tensor, in their order.
 cdef Tensors *tensors_new(const Group *groups, int64_t group_count) except NULL nogil:
     cdef fastadam_tensors *tensors = api.tensors_new(<const fastadam_group *>groups, group_count)
+    if tensors == NULL:
+        with gil:
+            raise ValueError(api.error().decode())
+    return <Tensors *>tensors
+
+
+cdef Tensors *tensors_new_arrays(const ArrayGroup *groups, int64_t group_count) except NULL nogil:
+    cdef fastadam_tensors *tensors = api.tensors_new_arrays(<const fastadam_array_group *>groups, group_count)
     if tensors == NULL:
         with gil:
             raise ValueError(api.error().decode())
@@ -137,11 +209,25 @@ cdef int tensors_set_rule(Tensors *tensors, int64_t group, const Rule *rule) exc
 cdef int tensors_step(
     Tensors *tensors, const float *const *grads, const StepOptions *options, int threads, double *norm,
 ) except -1 nogil:
-    cdef fastadam_step_options as_in_c
+    cdef fastadam_step_options as_in_c = step_options_in_c(options)
+    return checked(api.tensors_step(
+        <fastadam_tensors *>tensors, grads, NULL if options == NULL else &as_in_c, threads, norm
+    ))
+
+
+cdef int tensors_step_arrays(
+    Tensors *tensors, const Array *grads, const StepOptions *options, int threads, double *norm,
+) except -1 nogil:
+    cdef fastadam_step_options as_in_c = step_options_in_c(options)
+    return checked(api.tensors_step_arrays(
+        <fastadam_tensors *>tensors, <const fastadam_array *>grads, NULL if options == NULL else &as_in_c, threads, norm
+    ))
+
+
+cdef inline fastadam_step_options step_options_in_c(const StepOptions *options) noexcept nogil:
     if options == NULL:
-        return checked(api.tensors_step(<fastadam_tensors *>tensors, grads, NULL, threads, norm))
-    as_in_c = fastadam_step_options(options.grad_scale, options.clip_value, options.max_norm, options.skip_nonfinite)
-    return checked(api.tensors_step(<fastadam_tensors *>tensors, grads, &as_in_c, threads, norm))
+        return fastadam_step_options(1.0, 0.0, 0.0, 0)
+    return fastadam_step_options(options.grad_scale, options.clip_value, options.max_norm, options.skip_nonfinite)
 
 
 cdef int64_t *tensors_steps(Tensors *tensors) noexcept nogil:
@@ -155,6 +241,12 @@ cdef int64_t tensors_skipped(const Tensors *tensors) noexcept nogil:
 cdef double global_norm(const float *const *grads, const int64_t *sizes, int64_t count, int threads) except -1 nogil:
     cdef double norm = 0.0
     checked(api.global_norm(grads, sizes, count, threads, &norm))
+    return norm
+
+
+cdef double global_norm_arrays(const Array *grads, const int64_t *sizes, int64_t count, int threads) except -1 nogil:
+    cdef double norm = 0.0
+    checked(api.global_norm_arrays(<const fastadam_array *>grads, sizes, count, threads, &norm))
     return norm
 
 

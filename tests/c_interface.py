@@ -34,6 +34,22 @@ class StepOptions(ctypes.Structure):
     _fields_ = [*((name, c_double) for name in ("grad_scale", "clip_value", "max_norm")), ("skip_nonfinite", c_int)]
 
 
+class Array(ctypes.Structure):
+    _fields_ = [("elements", c_void_p), ("scales", c_void_p), ("dtype", c_int)]
+
+
+class ArrayTensor(ctypes.Structure):
+    _fields_ = [("param", Array), ("states", POINTER(Array)), ("size", c_int64), ("steps", c_int64)]
+
+
+class ArrayGroup(ctypes.Structure):
+    _fields_ = [("rule", c_void_p), ("tensors", POINTER(ArrayTensor)), ("count", c_int64)]
+
+
+ARRAYS = POINTER(Array)
+DTYPES = {"float32": 0, "float64": 1}
+
+
 class Api(ctypes.Structure):
     _fields_ = [
         ("major", c_int),
@@ -59,6 +75,13 @@ class Api(ctypes.Structure):
         ),
         ("tensors_steps", ctypes.CFUNCTYPE(POINTER(c_int64), c_void_p)),
         ("tensors_skipped", ctypes.CFUNCTYPE(c_int64, c_void_p)),
+        ("rule_new_for", ctypes.CFUNCTYPE(c_void_p, c_int, c_char_p, POINTER(Option), c_int)),
+        ("adam_step_arrays", ctypes.CFUNCTYPE(c_int, *5 * [ARRAYS], c_int64, c_int64, POINTER(AdamOptions), c_int)),
+        ("rule_step_arrays", ctypes.CFUNCTYPE(c_int, c_void_p, *3 * [ARRAYS], c_int64, c_int64, c_int)),
+        ("rule_init_states_arrays", ctypes.CFUNCTYPE(c_int, c_void_p, ARRAYS, ARRAYS, c_int64)),
+        ("global_norm_arrays", ctypes.CFUNCTYPE(c_int, ARRAYS, POINTER(c_int64), c_int64, c_int, POINTER(c_double))),
+        ("tensors_new_arrays", ctypes.CFUNCTYPE(c_void_p, POINTER(ArrayGroup), c_int64)),
+        ("tensors_step_arrays", ctypes.CFUNCTYPE(c_int, c_void_p, ARRAYS, POINTER(StepOptions), c_int, POINTER(c_double))),
     ]
 
 
@@ -71,16 +94,31 @@ def load():
 api = load()
 
 
+def described(array, dtype=None):
+    """A fastadam_array, of the array's own type or another; of None one without elements."""
+    name = array.dtype.name if isinstance(array, np.ndarray) else "float32"
+    return Array(address(array), None, DTYPES[name] if dtype is None else dtype)
+
+
+def arrays_of(arrays):
+    return (Array * len(arrays))(*map(described, arrays))
+
+
 def address(array):
     return None if array is None else array.ctypes.data if isinstance(array, np.ndarray) else array
 
 
-def adam_step(param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq=None, *, step, size=None, threads=0, options=None, **given):
-    """The status of a step; `options` of the header's names."""
+def adam_step(
+    param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq=None, *, step, size=None, threads=0, options=None, describes=False, **given
+):
+    """The status of a step; `options` of the header's names. `describes`: by descriptions of the arrays."""
     names = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8} | given
-    memory = [address(array) for array in (param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq)]
+    given = (param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq)
     options = ctypes.byref(AdamOptions(**names)) if options is None else options
-    return api.adam_step(*memory, param.size if size is None else size, step, options, threads)
+    size = param.size if size is None else size
+    if describes:
+        return api.adam_step_arrays(*(None if a is None else described(a) for a in given), size, step, options, threads)
+    return api.adam_step(*map(address, given), size, step, options, threads)
 
 
 def options_of(variant):
@@ -93,11 +131,13 @@ def options_of(variant):
 
 
 class Rule:
-    """A rule made with options of the header's names."""
+    """A rule made with options of the header's names. With a dtype, the functions that take descriptions of arrays use it."""
 
-    def __init__(self, name, options):
+    def __init__(self, name, options, dtype=None):
         pairs = [Option(option.encode(), value) for option, value in options.items()]
-        self.pointer = api.rule_new(name.encode(), (Option * len(pairs))(*pairs), len(pairs))
+        given = name.encode(), (Option * len(pairs))(*pairs), len(pairs)
+        self.describes = dtype is not None
+        self.pointer = api.rule_new_for(DTYPES[dtype], *given) if self.describes else api.rule_new(*given)
         if not self.pointer:
             raise ValueError(api.error().decode())
 
@@ -111,7 +151,15 @@ class Rule:
     def set(self, option, value):
         return api.rule_set(self.pointer, option.encode(), value)
 
+    def init_states(self, param, *states):
+        if self.describes:
+            return api.rule_init_states_arrays(self.pointer, described(param), arrays_of(states), param.size)
+        return api.rule_init_states(self.pointer, address(param), (FLOATS * 5)(*map(address, states)), param.size)
+
     def step(self, param, grad, *states, step, threads=0):
+        if self.describes:
+            given = described(param), described(grad), arrays_of(states)
+            return api.rule_step_arrays(self.pointer, *given, param.size, step, threads)
         memory = (FLOATS * 3)(*map(address, states))
         return api.rule_step(self.pointer, address(param), address(grad), memory, param.size, step, threads)
 
@@ -121,15 +169,24 @@ class Tensors:
 
     def __init__(self, groups, steps=0):
         made = []
+        self.describes = groups[0][0].describes
+        kinds = (ArrayGroup, ArrayTensor) if self.describes else (Group, Tensor)
+        group_of, tensor_of = kinds
         for rule, tensors in groups:
-            memory = [(FLOATS * 5)(*map(address, states)) for _, *states in tensors]
-            described = [
-                Tensor(address(arrays[0]), states, next(array.size for array in arrays if array is not None), steps)
-                for arrays, states in zip(tensors, memory, strict=True)
+            states = [arrays_of(own) if self.describes else (FLOATS * 5)(*map(address, own)) for _, *own in tensors]
+            each = [
+                tensor_of(
+                    described(arrays[0]) if self.describes else address(arrays[0]),
+                    own,
+                    next(array.size for array in arrays if array is not None),
+                    steps,
+                )
+                for arrays, own in zip(tensors, states, strict=True)
             ]
-            made.append(Group(rule.pointer, (Tensor * len(described))(*described), len(described)))
+            made.append(group_of(rule.pointer, (tensor_of * len(each))(*each), len(each)))
         self.count = sum(group.count for group in made)
-        self.pointer = api.tensors_new((Group * len(made))(*made), len(made))
+        new = api.tensors_new_arrays if self.describes else api.tensors_new
+        self.pointer = new((group_of * len(made))(*made), len(made))
         if not self.pointer:
             raise ValueError(api.error().decode())
 
@@ -137,8 +194,10 @@ class Tensors:
         free(self.pointer)
 
     def step(self, grads, threads=0, norm=None, **options):
-        memory = (FLOATS * len(grads))(*map(address, grads))
         options = ctypes.byref(StepOptions(**{"grad_scale": 1.0} | options)) if options else None
+        if self.describes:
+            return api.tensors_step_arrays(self.pointer, arrays_of(grads), options, threads, norm)
+        memory = (FLOATS * len(grads))(*map(address, grads))
         return api.tensors_step(self.pointer, memory, options, threads, norm)
 
     @property
@@ -150,8 +209,10 @@ class Tensors:
         return api.tensors_skipped(self.pointer)
 
 
-def global_norm(arrays, threads=0):
-    memory, sizes = [FLOATS(address(array)) for array in arrays], [array.size for array in arrays]
+def global_norm(arrays, threads=0, describes=False):
+    sizes = [array.size for array in arrays]
     count, norm = len(arrays), c_double()
-    assert api.global_norm((FLOATS * count)(*memory), (c_int64 * count)(*sizes), count, threads, norm) == OK
+    find = api.global_norm_arrays if describes else api.global_norm
+    memory = arrays_of(arrays) if describes else (FLOATS * count)(*map(address, arrays))
+    assert find(memory, (c_int64 * count)(*sizes), count, threads, norm) == OK
     return norm.value

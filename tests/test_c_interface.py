@@ -4,13 +4,14 @@ import ctypes
 import itertools
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import c_interface
 import numpy as np
 import pytest
 from buffers import Guarded, assert_same_bits, random_inputs
-from c_interface import INVALID, OK, api, options_of
+from c_interface import DTYPES, INVALID, OK, api, options_of
 from variants import ONE_OF_EACH, VARIANTS, hyperparameters
 
 import fastadam
@@ -28,12 +29,14 @@ def test_table_says_what_it_is():
 @pytest.mark.parametrize("maximize", [False, True])
 @pytest.mark.parametrize("states", [2, 3])
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 1000])
-def test_adam_step_equals_the_reference(isa, size, states, maximize, decay):
-    inputs = random_inputs(size, states)
+@pytest.mark.parametrize("dtype", [None, *DTYPES])
+def test_adam_step_equals_the_reference(isa, dtype, size, states, maximize, decay):
+    inputs = random_inputs(size, states, dtype=dtype or "float32")
     expected = [array.copy() for array in inputs]
     guarded = Guarded(inputs, offset=1)
     for step in (1, 2, 1000):
-        status = c_interface.adam_step(*guarded.arrays, step=step, maximize=maximize, lr=0.1, **decay)
+        how = {"step": step, "maximize": maximize, "lr": 0.1, "describes": dtype is not None}
+        status = c_interface.adam_step(*guarded.arrays, **how, **decay)
         assert status == OK
         reference.adam_step(*expected, step=step, maximize=maximize, lr=0.1, **decay)
     for actual, wanted in zip(guarded.arrays, expected, strict=True):
@@ -41,13 +44,15 @@ def test_adam_step_equals_the_reference(isa, size, states, maximize, decay):
     guarded.assert_guards_untouched()
 
 
+@pytest.mark.parametrize("dtype", [None, *DTYPES])
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
-def test_rule_step_equals_the_reference(isa, variant):
+def test_rule_step_equals_the_reference(isa, variant, dtype):
+    """Without a type by functions that take floats, else by those that take descriptions of arrays."""
     for k, size in enumerate([0, 1, 16, 1000]):
-        changed, step = hyperparameters(variant, k)
-        rule = c_interface.Rule(variant.rule.name, options_of(changed))
+        changed, step = hyperparameters(replace(variant, dtype=dtype or "float32"), k)
+        rule = c_interface.Rule(variant.rule.name, options_of(changed), dtype)
         assert rule.state_count == variant.states
-        inputs = random_inputs(size, variant.states, seed=k)
+        inputs = random_inputs(size, variant.states, seed=k, dtype=dtype or "float32")
         expected = [array.copy() for array in inputs]
         guarded = Guarded(inputs, offset=k)
         assert rule.step(*guarded.arrays, step=step) == OK
@@ -57,13 +62,13 @@ def test_rule_step_equals_the_reference(isa, variant):
         guarded.assert_guards_untouched()
 
 
+@pytest.mark.parametrize("dtype", [None, *DTYPES])
 @pytest.mark.parametrize(("more", "starts"), [({}, [0.0]), ({"initial_accumulator_value": 0.1, "ema_decay": 0.5}, [0.1, 0.0])])
-def test_states_begin_as_their_rule_says(more, starts):
-    rule = c_interface.Rule("adagrad", {"lr": 1.0, "lr_decay": 0.0, "eps": 1e-8, "weight_decay": 0.0} | more)
-    param, *states = (np.full(5, np.nan, np.float32) for _ in range(1 + rule.state_count))
-    memory = (c_interface.FLOATS * len(states))(*map(c_interface.address, states))
-    assert api.rule_init_states(rule.pointer, c_interface.address(param), memory, 5) == OK
-    assert [state.tolist() for state in states] == [[np.float32(start)] * 5 for start in starts]
+def test_states_begin_as_their_rule_says(more, starts, dtype):
+    rule = c_interface.Rule("adagrad", {"lr": 1.0, "lr_decay": 0.0, "eps": 1e-8, "weight_decay": 0.0} | more, dtype)
+    param, *states = (np.full(5, np.nan, dtype or "float32") for _ in range(1 + rule.state_count))
+    assert rule.init_states(param, *states) == OK
+    assert [state.tolist() for state in states] == [[param.dtype.type(start)] * 5 for start in starts]
 
 
 def test_the_guide_names_every_option_and_state():
@@ -116,10 +121,12 @@ def test_a_zero_among_the_options_has_no_sign(variant):
         assert_same_bits(results[1], results[0], name)
 
 
-def test_global_norm():
-    arrays = random_inputs(1000, 2, special=0.0)
-    assert c_interface.global_norm(arrays) == fastadam.global_norm(arrays) == reference.global_norm(arrays)
-    assert c_interface.global_norm([]) == 0.0
+@pytest.mark.parametrize("dtype", [None, *DTYPES])
+def test_global_norm(dtype):
+    arrays, describes = random_inputs(1000, 2, special=0.0, dtype=dtype or "float32"), dtype is not None
+    found = c_interface.global_norm(arrays, describes=describes)
+    assert found == fastadam.global_norm(arrays) == reference.global_norm(arrays)
+    assert c_interface.global_norm([], describes=describes) == 0.0
 
 
 RANGED = {

@@ -7,7 +7,7 @@ import c_interface
 import numpy as np
 import pytest
 from buffers import assert_same_bits, random_inputs
-from c_interface import INVALID, OK, Rule, Tensors, api, options_of
+from c_interface import DTYPES, INVALID, OK, Rule, Tensors, api, options_of
 from variants import ONE_OF_EACH
 
 import fastadam
@@ -30,29 +30,29 @@ def in_python(options):
     return {name: bool(value) if name == "skip_nonfinite" else value for name, value in options.items()}
 
 
-def rule_of(variant, **more):
-    return Rule(variant.rule.name, options_of(variant) | more)
+def rule_of(variant, dtype=None, **more):
+    return Rule(variant.rule.name, options_of(variant) | more, dtype)
 
 
 def copies(arrays):
     return [array.copy() for array in arrays]
 
 
+@pytest.mark.parametrize("dtype", [None, *DTYPES])
 @pytest.mark.parametrize("averaging", [False, True], ids=["", "averaging"])
 @pytest.mark.parametrize("variant", ONE_OF_EACH, ids=str)
-def test_steps_have_the_bits_of_python(variant, averaging):
+def test_steps_have_the_bits_of_python(variant, averaging, dtype):
     """Two groups, one of which averages, over steps with each of the options."""
     ema = {"ema_decay": 0.75} if averaging else {}
-    inputs = [random_inputs(size, 1, special=0.0, seed=size) for size in SIZES]
+    inputs = [random_inputs(size, 1, special=0.0, seed=size, dtype=dtype or "float32") for size in SIZES]
     params, grads = [copies(arrays[i] for arrays in inputs) for i in range(2)]
     optimizer = variant.make([{"params": params[:2]}, {"params": params[2:], **ema}])
     mine = copies(params)
-    rules = rule_of(variant), rule_of(variant, **ema)
+    rules = rule_of(variant, dtype), rule_of(variant, dtype, **ema)
     assert [rule.state_count for rule in rules] == [variant.states, variant.states + averaging]
     states = [[np.full_like(param, np.nan) for _ in range(rules[i >= 2].state_count)] for i, param in enumerate(mine)]
     for i, (param, arrays) in enumerate(zip(mine, states, strict=True)):
-        memory = (c_interface.FLOATS * 5)(*map(c_interface.address, arrays))
-        assert api.rule_init_states(rules[i >= 2].pointer, c_interface.address(param), memory, param.size) == OK
+        assert rules[i >= 2].init_states(param, *arrays) == OK
     whole = [[param, *arrays] for param, arrays in zip(mine, states, strict=True)]
     tensors = Tensors([(rules[0], whole[:2]), (rules[1], whole[2:])])
     norm = ctypes.c_double()

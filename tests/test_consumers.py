@@ -76,21 +76,24 @@ DECAYS = [{}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "decoupled_weight_dec
 @pytest.mark.parametrize("options", [{"maximize": True}, {"lr": 0.1, "eps": 1e-3}, *DECAYS], ids=str)
 @pytest.mark.parametrize("states", [2, 3])
 @pytest.mark.parametrize("size", [0, 1, 17])
-def test_cython_takes_every_option(cython, isa, size, states, options):
-    inputs = random_inputs(size, states)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_cython_takes_every_option(cython, isa, dtype, size, states, options):
+    inputs = random_inputs(size, states, dtype=dtype)
     expected = [array.copy() for array in inputs]
-    cython.take(*inputs, *[None] * (3 - states), step=7, **options)
+    take = cython.take if dtype == "float32" else cython.take_double
+    take(*inputs, *[None] * (3 - states), step=7, **options)
     reference.adam_step(*expected, step=7, **options)
     for actual, wanted in zip(inputs, expected, strict=True):
         assert_same_bits(actual, wanted)
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
-def test_cython_refuses_other_sizes(cython, k):
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_cython_refuses_other_sizes(cython, k, dtype):
     names = ["param", "grad", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"]
-    arrays = [np.ones(5 - (i == k), np.float32) for i in range(5)]
+    arrays = [np.ones(5 - (i == k), dtype) for i in range(5)]
     with pytest.raises(ValueError, match=f"{names[k]} has 4 elements; expected 5, as param has"):
-        cython.take(*arrays, step=1)
+        (cython.take if dtype == "float32" else cython.take_double)(*arrays, step=1)
     assert all((array == 1).all() for array in arrays)
 
 
@@ -114,6 +117,21 @@ def test_cython_steps_any_rule(cython):
     for begin, lr, message in ((-1.0, 0.5, "initial_accumulator_value is -1"), (0.0, -2.0, "lr is -2")):
         with pytest.raises(ValueError, match=message):
             cython.adagrad(param, grad, sums, begin, lr)
+
+
+def test_cython_steps_any_rule_of_float64(cython):
+    param, grad, sums = np.ones(100), np.linspace(-1, 1, 100), np.full(100, 7.0)
+    expected = param.copy()
+    optimizer = fastadam.Adagrad(expected, lr=0.5, eps=0.0, initial_accumulator_value=0.25)
+    optimizer.step(grad)
+    norm = optimizer.step(grad, max_norm=2.0)
+    assert cython.adagrad_double(param, grad, sums, 0.25, 2.0) == (norm, True)
+    assert_same_bits(param, expected)
+    assert_same_bits(sums, optimizer.state["sum"])
+    with pytest.raises(ValueError, match="initial_accumulator_value is -1"):
+        cython.adagrad_double(param, grad, sums, -1.0, 2.0)
+    with pytest.raises(ValueError, match="max_norm is -1"):
+        cython.adagrad_double(param, grad, sums, 0.25, -1.0)
 
 
 def test_cython_steps_many_tensors(cython):
@@ -140,7 +158,7 @@ def test_modules_use_the_instruction_set_of_the_process(cpp, isa):
     assert cpp.isa() == isa
 
 
-@pytest.mark.parametrize("minor", [0, 1])
+@pytest.mark.parametrize("minor", [0, 1, 2])
 def test_module_for_an_older_interface_still_works(tmp_path, run_python, minor):
     """The headers of earlier minor versions, as they were."""
     folder = build("cpp", tmp_path, CXXFLAGS=f"-I{CONSUMERS / f'api-1.{minor}'}").parent

@@ -35,15 +35,18 @@ def test_each_instruction_set_has_the_hash(isa, eager_threads, dtype):
     assert digest(results()) == SHA256[dtype]
 
 
-def test_the_c_interface_has_the_hash(eager_threads):
+@pytest.mark.parametrize("described_as", [None, *SHA256])
+def test_the_c_interface_has_the_hash(eager_threads, described_as):
+    dtype, describes = described_as or "float32", described_as is not None
+
     def results():
-        for case, threads in zip(cases("float32"), itertools.cycle([1, 2, 3]), strict=False):
-            rule = c_interface.Rule(case.variant.rule.name, options_of(case.variant))
+        for case, threads in zip(cases(dtype), itertools.cycle([1, 2, 3]), strict=False):
+            rule = c_interface.Rule(case.variant.rule.name, options_of(case.variant), described_as)
             for step, grad in case.steps():
                 assert rule.step(case.arrays[0], grad, *case.arrays[1:], step=step, threads=threads) == OK
-            yield case.arrays, c_interface.global_norm([case.grads], threads)
+            yield case.arrays, c_interface.global_norm([case.grads], threads, describes)
 
-    assert digest(results()) == SHA256["float32"]
+    assert digest(results()) == SHA256[dtype]
 
 
 @pytest.mark.parametrize(
@@ -55,24 +58,25 @@ def test_the_c_interface_has_the_hash(eager_threads):
     ],
     ids=["x86_64", "x86_64-without-avx", "aarch64"],
 )
-def test_program_without_python_has_the_hash(native_build, machine, emulator, isa_there):
+@pytest.mark.parametrize("dtype", SHA256)
+def test_program_without_python_has_the_hash(native_build, machine, emulator, isa_there, dtype):
     if emulator and not shutil.which(emulator[0]):
         pytest.skip(f"needs {emulator[0]}")
-    stdin = b"".join(case.as_bytes() for case in cases("float32"))
+    stdin = b"".join(case.as_bytes() for case in cases(dtype))
     result = subprocess.run([*emulator, native_build(machine).folder / "apply"], input=stdin, capture_output=True)
     assert result.returncode == 0, result.stderr.decode()
     assert result.stderr.decode() == f"fastadam {fastadam.__version__}, {isa_there}\n"
     answers = memoryview(result.stdout)
 
-    def take(count, dtype):
+    def take(count, kind):
         nonlocal answers
-        size = count * np.dtype(dtype).itemsize
-        values, answers = np.frombuffer(answers[:size], dtype), answers[size:]
+        size = count * np.dtype(kind).itemsize
+        values, answers = np.frombuffer(answers[:size], kind), answers[size:]
         return values
 
     def results():
-        for case in cases("float32"):
-            yield [take(array.size, np.float32) for array in case.arrays], take(1, np.float64)[0]
+        for case in cases(dtype):
+            yield [take(array.size, dtype) for array in case.arrays], take(1, np.float64)[0]
         assert not answers
 
-    assert digest(results()) == SHA256["float32"]
+    assert digest(results()) == SHA256[dtype]

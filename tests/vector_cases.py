@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from c_interface import options_of
+from c_interface import DTYPES, options_of
 from variants import ONE_OF_EACH, VARIANTS, hyperparameters
 
 # Of what the reference computes, for each type of elements; `python tests/vector_cases.py` prints them.
@@ -55,7 +55,8 @@ class Case:
     def as_bytes(self):
         """As tests/vectors/apply.c reads it."""
         options = options_of(self.variant)
-        head = [self.variant.rule.name, len(options), self.grads.shape[1], self.first_step, len(self.grads)]
+        head = [DTYPES[self.variant.dtype], self.variant.rule.name, len(options)]
+        head += [self.grads.shape[1], self.first_step, len(self.grads)]
         lines = [" ".join(map(str, head)), *(f"{name} {float(value).hex()}" for name, value in options.items())]
         return "\n".join([*lines, ""]).encode() + b"".join(array.tobytes() for array in [*self.arrays, self.grads])
 

@@ -30,7 +30,9 @@ void refuse(const std::string& name, const std::string& found, const std::string
   throw std::invalid_argument(name + " " + found + "; expected " + expected);
 }
 
-NamedArrays named_arrays(const float* param, const float* grad) {
+std::string indexed(const std::string& name, size_t i) { return name + '[' + std::to_string(i) + ']'; }
+
+NamedArrays named_arrays(const void* param, const void* grad) {
   return {{{"param", param},
            {"grad", grad},
            {"states[0]", nullptr},
@@ -44,12 +46,42 @@ void expect_rule(const fastadam_rule* rule) {
   if (!rule) refuse("rule", "is NULL", "a rule from rule_new");
 }
 
-void expect_usable(const std::string& name, const float* memory, int64_t size) {
-  constexpr int64_t most = std::numeric_limits<int64_t>::max() / sizeof(float);
+int number_of(DType dtype) { return dtype == DType::float32 ? FASTADAM_FLOAT32 : FASTADAM_FLOAT64; }
+
+DType dtype_numbered(const std::string& name, int number) {
+  for (const DType dtype : {DType::float32, DType::float64}) {
+    if (number == number_of(dtype)) return dtype;
+  }
+  refuse(name, "is " + std::to_string(number), "FASTADAM_FLOAT32 (0) or FASTADAM_FLOAT64 (1)");
+}
+
+void* elements_of(const std::string& name, const fastadam_array* array, DType dtype) {
+  if (!array) refuse(name, "is NULL", "the address of a fastadam_array");
+  const DType found = dtype_numbered(name + ".dtype", array->dtype);
+  if (found != dtype) refuse(name + ".dtype", std::string("is that of ") + name_of(found), name_of(dtype));
+  if (array->scales) refuse(name + ".scales", "is not NULL", std::string("NULL: ") + name_of(dtype) + " has no scales");
+  return array->elements;
+}
+
+bool is_aligned(const void* memory, DType dtype) {
+  return reinterpret_cast<uintptr_t>(memory) % static_cast<uintptr_t>(size_of(dtype)) == 0;
+}
+
+void expect_float32(const char* name, DType dtype) {
+  if (dtype != DType::float32) refuse(name, std::string("is for ") + name_of(dtype), "float32; use the function for arrays");
+}
+
+void expect_aligned(const std::string& name, const void* memory, DType dtype) {
+  if (is_aligned(memory, dtype)) return;
+  refuse(name, "is not aligned", "an address aligned to " + std::to_string(size_of(dtype)) + " bytes");
+}
+
+void expect_usable(const std::string& name, const void* memory, int64_t size, DType dtype) {
+  const int64_t most = std::numeric_limits<int64_t>::max() / size_of(dtype);
   if (size < 0 || size > most) refuse("size", "is " + std::to_string(size), "a number of elements, at least 0");
-  if (!memory && size > 0) refuse(name, "is NULL", "the address of " + std::to_string(size) + " floats");
-  if (reinterpret_cast<uintptr_t>(memory) % alignof(float) != 0)
-    refuse(name, "is not aligned", "an address aligned to 4 bytes");
+  const char* const kind = dtype == DType::float32 ? " floats" : " doubles";
+  if (!memory && size > 0) refuse(name, "is NULL", "the address of " + std::to_string(size) + kind);
+  expect_aligned(name, memory, dtype);
 }
 
 void expect_threads(int threads, int least) {

@@ -42,15 +42,47 @@ int guarded(Call call) {
 // The arrays of a step and their names, by role.
 struct NamedArray {
   const char* name;
-  const float* memory;
+  const void* memory;
 };
 using NamedArrays = std::array<NamedArray, state_role + max_states + 1>;
 
 // Those of a rule's step, without the states' addresses.
-NamedArrays named_arrays(const float* param, const float* grad);
+NamedArrays named_arrays(const void* param, const void* grad);
+
+// The numbers that C has for types.
+int number_of(DType dtype);
+DType dtype_numbered(const std::string& name, int number);
+
+bool is_aligned(const void* memory, DType dtype);
+
+// The address of the elements of an array, which is given and has this type.
+void* elements_of(const std::string& name, const fastadam_array* array, DType dtype);
+
+// The same for an array that C gives as an address or as a description.
+inline const void* address(const std::string&, const float* memory, DType) { return memory; }
+inline const void* address(const std::string& name, const fastadam_array& array, DType dtype) {
+  return elements_of(name, &array, dtype);
+}
+
+// As in "grads[2]".
+std::string indexed(const std::string& name, size_t i);
+
+// The addresses of a rule's states, which C gives as addresses or as descriptions.
+template <class Given>
+void set_states(const Rule& rule, NamedArrays& arrays, const Given* states) {
+  const int count = rule.array_count();
+  if (count > 0 && !states) refuse("states", "is NULL", "the addresses of " + std::to_string(count) + " arrays");
+  for (int k = 0; k < count; ++k) {
+    NamedArray& array = arrays[state_role + k];
+    array.memory = address(array.name, states[k], rule.dtype);
+  }
+}
 
 void expect_rule(const fastadam_rule* rule);
-void expect_usable(const std::string& name, const float* memory, int64_t size);
+// For functions that take floats.
+void expect_float32(const char* name, DType dtype);
+void expect_aligned(const std::string& name, const void* memory, DType dtype);
+void expect_usable(const std::string& name, const void* memory, int64_t size, DType dtype);
 void expect_threads(int threads, int least = 0);
 
 }  // namespace fastadam

@@ -46,6 +46,13 @@ constexpr fastadam_api table{
     .tensors_step = tensors_step,
     .tensors_steps = tensors_steps,
     .tensors_skipped = tensors_skipped,
+    .rule_new_for = rule_new_for,
+    .adam_step_arrays = adam_step_arrays,
+    .rule_step_arrays = rule_step_arrays,
+    .rule_init_states_arrays = rule_init_states_arrays,
+    .global_norm_arrays = global_norm_arrays,
+    .tensors_new_arrays = tensors_new_arrays,
+    .tensors_step_arrays = tensors_step_arrays,
 };
 
 }  // namespace

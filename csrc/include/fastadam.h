@@ -6,8 +6,9 @@
  * Functions may be called from any number of threads at once, on different arrays. Results are bit for bit those of the Python
  * package. A call that returns FASTADAM_INVALID or FASTADAM_NO_MEMORY changes nothing.
  *
- * Arrays have elements of type float32 (IEEE-754 binary32), are aligned to 4 bytes and must not overlap; an empty one may be
- * NULL. `threads` is the most threads to use; 0 is the process's default, and small arrays use one. */
+ * Arrays have elements of type float32 (IEEE-754 binary32), or of the type that a fastadam_array says. They are aligned to the
+ * size of an element and must not overlap; an empty one may be NULL. `threads` is the most threads to use; 0 is the process's
+ * default, and small arrays use one. */
 #ifndef FASTADAM_H
 #define FASTADAM_H
 
@@ -19,7 +20,7 @@ extern "C" {
 
 /* A minor version adds members at the end of the table. A major version may change anything. */
 #define FASTADAM_API_MAJOR 1
-#define FASTADAM_API_MINOR 2
+#define FASTADAM_API_MINOR 3
 
 enum { FASTADAM_OK = 0, FASTADAM_INVALID = 1, FASTADAM_NO_MEMORY = 2 };
 
@@ -67,6 +68,31 @@ typedef struct fastadam_step_options {
 #define FASTADAM_STEP_DEFAULTS {1.0, 0.0, 0.0, 0}
 
 typedef struct fastadam_tensors fastadam_tensors;
+
+/* Since 1.3. The types of elements. */
+enum { FASTADAM_FLOAT32 = 0, FASTADAM_FLOAT64 = 1 };
+
+/* An array: where its elements are, and their type. `scales` is for types that have scales beside their elements; so far there
+ * are none, and it is NULL. The elements of a gradient are only read. */
+typedef struct fastadam_array {
+  void* elements;
+  void* scales;
+  int dtype;
+} fastadam_array;
+
+/* As fastadam_tensor and fastadam_group, with arrays of any type. */
+typedef struct fastadam_array_tensor {
+  fastadam_array param;
+  const fastadam_array* states;
+  int64_t size;
+  int64_t steps;
+} fastadam_array_tensor;
+
+typedef struct fastadam_array_group {
+  const fastadam_rule* rule;
+  const fastadam_array_tensor* tensors;
+  int64_t count;
+} fastadam_array_group;
 
 typedef struct fastadam_api {
   /* The version of this table, which may be newer than the header. */
@@ -142,6 +168,31 @@ typedef struct fastadam_api {
 
   /* How many steps skip_nonfinite has skipped, or -1 and an error if `tensors` is NULL. */
   int64_t (*tensors_skipped)(const fastadam_tensors* tensors);
+
+  /* Since 1.3. */
+
+  /* The same as rule_new for arrays of another type, which all arrays of its steps have. rule_new is for FASTADAM_FLOAT32. */
+  fastadam_rule* (*rule_new_for)(int dtype, const char* name, const fastadam_option* options, int count);
+
+  /* adam_step on arrays of any one type; `max_exp_avg_sq` may be NULL. */
+  int (*adam_step_arrays)(const fastadam_array* param, const fastadam_array* grad, const fastadam_array* exp_avg,
+                          const fastadam_array* exp_avg_sq, const fastadam_array* max_exp_avg_sq, int64_t size, int64_t step,
+                          const fastadam_adam_options* options, int threads);
+
+  /* The same as the functions without _arrays, for arrays of the rule's type; those are for rules of FASTADAM_FLOAT32 alone. */
+  int (*rule_step_arrays)(const fastadam_rule* rule, const fastadam_array* param, const fastadam_array* grad,
+                          const fastadam_array* states, int64_t size, int64_t step, int threads);
+  int (*rule_init_states_arrays)(const fastadam_rule* rule, const fastadam_array* param, const fastadam_array* states,
+                                 int64_t size);
+
+  /* All arrays have one type. A norm beyond float64 is infinite. */
+  int (*global_norm_arrays)(const fastadam_array* grads, const int64_t* sizes, int64_t count, int threads, double* norm);
+
+  /* All rules and arrays have one type. The functions that take `tensors` are for these too, but for tensors_step, which is
+   * for FASTADAM_FLOAT32. If the elements of a gradient are NULL, its tensor and step count stay as they are. */
+  fastadam_tensors* (*tensors_new_arrays)(const fastadam_array_group* groups, int64_t group_count);
+  int (*tensors_step_arrays)(fastadam_tensors* tensors, const fastadam_array* grads, const fastadam_step_options* options,
+                             int threads, double* norm);
 } fastadam_api;
 
 #ifdef Py_PYTHON_H

@@ -6,7 +6,11 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
 from fastadam.cython_optim cimport (
+    FLOAT64,
     AdamOptions,
+    Array,
+    ArrayGroup,
+    ArrayTensor,
     Group,
     Rule,
     RuleOption,
@@ -15,19 +19,28 @@ from fastadam.cython_optim cimport (
     Tensors,
     adam_options,
     adam_step,
+    adam_step_double,
     amsgrad_step,
+    amsgrad_step_double,
+    array_of,
     global_norm,
+    global_norm_arrays,
     rule_free,
     rule_init_states,
+    rule_init_states_arrays,
     rule_new,
+    rule_new_for,
     rule_set,
     rule_state_count,
     rule_step,
+    rule_step_arrays,
     step_options,
     tensors_free,
     tensors_new,
+    tensors_new_arrays,
     tensors_skipped,
     tensors_step,
+    tensors_step_arrays,
     tensors_steps,
 )
 
@@ -77,6 +90,18 @@ def take(
         amsgrad_step(param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq, step, options)
 
 
+def take_double(
+    double[::1] param, const double[::1] grad, double[::1] exp_avg, double[::1] exp_avg_sq, max_exp_avg_sq, int64_t step,
+    **changes,
+):
+    """The same for float64."""
+    cdef AdamOptions options = <dict>adam_options() | changes
+    if max_exp_avg_sq is None:
+        adam_step_double(param, grad, exp_avg, exp_avg_sq, step, options)
+    else:
+        amsgrad_step_double(param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq, step, options)
+
+
 def adagrad(float[::1] param, const float[::1] grad, float[::1] sums, double begin, double later_lr):
     """Two steps of AdaGrad from sums that begin with a value, the second at another rate. How many states it keeps."""
     cdef RuleOption *options = [
@@ -96,6 +121,36 @@ def adagrad(float[::1] param, const float[::1] grad, float[::1] sums, double beg
             rule_step(rule, &param[0], &grad[0], states, param.shape[0], 2, 0)
         return rule_state_count(rule)
     finally:
+        rule_free(rule)
+
+
+def adagrad_double(double[::1] param, const double[::1] grad, double[::1] sums, double begin, max_norm):
+    """A step of AdaGrad by itself and one with a norm, which is returned, both of float64."""
+    cdef RuleOption *options = [
+        RuleOption("lr", 0.5),
+        RuleOption("lr_decay", 0.0),
+        RuleOption("eps", 0.0),
+        RuleOption("weight_decay", 0.0),
+        RuleOption("initial_accumulator_value", begin),
+    ]
+    cdef Array weights = array_of(&param[0]), gradient = array_of(&grad[0]), state = array_of(&sums[0])
+    cdef Rule *rule = rule_new_for(FLOAT64, "adagrad", options, 5)
+    cdef ArrayTensor tensor = ArrayTensor(weights, &state, param.shape[0], 1)
+    cdef ArrayGroup group = ArrayGroup(rule, &tensor, 1)
+    cdef Tensors *made = NULL
+    cdef StepOptions step = step_options()
+    cdef int64_t size = param.shape[0]
+    cdef double norm
+    step.max_norm = max_norm
+    try:
+        with nogil:
+            rule_init_states_arrays(rule, &weights, &state, size)
+            rule_step_arrays(rule, &weights, &gradient, &state, size, 1, 0)
+            made = tensors_new_arrays(&group, 1)
+            tensors_step_arrays(made, &gradient, &step, 0, &norm)
+        return norm, norm == global_norm_arrays(&gradient, &size, 1, 0)
+    finally:
+        tensors_free(made)
         rule_free(rule)
 
 
