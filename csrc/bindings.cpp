@@ -57,25 +57,26 @@ void expect_sizes(size_t count, const std::vector<int64_t>& sizes) {
   if (sizes.size() != count) throw std::invalid_argument("expected a size for each tensor");
 }
 
-// The memory of tensors on a device, which Python steps. The addresses of each are its parameter's and then its states'.
+// The memory of tensors on a device, which Python steps, and how many bytes each array of a tensor has. The addresses of each
+// are its parameter's and then its states'.
 std::unique_ptr<OwnedMemory> own_addresses(const std::vector<std::vector<uintptr_t>>& addresses,
-                                           const std::vector<int64_t>& sizes) {
-  expect_sizes(addresses.size(), sizes);
+                                           const std::vector<int64_t>& bytes) {
+  expect_sizes(addresses.size(), bytes);
   auto memory = std::make_unique<OwnedMemory>();
   for (size_t i = 0; i < addresses.size(); ++i) {
     for (size_t k = 0; k < addresses[i].size(); ++k) {
       const int role = k == 0 ? param_role : state_role + static_cast<int>(k) - 1;
-      memory->add(reinterpret_cast<const void*>(addresses[i][k]), sizes[i] * size_of(DType::float32), {role, i});
+      memory->add(reinterpret_cast<const void*>(addresses[i][k]), bytes[i], {role, i});
     }
   }
   memory->seal();
   return memory;
 }
 
-void expect_apart(const OwnedMemory& memory, const std::vector<uintptr_t>& grads, const std::vector<int64_t>& sizes) {
-  expect_sizes(grads.size(), sizes);
+void expect_apart(const OwnedMemory& memory, const std::vector<uintptr_t>& grads, const std::vector<int64_t>& bytes) {
+  expect_sizes(grads.size(), bytes);
   for (size_t i = 0; i < grads.size(); ++i) {
-    memory.expect_apart(reinterpret_cast<const void*>(grads[i]), sizes[i] * size_of(DType::float32), {grad_role, i});
+    memory.expect_apart(reinterpret_cast<const void*>(grads[i]), bytes[i], {grad_role, i});
   }
 }
 
@@ -216,8 +217,8 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
           },
           py::arg("values"), py::arg("rules"));
 
-  with_init(class_of<OwnedMemory>(m, "OwnedMemory"), &own_addresses, py::arg("addresses"), py::arg("sizes"))
-      .def("expect_apart", &expect_apart, py::arg("grads"), py::arg("sizes"));
+  with_init(class_of<OwnedMemory>(m, "OwnedMemory"), &own_addresses, py::arg("addresses"), py::arg("bytes"))
+      .def("expect_apart", &expect_apart, py::arg("grads"), py::arg("bytes"));
 
   bind_turns(m);
   with_init(class_of<ArrayTensors>(m, "Tensors"), &tensors_of, py::arg("params"), py::arg("states"), py::arg("group_sizes"),
@@ -252,11 +253,16 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
         py::arg("exp_avg").noconvert(), py::arg("exp_avg_sq").noconvert(), py::arg("threads"));
   m.def("build_info", &build_info);
   m.def("cuda_variants", &cuda_variants);
-  m.def("cuda_structs", &cuda_structs);
+  m.def("cuda_structs", [](const std::string& dtype) { return cuda_structs(dtype_named(dtype)); }, py::arg("dtype"));
   m.def("cuda_constants", &cuda_constants);
-  m.def("cuda_gradients", &cuda_gradients, py::arg("options"), py::arg("maximize"), py::arg("verdict"));
+  m.def(
+      "cuda_gradients",
+      [](const StepOptions& options, const Rule& rule, uintptr_t verdict) {
+        return cuda_gradients(options, rule.maximize, verdict, rule.dtype);
+      },
+      py::arg("options"), py::arg("rule"), py::arg("verdict"));
   m.def("cuda_coefficients", &cuda_coefficients, py::arg("rule"), py::arg("step"));
-  m.def("gpu_addresses", &gpu_addresses, py::arg("arrays"), py::arg("layouts"), py::arg("array_type"));
+  m.def("gpu_addresses", &gpu_addresses, py::arg("arrays"), py::arg("layouts"), py::arg("array_type"), py::arg("alignment"));
   m.def("references_to", &references_to, py::arg("objects"));
   m.def("are_references_to", &are_references_to, py::arg("references"), py::arg("objects"));
   m.def("available_isas", &available_isas);

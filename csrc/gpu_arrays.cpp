@@ -41,7 +41,7 @@ bool is_equal(const py::object& a, PyObject* b) {
 
 }  // namespace
 
-py::object gpu_addresses(const py::sequence& arrays, const py::list& layouts, const py::type& array_type) {
+py::object gpu_addresses(const py::sequence& arrays, const py::list& layouts, const py::type& array_type, long long alignment) {
   static const Names names;
   const py::object list = fast(arrays);
   const py::ssize_t count = PySequence_Fast_GET_SIZE(list.ptr());
@@ -62,7 +62,7 @@ py::object gpu_addresses(const py::sequence& arrays, const py::list& layouts, co
       }
       address = PyLong_AsLongLong(attribute(data.ptr(), names.ptr).ptr());
       if (address == -1 && PyErr_Occurred()) throw py::error_already_set();
-      if (address % static_cast<long long>(sizeof(float)) != 0) return py::none();
+      if (address % alignment != 0) return py::none();
       if (address == 0) address = no_elements;
     }
     PyList_SET_ITEM(addresses.ptr(), i, py::int_(address).release().ptr());

@@ -9,7 +9,7 @@ from gpu import arrays
 
 from fastadam.at_once import at_once
 
-ALIGNMENT = 16 // 4  # floats that the kernels move at once
+ALIGNMENT = 16  # bytes that the kernels move at once
 
 
 class Host:
@@ -55,16 +55,16 @@ class Real:
 
 
 class Guarded:
-    """Copies of arrays on a device, each as many floats after an aligned address as `offsets` says, with guards between."""
+    """Copies of arrays on a device, each as many elements after an aligned address as `offsets` says, with guards between."""
 
     def __init__(self, device, arrays, offsets):
         places = []
-        end = 0
+        end, width = 0, ALIGNMENT // arrays[0].itemsize
         for array, offset in zip(arrays, offsets, strict=False):
-            start = -(-(end + GUARD_SIZE) // ALIGNMENT) * ALIGNMENT + offset
+            start = -(-(end + GUARD_SIZE) // width) * width + offset
             end = start + array.size
             places.append(slice(start, end))
-        room = np.full(end + GUARD_SIZE, GUARD, np.float32)
+        room = np.full(end + GUARD_SIZE, GUARD, arrays[0].dtype)
         for array, place in zip(arrays, places, strict=True):
             room[place] = array.reshape(-1)
         self._device, self._places = device, places
@@ -77,5 +77,5 @@ class Guarded:
         contents = [room[place].copy().reshape(a.shape) for a, place in zip(self.arrays, self._places, strict=True)]
         for place in self._places:
             room[place] = GUARD
-        np.testing.assert_array_equal(room, np.float32(GUARD))
+        np.testing.assert_array_equal(room, room.dtype.type(GUARD))
         return contents

@@ -23,6 +23,12 @@ static unsigned long long atomicAdd(unsigned long long* address, unsigned long l
   return before;
 }
 
+static unsigned long long atomicMax(unsigned long long* address, unsigned long long value) {
+  const unsigned long long before = *address;
+  *address = value > before ? value : before;
+  return before;
+}
+
 static void run_fiber() {
   body();
   fibers[threadIdx.x].done = true;

@@ -70,8 +70,8 @@ class Room:
 
     def __init__(self, values, offset):
         self._size = values.nbytes
-        self._bytes = np.full(self._size + 4 * self.width, self.guard, np.uint8)
-        self._start = self.width - self._bytes.ctypes.data % 64 + 64 + 4 * offset
+        self._bytes = np.full(self._size + 5 * self.width, self.guard, np.uint8)
+        self._start = self.width - self._bytes.ctypes.data % 64 + 64 + values.itemsize * offset
         self.address = self._bytes.ctypes.data + self._start
         self._bytes[self._start : self._start + self._size] = np.frombuffer(values.tobytes(), np.uint8)
         self.alive.add(self)
@@ -85,7 +85,7 @@ class Room:
 
 
 def on_gpu(values, device=0, offset=0):
-    """A cupy.ndarray with these values, `offset` floats after a 64-byte boundary, that claims to be on a device."""
+    """A cupy.ndarray with these values, `offset` elements after a 64-byte boundary, that claims to be on a device."""
     values = np.asarray(values)
     assert 0 <= offset < 16
     order = layouts.axes(values.shape, values.strides)  # which CuPy keeps

@@ -8,7 +8,7 @@ from fastadam import _native
 from fastadam._native import StepOptions
 from fastadam.backends.cuda import source
 from fastadam.backends.cuda.kernels import Kernels
-from fastadam.backends.cuda.launch import STRUCTS, Argument, records
+from fastadam.backends.cuda.launch import TABLES, Argument, records
 from fastadam.backends.cuda.source import Shape
 
 SMALL = Shape(block=32, vectors=2, chunk=512)  # many chunks, and two rounds in each
@@ -39,30 +39,34 @@ def tensors(members):
 
 def gradients(variant):
     """The struct Gradients of a step that takes gradients as they are."""
-    return _native.cuda_gradients(AS_GIVEN, variant.rule.maximize, 0)
+    return _native.cuda_gradients(AS_GIVEN, variant.rule, 0)
 
 
 def step_argument(variant, arrays, step):
     coefficients = _native.cuda_coefficients(variant.rule, step)
-    return Argument("StepArguments", tensor=tensors([arrays])[0], gradients=gradients(variant), coefficients=coefficients)
+    members = {"tensor": tensors([arrays])[0], "gradients": gradients(variant), "coefficients": coefficients}
+    return Argument("StepArguments", variant.dtype, **members)
 
 
 def list_argument(variant, table, step):
     coefficients = _native.cuda_coefficients(variant.rule, step)
-    return Argument("StepListArguments", list=table.list, gradients=gradients(variant), coefficients=coefficients)
+    members = {"list": table.list, "gradients": gradients(variant), "coefficients": coefficients}
+    return Argument("StepListArguments", variant.dtype, **members)
 
 
 def capturable_argument(variant, table, coefficients):
     """`coefficients` is the array that they lie in."""
     (address,) = addresses([coefficients])
-    return Argument("StepCapturableArguments", list=table.list, gradients=gradients(variant), coefficients=address)
+    members = {"list": table.list, "gradients": gradients(variant), "coefficients": address}
+    return Argument("StepCapturableArguments", variant.dtype, **members)
 
 
 def advance_argument(variant, grads, steps, coefficients, count):
     """Also the array of the options, which is to be kept."""
     options = np.array([*variant.rule.options, variant.rule.ema_decay or 0.0])
     names, arrays = ("grads", "options", "steps", "coefficients"), (grads, options, steps, coefficients)
-    return Argument("AdvanceArguments", count=count, **dict(zip(names, addresses(arrays), strict=True))), options
+    members = dict(zip(names, addresses(arrays), strict=True))
+    return Argument("AdvanceArguments", variant.dtype, count=count, **members), options
 
 
 class List:
@@ -76,7 +80,7 @@ class List:
         self.grads = np.where(np.isin(np.arange(len(members)), skipped), 0, self.tensors["grad"])
         self.tensors["grad"] = 0
         chunks = [(i, c) for i, size in enumerate(self.tensors["size"].tolist()) for c in range(-(-size // shape.chunk))]
-        self.chunks = np.array(chunks, STRUCTS["Chunk"])
+        self.chunks = np.array(chunks, TABLES["Chunk"])
 
     @property
     def list(self):

@@ -60,6 +60,17 @@ CALLS = {
     ),
     "tensors_set_rule": ({"tensors": tensors.pointer, "group": 0, "rule": rule.pointer}, set()),
 }
+arrays = [ctypes.pointer(c_interface.described(row)) for row in room]
+gradients = c_interface.arrays_of([room[1], room[3]])
+DESCRIBED = {
+    "adam_step": dict(zip(("param", "grad", "exp_avg", "exp_avg_sq"), arrays, strict=True)),
+    "rule_step": dict(zip(("param", "grad", "states"), arrays, strict=False)),
+    "rule_init_states": {"param": arrays[0], "states": arrays[2]},
+    "global_norm": {"grads": gradients},
+    "tensors_step": {"grads": gradients},
+}
+for name, given in DESCRIBED.items():
+    CALLS[f"{name}_arrays"] = CALLS[name][0] | given, CALLS[name][1] - {"param"}
 
 
 def is_number(value):
@@ -134,9 +145,10 @@ def test_nothing_may_be_at_null():
 
 def test_everything_in_the_table_is_tried():
     functions = {name for name, _ in c_interface.Api._fields_} - {"major", "minor", "version", "error", "isa"}
-    without_status = {"rule_new", "rule_free", "rule_state_count"}
+    without_status = {"rule_new", "rule_new_for", "rule_free", "rule_state_count"}
     in_test_c_tensors = {"tensors_new", "tensors_free", "tensors_steps", "tensors_skipped", "set_threads"}
-    assert functions == {*CALLS} | without_status | in_test_c_tensors
+    in_test_c_types = {"tensors_new_arrays"}
+    assert functions == {*CALLS} | without_status | in_test_c_tensors | in_test_c_types
 
 
 RULE = _native.Rule("adam", ADAM_NUMBERS)
@@ -188,7 +200,7 @@ def test_an_uninitialized_object_refuses(cls, name):
         lambda rule, _: _native.Tensors([], [], [0], [rule], []),
         lambda rule, _: _native.Tensors([], [], [], [], []).set_rules([rule]),
         lambda _, options: _native.Tensors([], [], [], [], []).step([], options, 1),
-        lambda _, options: _native.cuda_gradients(options, False, 0),
+        lambda _, options: _native.cuda_gradients(options, RULE, 0),
     ],
 )
 def test_an_uninitialized_argument_is_refused(call):

@@ -96,6 +96,8 @@ def test_tensors_of_one_type_alone():
     refused("tensors is for float64; expected float32", api.tensors_step(tensors.pointer, None, None, 0, None))
     refused("grad_scale is inf; expected a number that is finite in float64", tensors.step([doubles[1]], grad_scale=np.inf))
     refused("rule keeps other states", api.tensors_set_rule(tensors.pointer, 0, rules[1].pointer))
+    assert not api.tensors_new_arrays(None, 1)
+    assert "groups is NULL" in api.error().decode()
     assert all((array == 1).all() for array in doubles + floats)
     assert tensors.step([None]) == OK  # of which the type does not matter
     assert tensors.step([doubles[1]], grad_scale=1e300) == OK

@@ -96,7 +96,7 @@ def test_rules_know_their_average():
     plain, averaging = rule_of(adam, None), rule_of(adam, 0.9)
     assert (plain.ema_decay, averaging.ema_decay) == (None, 0.9)
     assert plain.states == averaging.states
-    size = _native.cuda_structs()["StepArguments"]["coefficients"]["average"].itemsize
+    size = _native.cuda_structs("float32")["StepArguments"]["coefficients"]["average"].itemsize
     assert _native.cuda_coefficients(plain, 3)[:size] == bytes(size)
     assert _native.cuda_coefficients(plain, 3)[size:] == _native.cuda_coefficients(averaging, 3)[size:]
     d, t = float(F32(0.9)), 7

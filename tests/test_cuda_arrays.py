@@ -36,6 +36,7 @@ def make(device):
 
 BAD_ARRAYS = {
     "dtype": (lambda make: make.ones(dtype=np.float64), TypeError, r"has dtype '<f8' \(float64\); expected float32.*astype"),
+    "half": (lambda make: make.ones(dtype=np.float16), TypeError, r"has dtype '<f2' \(float16\); expected float32.*astype"),
     "layout": (
         lambda make: make.ones(12)[::2],
         ValueError,

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from buffers import assert_same_bits, random_values
 from twins import Twins
-from variants import ONE_OF_EACH
+from variants import ONE_OF_EACH, of_both_types
 
 import fastadam
 from fastadam import reference
 
 F32 = np.float32
-every_rule = pytest.mark.parametrize("variant", ONE_OF_EACH, ids=str)
+every_rule = pytest.mark.parametrize("variant", of_both_types(ONE_OF_EACH), ids=str)
 CAPTURABLE = pytest.mark.parametrize("capturable", [False, True], ids=["eager", "capturable"])
 # The limit of the norm (None: it is not asked for), and which gradients are missing.
 STEPS = [(1.0, ()), (1e9, (2, 5)), (None, (1, 4, 7)), (0.25, (0, 4, 5, 6, 7)), (np.inf, ()), (2.0, range(8)), (None, (3, 6))]
@@ -23,7 +23,7 @@ def sizes(device):
 @every_rule
 @CAPTURABLE
 def test_steps_of_groups(device, variant, capturable):
-    twins = Twins(device, sizes(device), variant.make, capturable=capturable)
+    twins = Twins(device, sizes(device), variant.make, capturable=capturable, dtype=variant.dtype)
     for t, (max_norm, missing) in enumerate(STEPS):
         grads = [None if i in missing else grad for i, grad in enumerate(twins.random_grads())]
         twins.cpu.param_groups[1]["lr"] = twins.gpu.param_groups[1]["lr"] = 0.1 / (t + 1)
@@ -35,7 +35,7 @@ def test_steps_of_groups(device, variant, capturable):
 @every_rule
 def test_replays_and_steps_with_norm_and_skips(device, variant):
     """Captured once: the decision is the device's, and taken anew in each replay."""
-    twins = Twins(device, sizes(device), variant.make, capturable=True)
+    twins = Twins(device, sizes(device), variant.make, capturable=True, dtype=variant.dtype)
     options = {"max_norm": 1.0, "skip_nonfinite": True}
     buffers = twins.upload(twins.random_grads())
     with device.capture() as replay:
@@ -77,10 +77,11 @@ def test_one_group_maximizes_and_the_other_does_not(device, capturable, grad_sca
 
 
 @pytest.mark.parametrize("sizes", [[1], [2047, 2048, 2049], [3] * 2100, [0, 5]], ids=["one", "three", "many", "large"])
-def test_global_norm(device, sizes):
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_global_norm(device, sizes, dtype):
     rng = np.random.default_rng(0)
-    grads = [random_values(rng, size or 10 * device.large + 9) for size in sizes]
-    grads = [np.where(np.isfinite(grad), grad, F32(1e30)) for grad in grads]
+    grads = [random_values(rng, size or 10 * device.large + 9, dtype=dtype) for size in sizes]
+    grads = [np.where(np.isfinite(grad), grad, grad.dtype.type(1e30)) for grad in grads]
     on_gpu = [device.upload(grad, offset=k % 4) for k, grad in enumerate(grads)]
     wanted = np.float64(reference.global_norm(grads))
     norm = fastadam.global_norm(on_gpu)

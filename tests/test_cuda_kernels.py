@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from buffers import Guarded, assert_same_bits, random_inputs
 from cuda_variants import DEFAULT, SMALL, List, advance_argument, capturable_argument, kernels, list_argument, step_argument
-from variants import ONE_OF_EACH, VARIANTS, Variant
+from variants import BOTH_TYPES, ONE_OF_EACH, VARIANTS, Variant, of_both_types
 
 from fastadam import _native
 from fastadam.at_once import at_once
@@ -35,19 +35,23 @@ ODD = [  # hyperparameters whose coefficients are special
         ("radam", {"betas": (0.9, 0.3)}),
     ]
 ]
-RULE_OFFSET = STRUCTS["StepArguments"]["coefficients"].fields["rule"][1]  # in the coefficients of a step
 STEPS = [1, 2, 3, 1000, 10**5, 2**40]
+
+
+def rule_offset(variant):
+    """Where those of the rule are in the coefficients of a step."""
+    return STRUCTS[variant.dtype]["StepArguments"]["coefficients"].fields["rule"][1]
 
 
 def coefficients(variant, step):
     """Those of the rule alone."""
-    return _native.cuda_coefficients(variant.rule, step)[RULE_OFFSET:]
+    return _native.cuda_coefficients(variant.rule, step)[rule_offset(variant) :]
 
 
 @functools.cache
 def before_and_after(variant, step):
     """Arrays before and after a step. An update knows one element only, so their beginnings serve smaller sizes."""
-    before = random_inputs(max(LARGE_SIZES), variant.states)
+    before = random_inputs(max(LARGE_SIZES), variant.states, dtype=variant.dtype)
     after = [array.copy() for array in before]
     variant.reference(*after, step=step)
     return before, after
@@ -80,15 +84,15 @@ def grids(size, shape):
 
 
 @pytest.mark.parametrize("apart", [0, 1], ids=["alike", "differently"])
-def test_every_size(apart):
-    variant = ONE_OF_EACH[0]
+@pytest.mark.parametrize("variant", of_both_types(ONE_OF_EACH[:1]), ids=str)
+def test_every_size(apart, variant):
     for size in range(4100):
         misalignments = [(size // 4 + apart * k * (1 + size % 3)) % 4 for k in range(variant.arrays)]
         check_step(variant, size, misalignments, grids(size, SMALL)[size % 5])
 
 
 @pytest.mark.parametrize("shape", [SMALL, DEFAULT], ids=["small", "default"])
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize("variant", BOTH_TYPES, ids=str)
 def test_every_variant(variant, shape):
     for i, size in enumerate(SIZES if shape == SMALL else LARGE_SIZES):
         for first in range(4):
@@ -96,7 +100,7 @@ def test_every_variant(variant, shape):
         check_step(variant, size, [(i + k) % 4 for k in range(variant.arrays)], grids(size, shape)[i % 5], shape)
 
 
-@pytest.mark.parametrize("variant", [VARIANTS[0], ONE_OF_EACH[0]], ids=str)
+@pytest.mark.parametrize("variant", of_both_types([VARIANTS[0], ONE_OF_EACH[0]]), ids=str)
 def test_every_alignment(variant):
     for i, misalignments in enumerate(itertools.product(range(4), repeat=variant.arrays)):
         check_step(variant, [7, 2 * SMALL.chunk + 13][i % 5 == 0], misalignments, 1 + i % 3)
@@ -116,7 +120,7 @@ def guarded_tensors(variant):
 
 
 @pytest.mark.parametrize("shape", [SMALL, DEFAULT], ids=["small", "default"])
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize("variant", BOTH_TYPES, ids=str)
 def test_list(variant, shape):
     for blocks, skipped in itertools.product([1, 2, 7, 40], [(), (0,), (2, 5, 8), range(len(LIST_SIZES))]):
         tensors = guarded_tensors(variant)
@@ -137,7 +141,7 @@ def advance(variant, steps, blocks, grads=None, shape=SMALL):
     return room, step_bytes
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize("variant", BOTH_TYPES, ids=str)
 def test_capturable_list(variant):
     """Several steps, all tensors at step counts of their own."""
     tensors = guarded_tensors(variant)
@@ -154,16 +158,16 @@ def test_capturable_list(variant):
     assert steps.tolist() == [3, 4, 5, 3, 7, 1002, 10**5 + 3, 2**33 + 3, 5]
 
 
-@pytest.mark.parametrize("variant", VARIANTS + ODD, ids=str)
+@pytest.mark.parametrize("variant", BOTH_TYPES + ODD, ids=str)
 def test_coefficients_equal_the_host_s(variant):
     for count, blocks in itertools.product([0, 1, 31, 32, 33, 100], [1, 2, 9]):
         wanted = np.resize(np.array(STEPS, np.int64), count)
         steps = wanted - 1
         room, step_bytes = advance(variant, steps, blocks)
         assert steps.tolist() == wanted.tolist()
-        host = np.frombuffer(b"".join(coefficients(variant, step) for step in steps.tolist()), np.float32)
-        device = room[: count * step_bytes].reshape(count, step_bytes)[:, RULE_OFFSET:]
-        assert_same_bits(device.reshape(-1).view(np.float32), host)
+        host = np.frombuffer(b"".join(coefficients(variant, step) for step in steps.tolist()), variant.dtype)
+        device = room[: count * step_bytes].reshape(count, step_bytes)[:, rule_offset(variant) :]
+        assert_same_bits(device.reshape(-1).view(variant.dtype), host)
 
 
 def test_odd_hyperparameters_give_odd_coefficients():

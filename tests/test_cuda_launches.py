@@ -9,7 +9,7 @@ from cuda_exporters import Interface
 from twins import Twins
 
 import fastadam
-from fastadam.backends.cuda.launch import MOST_WORDS, STRUCTS
+from fastadam.backends.cuda.launch import MOST_WORDS, STRUCTS, TABLES
 from fastadam.backends.cuda.source import SHAPE
 
 pytest.importorskip("cupy", reason="needs CuPy, though no GPU: pip install cupy-cuda13x")
@@ -26,7 +26,7 @@ def test_a_step_of_one_tensor_is_one_launch_with_all_it_needs(host_gpu):
         (launch,) = host_gpu.launches
         host_gpu.launches.clear()
         assert (launch.kernel, launch.device, launch.grid, launch.block) == ("fastadam_step", 0, (3,), (SHAPE.block,))
-        argument = launch.argument.reshape(1).view(STRUCTS["StepArguments"])[0]
+        argument = launch.argument.reshape(1).view(STRUCTS["float32"]["StepArguments"])[0]
         tensor, gradients, state = argument["tensor"], argument["gradients"], optimizer.state
         assert (tensor["param"], tensor["grad"], tensor["size"]) == (param.data.ptr, grad.data.ptr, param.size)
         assert [*tensor["state"]] == [state["exp_avg"].data.ptr, state["exp_avg_sq"].data.ptr, 0, 0, 0]
@@ -54,8 +54,8 @@ def test_a_step_of_a_list_is_one_launch(host_gpu):
     optimizer.step(others)
     write, step = host_gpu.launches
     assert (write.grid, write.block, step.grid, step.block) == ((1,), (SHAPE.block,), (4,), (SHAPE.block,))
-    written = write.argument.reshape(1).view(STRUCTS["WriteArguments"])[0]
-    argument = step.argument.reshape(1).view(STRUCTS["StepListArguments"])[0]
+    written = write.argument.reshape(1).view(TABLES["WriteArguments"])[0]
+    argument = step.argument.reshape(1).view(STRUCTS["float32"]["StepListArguments"])[0]
     assert (written["destination"], written["count"]) == (argument["list"]["grads"], 4)
     assert [*written["words"][:4]] == [grad.data.ptr for grad in others]
     assert argument["list"]["chunk_count"] == 4

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +30,9 @@ from variants import ONE_OF_EACH, VARIANTS
 from fastadam import _native
 from fastadam._native import StepOptions
 from fastadam.backends.cuda import source
-from fastadam.backends.cuda.device_norm import CHUNK
+from fastadam.backends.cuda.device_norm import CHUNK, VERDICT
 from fastadam.backends.cuda.kernels import NormKernels
-from fastadam.backends.cuda.launch import MOST_BLOCKS, MOST_WORDS, STRUCTS, Argument
+from fastadam.backends.cuda.launch import MOST_BLOCKS, MOST_WORDS, TABLES, Argument
 from fastadam.backends.cuda.source import Shape
 
 cuda_host = pytest.importorskip("cuda_host", reason="needs CuPy (but no GPU): pip install cupy-cuda13x")
@@ -121,7 +122,7 @@ def test_listed_elements_beyond_32_bits():
     def run(arrays):
         table = List([[array[:1] for array in arrays]], DEFAULT)
         table.tensors["size"] = size
-        table.chunks = np.zeros(len(chosen), STRUCTS["Chunk"])
+        table.chunks = np.zeros(len(chosen), TABLES["Chunk"])
         table.chunks["index"] = chosen
         kernels(PLAIN.key, DEFAULT).step_list(list_argument(PLAIN, table, 3).bytes, 3, DEFAULT.block)
 
@@ -130,8 +131,8 @@ def test_listed_elements_beyond_32_bits():
 
 def exact_arrays(variant, size, misalignments):
     """Arrays that end where their memory ends."""
-    arrays = [np.empty(offset + size, np.float32)[offset:] for offset in misalignments]
-    for array, values in zip(arrays, random_inputs(size, variant.states), strict=True):
+    arrays = [np.empty(offset + size, variant.dtype)[offset:] for offset in misalignments]
+    for array, values in zip(arrays, random_inputs(size, variant.states, dtype=variant.dtype), strict=True):
         array[...] = values
     return arrays
 
@@ -139,7 +140,8 @@ def exact_arrays(variant, size, misalignments):
 def sanitized(fault=None):
     """What the sanitizers watch, in a process of its own: nothing for them to say, but for a `fault`."""
     assert "libasan" in os.environ.pop("LD_PRELOAD")  # the compiler needs none of it
-    for variant, shape in itertools.product((PLAIN, ONE_OF_EACH[0]), (SMALL, DEFAULT)):
+    cases = [*itertools.product((PLAIN, ONE_OF_EACH[0]), (SMALL, DEFAULT)), (replace(PLAIN, dtype="float64"), SMALL)]
+    for variant, shape in cases:
         compiled = kernels(variant.key, shape, cuda_host.SANITIZE)
         alike = [[offset] * variant.arrays for offset in range(4)]
         one_unlike = [[1 + (i == k) for i in range(variant.arrays)] for k in range(variant.arrays)]
@@ -166,26 +168,28 @@ def sanitized(fault=None):
         words = np.empty(MOST_WORDS, np.int64)
         argument = Argument("WriteArguments", destination=words.ctypes.data, count=MOST_WORDS + (fault == "words"))
         compiled.write(argument.bytes, 1, shape.block)
-    norm_of_exact_arrays([1, 31, 2049, 5, 10_000], fault)
+    for dtype, value in (("float32", 1.0), ("float64", 1.0), ("float64", 2.0**1000)):
+        norm_of_exact_arrays([1, 31, 2049, 5, 10_000], dtype, value, fault)
     print("done")
 
 
-def norm_of_exact_arrays(sizes, fault):
-    names = tuple(f"fastadam_{name}" for name in NormKernels._fields)
-    compiled = NormKernels(
-        *cuda_host.compile_for_host(source.text("norm.cu"), source.norm_options(SMALL), names, cuda_host.SANITIZE)
-    )
-    grads = [np.ones(size, np.float32) for size in sizes]
+def norm_of_exact_arrays(sizes, dtype, value, fault):
+    names = tuple(f"fastadam_{name}" for name in NormKernels.names(dtype))
+    options = source.norm_options(dtype, SMALL)
+    compiled = NormKernels(*cuda_host.compile_for_host(source.text("norm.cu"), options, names, cuda_host.SANITIZE))
+    grads = [np.full(size, value, dtype) for size in sizes]
     counts = [-(-size // CHUNK) for size in sizes]
-    extents = np.array(list(zip(sizes, np.cumsum([0, *counts[:-1]]), strict=True)), STRUCTS["Extent"])
+    extents = np.array(list(zip(sizes, np.cumsum([0, *counts[:-1]]), strict=True)), TABLES["Extent"])
     extents["size"][-1] += fault == "norm"
-    table, sums, finished, verdict = np.array(addresses(grads)), np.empty(sum(counts) + 1), np.zeros(1, np.int64), np.empty(2)
-    names = ("grads", "extents", "sums", "finished", "verdict")
-    members = dict(zip(names, addresses([table, extents, sums, finished, verdict]), strict=True))
+    table, sums, verdict = np.array(addresses(grads)), np.empty(sum(counts) + 1), np.empty(VERDICT[dtype])
+    progress = np.zeros(1, TABLES["NormProgress"])
+    names = ("grads", "extents", "sums", "progress", "verdict")
+    members = dict(zip(names, addresses([table, extents, sums, progress, verdict]), strict=True))
     options = bytes(StepOptions(max_norm=np.inf))
-    argument = Argument("NormArguments", count=len(sizes), chunk_count=sum(counts), options=options, **members)
-    compiled.norm(argument.bytes, 3, SMALL.block)
-    assert verdict[0] == np.sqrt(sum(sizes))
+    argument = Argument("NormArguments", dtype, count=len(sizes), chunk_count=sum(counts), options=options, **members)
+    for kernel in filter(None, (compiled.norm, compiled.norm_scaled)):
+        kernel(argument.bytes, 3, SMALL.block)
+    assert verdict[0] == np.sqrt(sum(sizes)) * value
 
 
 FAULTS = {

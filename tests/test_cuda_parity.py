@@ -5,9 +5,9 @@ On the CPU only one variant of each rule and few sizes: test_cuda_kernels.py run
 
 import numpy as np
 import pytest
-from buffers import SPECIAL, assert_same_bits, random_inputs
+from buffers import SPECIAL, SPECIAL_FLOAT64, assert_same_bits, random_inputs
 from cuda_device import Guarded, Host
-from variants import ONE_OF_EACH, VARIANTS, hyperparameters
+from variants import ONE_OF_EACH, VARIANTS, hyperparameters, of_both_types
 
 import fastadam
 from fastadam import _native
@@ -37,7 +37,10 @@ FEW_SIZES = [0, 1, 2, 3, 4, 5, 7, 31, 130, 1000, SHAPE.chunk - 1, SHAPE.chunk + 
 
 everywhere = pytest.mark.parametrize(
     ("device", "variant"),
-    [*(("host", v) for v in ONE_OF_EACH), *(pytest.param("gpu", v, marks=pytest.mark.gpu) for v in VARIANTS)],
+    [
+        *(("host", v) for v in of_both_types(ONE_OF_EACH)),
+        *(pytest.param("gpu", v, marks=pytest.mark.gpu) for v in of_both_types(VARIANTS)),
+    ],
     indirect=["device"],
     ids=str,
 )
@@ -50,7 +53,7 @@ def step(tensors, changed, arrays, t):
 
 def assert_parity(device, size, offsets, variant, k):
     changed, t = hyperparameters(variant, k)
-    on_cpu = random_inputs(size, changed.states, seed=size)
+    on_cpu = random_inputs(size, changed.states, seed=size, dtype=variant.dtype)
     expected = [array.copy() for array in on_cpu]
     guarded = Guarded(device, on_cpu, offsets)
     step(Tensors, changed, guarded.arrays, t)
@@ -75,8 +78,9 @@ def test_steps_equal_the_reference(device, variant):
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0), (1,), (3, 5, 7), (129, 65)])
-def test_stateless_steps_of_arrays_of_any_shape(device, shape):
-    inputs = [array.reshape(shape) for array in random_inputs(int(np.prod(shape)), 3)]
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_stateless_steps_of_arrays_of_any_shape(device, shape, dtype):
+    inputs = [array.reshape(shape) for array in random_inputs(int(np.prod(shape)), 3, dtype=dtype)]
     arrays = [device.upload(array) for array in inputs]
     fastadam.adam_step(*arrays, step=3, weight_decay=0.1)
     fastadam.reference.adam_step(*inputs, step=3, weight_decay=0.1)
@@ -85,8 +89,9 @@ def test_stateless_steps_of_arrays_of_any_shape(device, shape):
         assert_same_bits(device.download(actual).reshape(-1), expected.reshape(-1))
 
 
-def test_every_special_value_meets_every_other(device):
-    inputs = [np.ascontiguousarray(axis).reshape(-1) for axis in np.meshgrid(*[SPECIAL] * 4, indexing="ij")]
+@pytest.mark.parametrize("values", [SPECIAL, SPECIAL_FLOAT64], ids=["float32", "float64"])
+def test_every_special_value_meets_every_other(device, values):
+    inputs = [np.ascontiguousarray(axis).reshape(-1) for axis in np.meshgrid(*[values] * 4, indexing="ij")]
     arrays = [device.upload(array) for array in inputs]
     for t in (1, 2):
         fastadam.adam_step(*arrays, step=t, weight_decay=0.1)

@@ -2,6 +2,8 @@
 that it is given."""
 
 import functools
+import itertools
+import os
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import nvrtc
 import pytest
 from cuda_variants import NAMES
-from variants import ONE_OF_EACH, VARIANTS
+from variants import BOTH_TYPES, ONE_OF_EACH, of_both_types
 
 from fastadam import _native
 from fastadam.backends.cuda import source
@@ -18,20 +20,26 @@ from fastadam.backends.cuda.source import Shape
 
 WHEELS = {12: "nvidia-cuda-nvrtc-cu12", 13: "nvidia-cuda-nvrtc"}
 ARCHITECTURES = [75, 80, 86, 89, 90, 100, 120]
-# Each takes half a minute: the older compiler is tried with the oldest GPU, the most common one and the newest.
-COMPILATIONS = [(13, each) for each in ARCHITECTURES] + [(12, each) for each in (75, 90, 120)]
+# The compiler, the GPU, and the type of elements. Each takes half a minute: unless all are asked for, the oldest GPU, the most
+# common one and the newest are tried.
+COMPILATIONS = [(13, 75, "float32"), (13, 90, "float32"), (13, 120, "float32"), (12, 90, "float32"), (13, 90, "float64")]
+if os.environ.get("FASTADAM_TEST_ARCHITECTURES") == "all":
+    COMPILATIONS = list(itertools.product((12, 13), ARCHITECTURES, ("float32", "float64")))
 STEPS = ("fastadam_step", "fastadam_step_list", "fastadam_step_capturable")
 REGISTERS = 65536  # of a multiprocessor; a thread is given a multiple of eight
-MOST_REGISTERS = REGISTERS // (Shape().block * Shape().resident) // 8 * 8
+MOST_REGISTERS = {
+    dtype: REGISTERS // (Shape().block * Shape().resident_with(dtype)) // 8 * 8 for dtype in ("float32", "float64")
+}
 # Every instruction on floats that a kernel may have. Whatever flushes, fuses or approximates has more to its name.
 ALLOWED = re.compile(
-    r"(add|sub|mul|div|sqrt)\.rn\.f(32|64)|cvt\.rn\.f32\.f64|cvt\.f64\.f32|cvt\.rn\.f64\.s64|setp\.[a-z]+\.f(32|64)|selp\.f(32|64)|(mov|neg|abs)\.f(32|64)"
+    r"(add|sub|mul|div|sqrt)\.rn\.f(32|64)|cvt\.rn\.f32\.f64|cvt\.f64\.f32|cvt\.rn\.f64\.s(32|64)|setp\.[a-z]+\.f(32|64)|selp\.f(32|64)|(mov|neg|abs)\.f(32|64)"
     r"|(ld|st)(\.[a-z]+\d?)*\.f(32|64)"
 )
-STATES = {variant.key: variant.states for variant in VARIANTS}
-STATES |= {variant.averaged.key: variant.averaged.states for variant in ONE_OF_EACH}
+STATES = {variant.key: variant.states for variant in BOTH_TYPES}
+STATES |= {variant.averaged.key: variant.averaged.states for variant in of_both_types(ONE_OF_EACH)}
 # Those whose machine code is looked at too, which takes as long again: Adam's, and of each other rule the one with all options.
-ASSEMBLED = {variant.key for variant in [*VARIANTS, *ONE_OF_EACH] if variant.rule_name == "adam" or variant in ONE_OF_EACH}
+ASSEMBLED = {variant.key for variant in BOTH_TYPES if variant.rule_name == "adam"}
+ASSEMBLED |= {variant.key for variant in of_both_types(ONE_OF_EACH)}
 ARITHMETIC = {"SGD": {"mul"}, "Lion": {"mul"}, "Adamax": {"mul", "div"}}  # other rules have square roots too
 
 
@@ -48,21 +56,21 @@ def instructions(ptx):
             yield match.groups()
 
 
-def accesses(body):
+def accesses(body, bits):
     """The memory accesses in their order, as one letter each (a 16-byte Load or Store, another store), and their addresses."""
     kinds, addresses = "", []
     for opcode, operands in instructions(body):
-        wide = re.search(r"\.v4\.[fbu]32", opcode)
+        wide = re.search(rf"\.v{128 // bits}\.[fbu]{bits}", opcode)
         if re.match(r"st\." if not wide else r"(ld|st)\.", opcode):
             kinds += ("L" if opcode.startswith("ld") else "S") if wide else "x"
             addresses.append(re.search(r"\[.*\]", operands)[0])
     return kinds, addresses
 
 
-def has_wide_accesses(body, states):
+def has_wide_accesses(body, states, bits):
     """Whether all loads of each array come first, then stores to all but the gradient, for as many vectors as a thread has."""
     loads, stores = Shape().vectors * (2 + states), Shape().vectors * (1 + states)
-    kinds, addresses = accesses(body)
+    kinds, addresses = accesses(body, bits)
     for match in re.finditer(f"L{{{loads}}}S{{{stores}}}", kinds):
         loaded, stored = addresses[match.start() :][:loads], addresses[match.end() - stores : match.end()]
         if len(set(loaded)) == loads and len(set(stored)) == stores:
@@ -71,8 +79,9 @@ def has_wide_accesses(body, states):
     return False
 
 
-def problems(compiled, rule, states):
+def problems(compiled, variant):
     """What is wrong with one variant, in words."""
+    rule, states, bits = variant[0], STATES[variant], {"float32": 32, "float64": 64}[variant[-1]]
     bodies = dict(re.findall(r"\.entry (\w+)\((.*?)(?=\.entry|\Z)", compiled.ptx, re.DOTALL))
     if sorted(bodies) != sorted(NAMES):
         yield f"kernels are {sorted(bodies)}"
@@ -81,22 +90,22 @@ def problems(compiled, rule, states):
         floats = {opcode for opcode in opcodes if re.search(r"\.b?f\d+", opcode)}
         forbidden = {opcode for opcode in floats if not ALLOWED.fullmatch(opcode)}
         forbidden |= {opcode for opcode in opcodes if opcode.startswith("call")}
-        if name != "fastadam_advance":
-            forbidden |= {opcode for opcode in floats if "f64" in opcode}
+        if bits == 64 or name != "fastadam_advance":
+            forbidden |= {opcode for opcode in floats if f"f{96 - bits}" in opcode}
         yield from (f"{name} has {opcode}" for opcode in sorted(forbidden))
         if ".local" in body:
             yield f"{name} has local memory"
         if name in STEPS:
-            missing = {f"{name}.rn.f32" for name in ARITHMETIC.get(rule, {"mul", "div", "sqrt"})} - opcodes
+            missing = {f"{name}.rn.f{bits}" for name in ARITHMETIC.get(rule, {"mul", "div", "sqrt"})} - opcodes
             yield from (f"{name} has no {opcode}" for opcode in sorted(missing))
-            if not has_wide_accesses(body, states):
-                yield f"{name} lacks 16-byte loads or stores of some array: {accesses(body)[0]}"
-            if re.search(r"\b(ld|st)(\.global)?\.v2", body):
+            if not has_wide_accesses(body, states, bits):
+                yield f"{name} lacks 16-byte loads or stores of some array: {accesses(body, bits)[0]}"
+            if re.search(r"\b(ld|st)(\.global)?\.v2\.\w32", body):
                 yield f"{name} has 8-byte accesses"
     for name, report in assembler_report(compiled.log).items():
         if any(report[:3]):
             yield f"{name} has a stack frame of {report[0]} bytes, {report[1]} of spill stores, {report[2]} of spill loads"
-        if report[3] > MOST_REGISTERS:
+        if report[3] > MOST_REGISTERS[variant[-1]]:
             yield f"{name} has {report[3]} registers"
 
 
@@ -113,12 +122,12 @@ def assembler_report(log, names=NAMES):
 def test_every_rule_is_there():
     """With every combination of flags that its options can make."""
     everything = {(name, flags) for name, count in _native.cuda_variants().items() for flags in range(count)}
-    assert {(name, flags) for name, flags, _ in STATES} <= everything
+    assert {(name, flags) for name, flags, *_ in STATES} <= everything
     assert {name for name, *_ in STATES} == set(_native.cuda_variants()), "a rule is missing from variants.KINDS"
 
 
-@pytest.mark.parametrize(("major", "architecture"), COMPILATIONS)
-def test_code_of_every_variant(major, architecture, request):
+@pytest.mark.parametrize(("major", "architecture", "dtype"), COMPILATIONS)
+def test_code_of_every_variant(major, architecture, dtype, request):
     compiler = compiler_of(major)
     if architecture not in compiler.architectures:
         pytest.skip(f"NVRTC {compiler.version} does not know sm_{architecture}")
@@ -126,28 +135,30 @@ def test_code_of_every_variant(major, architecture, request):
     def compiled(variant):
         return compiler.compile(source.text(), source.options(*variant), architecture, assemble=variant in ASSEMBLED)
 
-    found = []
+    found, variants = [], [variant for variant in STATES if variant[-1] == dtype]
     with ThreadPoolExecutor(2) as pool:
-        for variant, result in zip(STATES, pool.map(compiled, STATES), strict=True):
+        for variant, result in zip(variants, pool.map(compiled, variants), strict=True):
             assert ("ptxas info" in result.log) == (variant in ASSEMBLED)
             for kernel, report in assembler_report(result.log).items():
                 request.node.user_properties.append((f"registers of {kernel}, {variant}", report[3]))
-            found += [f"{variant}: {problem}" for problem in problems(result, variant[0], STATES[variant])]
+            found += [f"{variant}: {problem}" for problem in problems(result, variant)]
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize(("major", "architecture"), COMPILATIONS)
-def test_code_of_the_norm(major, architecture):
+@pytest.mark.parametrize(("major", "architecture", "dtype"), COMPILATIONS)
+def test_code_of_the_norm(major, architecture, dtype):
     compiler = compiler_of(major)
     if architecture not in compiler.architectures:
         pytest.skip(f"NVRTC {compiler.version} does not know sm_{architecture}")
-    result = compiler.compile(source.text("norm.cu"), source.norm_options(), architecture, assemble=True)
+    result = compiler.compile(source.text("norm.cu"), source.norm_options(dtype), architecture, assemble=True)
     opcodes = {opcode for opcode, _ in instructions(result.ptx)}
     floats = {opcode for opcode in opcodes if re.search(r"\.b?f\d+", opcode)}
     assert not [opcode for opcode in floats if not ALLOWED.fullmatch(opcode)]
-    assert {"cvt.f64.f32", "mul.rn.f64", "add.rn.f64", "sqrt.rn.f64", "div.rn.f64", "cvt.rn.f32.f64"} <= opcodes
+    conversions = {"cvt.f64.f32", "cvt.rn.f32.f64"}
+    assert {"mul.rn.f64", "add.rn.f64", "sqrt.rn.f64", "div.rn.f64"} <= opcodes
+    assert conversions & opcodes == (conversions if dtype == "float32" else set())
     assert ".local" not in result.ptx
-    names = tuple(f"fastadam_{name}" for name in NormKernels._fields)
+    names = tuple(f"fastadam_{name}" for name in NormKernels.names(dtype))
     assert all(not any(report[:3]) for report in assembler_report(result.log, names).values())
 
 
@@ -180,7 +191,7 @@ def problems_of_one_variant(replacements=()):
     for old, new in replacements:
         assert old in text, "the kernel has changed; so must this test"
         text = text.replace(old, new)
-    return "\n".join(problems(compiler.compile(text, source.options(*variant), 80), variant[0], STATES[variant]))
+    return "\n".join(problems(compiler.compile(text, source.options(*variant), 80), variant))
 
 
 @pytest.mark.parametrize("problem", SPOILED)
@@ -241,7 +252,7 @@ def test_text_is_complete():
 
 def test_options_name_all_of_the_shape():
     shape = Shape(*range(11, 11 + len(Shape._fields)))
-    options = source.options("SomeRule", 5, True, shape)
+    options = source.options("SomeRule", 5, True, shape=shape)
     expected = {"RULE": "SomeRule", "FLAGS": 5, "AVERAGES": 1}
     assert set(options) > {f"-DFASTADAM_{name}={value}" for name, value in expected.items()}
     for name, value in shape._asdict().items():

@@ -18,19 +18,19 @@ OPTIONS = [{}, {"lr": 0.5, "maximize": False, "weight_decay": 0.0}, {"weight_dec
 class Twins:
     """Optimizers over tensors of the sizes `sizes` (lists of sizes are groups), whose parameters begin as random numbers."""
 
-    def __init__(self, device, sizes, make=fastadam.Adam, *, capturable=False, number=0, **options):
+    def __init__(self, device, sizes, make=fastadam.Adam, *, capturable=False, number=0, dtype="float32", **options):
         """`number` is that of the GPU."""
         self.device, self._number, self._rng = device, number, np.random.default_rng(0)
         groups = sizes if isinstance(sizes[0], list) else [sizes]
-        self.params = [self._rng.standard_normal(size).astype(np.float32) for group in groups for size in group]
+        self.params = [self._rng.standard_normal(size).astype(dtype) for group in groups for size in group]
         self.on_gpu = [device.upload(param, i % 4, number) for i, param in enumerate(self.params)]
         given = [params if groups is not sizes else grouped(params, sizes) for params in (self.params, self.on_gpu)]
         self.cpu, self.gpu = make(given[0], **options), make(given[1], capturable=capturable, **options)
 
     def random_grads(self):
         """Gradients of very different magnitudes."""
-        rng, sizes = self._rng, [param.size for param in self.params]
-        return [np.ldexp(rng.standard_normal(size, np.float32), rng.integers(-20, 10, size, np.int32)) for size in sizes]
+        rng, sizes, dtype = self._rng, [param.size for param in self.params], self.params[0].dtype
+        return [np.ldexp(rng.standard_normal(size, dtype), rng.integers(-20, 10, size, np.int32)) for size in sizes]
 
     def upload(self, grads):
         return [None if grad is None else self.device.upload(grad, device=self._number) for grad in grads]

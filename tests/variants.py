@@ -112,7 +112,7 @@ class Variant:
     @property
     def key(self):
         """What a CUDA kernel is compiled for."""
-        return self.rule.type_name, self.rule.flags, self.rule.ema_decay is not None
+        return self.rule.type_name, self.rule.flags, self.rule.ema_decay is not None, self.dtype
 
     @property
     def states(self):

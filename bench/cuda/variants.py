@@ -17,18 +17,22 @@ from fastadam.backends.cuda.source import SHAPE, Shape
 
 ROOT = Path(__file__).parents[2]
 WALLS = [ROOT / "csrc" / "rules" / "memory_wall.hpp", ROOT / "bench" / "walls.hpp"]
-STRICT = re.compile(r"(?<=// cuda/real.hpp\n).*?(?=\n#else\n)", re.DOTALL)
+STRICT = re.compile(r"(?<=// cuda/real.hpp\n).*?(?=\n#else\n\n#if defined\(_MSC_VER\))", re.DOTALL)
 # In place of csrc/cuda/real.hpp: types whose arithmetic the compiler's flags control.
 PLAIN = """\
 #define FASTADAM_INLINE __device__ __forceinline__
 namespace fastadam {
 namespace {
+#if defined(FASTADAM_FLOAT64)
+using Real = double;
+#else
 using Real = float;
+#endif
 using Real64 = double;
-FASTADAM_INLINE Real absolute(Real x) { return fabsf(x); }
-FASTADAM_INLINE Real64 absolute(Real64 x) { return fabs(x); }
-FASTADAM_INLINE Real square_root(Real x) { return sqrtf(x); }
-FASTADAM_INLINE Real64 square_root(Real64 x) { return sqrt(x); }
+FASTADAM_INLINE float absolute(float x) { return fabsf(x); }
+FASTADAM_INLINE double absolute(double x) { return fabs(x); }
+FASTADAM_INLINE float square_root(float x) { return sqrtf(x); }
+FASTADAM_INLINE double square_root(double x) { return sqrt(x); }
 }  // namespace
 }  // namespace fastadam
 """
@@ -68,7 +72,11 @@ class Variant(OnGpu):
         sizes = [array.size for array in buffers.tensors["param"]]
         tensors = launch.records([([p, m, v], size) for (p, _, m, v), size in zip(members, sizes, strict=True)])
         tensors["grad"] = [g for _, g, _, _ in members]
-        gradients = _native.cuda_gradients(_native.StepOptions(), False, 0)
+        betas = dict(zip(("beta1", "beta2"), BETAS, strict=True))
+        self._rule = _native.Rule(
+            "adam", {"lr": LR, "eps": EPS, "weight_decay": WEIGHT_DECAY, **betas, "decoupled_weight_decay": True}
+        )
+        gradients = _native.cuda_gradients(_native.StepOptions(), self._rule, 0)
         if len(tensors) == 1:
             self._kernel, self._blocks = step, -(-sizes[0] // self.shape.chunk)
             self._argument = launch.Argument("StepArguments", tensor=tensors[0], gradients=gradients)
@@ -78,10 +86,6 @@ class Variant(OnGpu):
                 self._tables.grads.set([g for _, g, _, _ in members], write)
             self._kernel, self._blocks = step_list, self._tables.blocks
             self._argument = launch.Argument("StepListArguments", list=self._tables.list, gradients=gradients)
-        betas = dict(zip(("beta1", "beta2"), BETAS, strict=True))
-        self._rule = _native.Rule(
-            "adam", {"lr": LR, "eps": EPS, "weight_decay": WEIGHT_DECAY, **betas, "decoupled_weight_decay": True}
-        )
         self._t = 0
 
     def text(self) -> str:

@@ -12,10 +12,16 @@ namespace {
 
 using Index = long long;
 
+#if defined(FASTADAM_FLOAT64)
+using Element = double;
+#else
+using Element = float;
+#endif
+
 struct Tensor {
-  float* param;
-  const float* grad;             // not used in a list
-  float* state[max_states + 1];  // the rule's, then the average of the parameter
+  Element* param;
+  const Element* grad;             // not used in a list
+  Element* state[max_states + 1];  // the rule's, then the average of the parameter
   Index size;
 };
 
@@ -26,7 +32,7 @@ struct Chunk {
 // A list of tensors, in the device's memory.
 struct List {
   const Tensor* tensors;
-  const float* const* grads;  // one for each tensor; null: it is not stepped
+  const Element* const* grads;  // one for each tensor; null: it is not stepped
   const Chunk* chunks;
   Index chunk_count;
 };
@@ -74,7 +80,7 @@ struct StepCapturableArguments {
 template <class Rule>
 struct AdvanceArguments {
   const NormVerdict* verdict;
-  const float* const* grads;
+  const Element* const* grads;
   const Real64* options;  // the rule's, then the decay of the average
   Index* steps;
   StepCoefficients<Rule>* coefficients;
@@ -87,13 +93,20 @@ struct Extent {
   Index first_chunk;  // its index among the chunks of all gradients
 };
 
+// What blocks tell each other, and one launch the next. Zeros between steps.
+struct NormProgress {
+  unsigned long long finished;  // blocks
+  unsigned long long largest;   // magnitude of an element, as the bits of a float64, which have the order of the numbers
+  double scale;  // for the second launch, which finds the norm of float64 elements; 0: the first one has found it
+};
+
 struct NormArguments {
-  const float* const* grads;
+  const Element* const* grads;
   const Extent* extents;
   Index count;  // of gradients, none of which is empty
   Index chunk_count;
-  double* sums;                  // of chunks, with room for all rounds
-  unsigned long long* finished;  // blocks that have finished; 0 between launches
+  double* sums;  // of chunks, with room for all rounds
+  NormProgress* progress;
   StepOptions options;
   NormVerdict* verdict;
   Index* skips;  // null: not counted

@@ -1,4 +1,4 @@
-// Real and Real64 on CUDA: each operator is one PTX instruction with explicit rounding.
+// Real and Real64 on CUDA: each operator is one PTX instruction with explicit rounding. For elements of float64 both are one.
 //
 // The result of a plain float expression would depend on the compiler's flags, and CuPy appends -ftz=true to those of the
 // caller. An instruction written as mul.rn.f32 keeps subnormals and is never contracted, whatever the flags. Sign and magnitude
@@ -9,6 +9,20 @@
 
 namespace fastadam {
 namespace {
+
+#if defined(FASTADAM_FLOAT64)
+
+struct Real64 {
+  double value;
+
+  Real64() = default;
+  FASTADAM_INLINE explicit constexpr Real64(double x) : value(x) {}
+  FASTADAM_INLINE explicit operator double() const { return value; }
+};
+
+using Real = Real64;
+
+#else
 
 struct Real64;
 
@@ -32,16 +46,20 @@ struct Real64 {
 
 FASTADAM_INLINE Real::Real(Real64 x) { asm("cvt.rn.f32.f64 %0, %1;" : "=f"(value) : "d"(x.value)); }
 
+#endif
+
 #define FASTADAM_BINARY(Type, letter, symbol, instruction)                                         \
   FASTADAM_INLINE Type operator symbol(Type a, Type b) {                                           \
     Type result;                                                                                   \
     asm(instruction " %0, %1, %2;" : "=" letter(result.value) : letter(a.value), letter(b.value)); \
     return result;                                                                                 \
   }
+#if !defined(FASTADAM_FLOAT64)
 FASTADAM_BINARY(Real, "f", +, "add.rn.f32")
 FASTADAM_BINARY(Real, "f", -, "sub.rn.f32")
 FASTADAM_BINARY(Real, "f", *, "mul.rn.f32")
 FASTADAM_BINARY(Real, "f", /, "div.rn.f32")
+#endif
 FASTADAM_BINARY(Real64, "d", +, "add.rn.f64")
 FASTADAM_BINARY(Real64, "d", -, "sub.rn.f64")
 FASTADAM_BINARY(Real64, "d", *, "mul.rn.f64")
@@ -56,11 +74,14 @@ FASTADAM_BINARY(Real64, "d", /, "div.rn.f64")
         : letter(a.value), letter(b.value));                                                \
     return result;                                                                          \
   }
+#if !defined(FASTADAM_FLOAT64)
 FASTADAM_COMPARISON(Real, "f", <, "lt.f32")
 FASTADAM_COMPARISON(Real, "f", >=, "ge.f32")
 FASTADAM_COMPARISON(Real, "f", !=, "neu.f32")  // true if either is NaN, as in C++
+#endif
 FASTADAM_COMPARISON(Real64, "d", <, "lt.f64")
 FASTADAM_COMPARISON(Real64, "d", >=, "ge.f64")
+FASTADAM_COMPARISON(Real64, "d", !=, "neu.f64")
 #undef FASTADAM_COMPARISON
 
 #define FASTADAM_UNARY(Type, letter, function, instruction)                   \
@@ -69,9 +90,12 @@ FASTADAM_COMPARISON(Real64, "d", >=, "ge.f64")
     asm(instruction " %0, %1;" : "=" letter(result.value) : letter(x.value)); \
     return result;                                                            \
   }
+#if !defined(FASTADAM_FLOAT64)
 FASTADAM_UNARY(Real, "f", operator-, "neg.f32")
 FASTADAM_UNARY(Real, "f", absolute, "abs.f32")
 FASTADAM_UNARY(Real, "f", square_root, "sqrt.rn.f32")
+#endif
+FASTADAM_UNARY(Real64, "d", operator-, "neg.f64")
 FASTADAM_UNARY(Real64, "d", absolute, "abs.f64")
 FASTADAM_UNARY(Real64, "d", square_root, "sqrt.rn.f64")
 #undef FASTADAM_UNARY

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "../rules/registry.hpp"
-#include "arguments.hpp"
 #include "vector.hpp"
 
 namespace fastadam {
@@ -40,8 +39,8 @@ FASTADAM_INLINE void step_element(const Step& step, const Tensor& tensor, Index 
   Real state[states + 1];
   for (int k = 0; k < states; ++k) state[k] = Real(tensor.state[k][i]);
   step.update(p, Real(tensor.grad[i]), state);
-  tensor.param[i] = static_cast<float>(p);
-  for (int k = 0; k < states; ++k) tensor.state[k][i] = static_cast<float>(state[k]);
+  tensor.param[i] = static_cast<Element>(p);
+  for (int k = 0; k < states; ++k) tensor.state[k][i] = static_cast<Element>(state[k]);
 }
 
 // Steps `count` vectors, `block` vectors apart, the first of which starts at element `first`. All loads come before the
@@ -65,8 +64,8 @@ FASTADAM_INLINE void step_vectors(const Step& step, const Tensor& tensor, Index 
       Real s[states + 1];
       for (int k = 0; k < states; ++k) s[k] = Real(state[k][n].element[j]);
       step.update(p, Real(grad[n].element[j]), s);
-      param[n].element[j] = static_cast<float>(p);
-      for (int k = 0; k < states; ++k) state[k][n].element[j] = static_cast<float>(s[k]);
+      param[n].element[j] = static_cast<Element>(p);
+      for (int k = 0; k < states; ++k) state[k][n].element[j] = static_cast<Element>(s[k]);
     }
     const Index i = first + static_cast<Index>(n) * block * width;
     store<aligned>(tensor.param + i, param[n]);

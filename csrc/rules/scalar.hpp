@@ -21,7 +21,7 @@ FASTADAM_INLINE Scalar constant(double value, double rest) { return {Real64(valu
 // An integer >= 0, exactly.
 FASTADAM_INLINE Scalar whole(long long n) {
   const auto upper = static_cast<double>(n >> 32), lower = static_cast<double>(n & 0xFFFFFFFF);
-  return Scalar(Real64(upper * 4294967296.0)) + Scalar(Real64(lower));
+  return Scalar(Real64(upper) * Real64(4294967296.0)) + Scalar(Real64(lower));
 }
 
 #else

@@ -4,7 +4,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-DType: TypeAlias = str  # "float32" or "float64", as the native module has it
+from fastadam.backends.devices import is_on_gpu
+from fastadam.backends.roles import PARAM
+
+DType: TypeAlias = str  # one of these, as the native module has it
+DTYPES: tuple[DType, ...] = ("float32", "float64")
 
 
 def dtype_of(array: Any) -> DType:
@@ -12,7 +16,7 @@ def dtype_of(array: Any) -> DType:
     dtype = getattr(array, "dtype", None)
     if isinstance(dtype, np.dtype):
         return "float64" if dtype == np.float64 else "float32"
-    if dtype is None and hasattr(array, "__dlpack__"):
+    if dtype is None and (hasattr(array, "__dlpack__") or hasattr(array, "__cuda_array_interface__")):
         return dtype_of(_exported(array))
     return "float64" if str(dtype).rpartition(".")[2] == "float64" else "float32"  # as in torch.float64
 
@@ -28,6 +32,10 @@ def nearest(array: Any) -> DType:
 
 def _exported(array: Any) -> Any:
     try:
+        if is_on_gpu(array):
+            from fastadam.backends.cuda import arrays  # only if needed
+
+            return arrays.taken_over(array, (PARAM, 0), False)
         return np.from_dlpack(array)
     except MemoryError:
         raise

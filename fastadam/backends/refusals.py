@@ -27,9 +27,7 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
     updated = not only_read and place[0] != GRAD
     wanted, kinds = dtype_of(first), "float32 or float64"
     by_others = array is not first or dtype_of(array) != detail  # whether other arrays decide the type
-    if library == "cupy":
-        by_others, wanted, kinds = False, "float32", "float32"  # all that the kernels on GPUs know
-    elif reason == "dtype":
+    if reason == "dtype":
         wanted = detail if by_others else nearest(array)
     like = other if reason == "layout" and place != other_place else None
     advice = remedies.advice(reason, array, library, updated, wanted, () if like is None else _order(like))

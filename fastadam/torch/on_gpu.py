@@ -20,11 +20,9 @@ from fastadam.torch import tensor_access
 @functools.cache
 def missing(device: int, dtype: DType) -> str | None:
     """Why this package's kernels cannot step tensors of a type on a GPU, in words; None if they can."""
-    if dtype != "float32":
-        return f"has numbers of {dtype}, for which there are no kernels for GPUs"
     try:
         with gpu().on(device):
-            kernels.of_norms(device)  # so that a compiler that is missing is noticed too
+            kernels.of_norms(dtype, device)  # so that a compiler that is missing is noticed too
     except (ImportError, RuntimeError) as error:
         return f"{error}"
     return None
@@ -42,8 +40,8 @@ class Prepared(NamedTuple):
 class GpuSteps:
     """The steps of an optimizer's tensors of one type on one GPU. It keeps addresses, and no tensor."""
 
-    def __init__(self, device: int) -> None:
-        self._device = device
+    def __init__(self, device: int, dtype: DType) -> None:
+        self._device, self._dtype = device, dtype
         self._taken: tuple[Sequence[Any], Sequence[int], Sequence[int]] = (), (), ()
         self._list: ListSteps | None = None  # of these tensors, with tables that the work on one stream uses
         self._stream = 0
@@ -51,7 +49,7 @@ class GpuSteps:
     @classmethod
     def on(cls, device: int, dtype: DType) -> Self | None:
         """Those of a GPU; None where this package's kernels cannot be used."""
-        return None if missing(device, dtype) else cls(device)
+        return None if missing(device, dtype) else cls(device, dtype)
 
     def take(self, addresses: list[list[int]], sizes: list[int], group_sizes: list[int]) -> None:
         """From now on, step these tensors: each has the addresses of its parameter and its states."""
@@ -67,9 +65,10 @@ class GpuSteps:
                     "capturable=True in the parameter groups, with which torch's own step is used"
                 )
             if self._list is None or self._stream != stream:
-                self._list, self._stream = ListSteps(*self._taken), stream
-            compiled = [kernels.of(rule.type_name, rule.flags, rule.ema_decay is not None, self._device) for rule in rules]
-            verdict = tensor_access.float64_numbers(VERDICT, self._device) if options.finds_norm else None
+                self._list, self._stream = ListSteps(*self._taken, self._dtype), stream
+            variants = [(rule.type_name, rule.flags, rule.ema_decay is not None) for rule in rules]
+            compiled = [kernels.of(*variant, self._dtype, self._device) for variant in variants]
+            verdict = tensor_access.float64_numbers(VERDICT[self._dtype], self._device) if options.finds_norm else None
             address = 0 if verdict is None else verdict.data_ptr()
             calls = self._list.step(compiled, rules, grads, counts, options, address)
         return Prepared(self._device, stream, calls, None if verdict is None else verdict[0])

@@ -3,7 +3,7 @@
 import copy
 
 import pytest
-from variants import ONE_OF_EACH, VARIANTS
+from variants import BOTH_TYPES, ONE_OF_EACH, of_both_types
 
 pytestmark = pytest.mark.gpu
 
@@ -14,13 +14,13 @@ SHAPES = [(37,), (5, 7), (2, 3, 4, 5), (), (0, 3), (70_001,)]
 class Both:
     """An optimizer over tensors on a GPU, and one over the same numbers on the CPU."""
 
-    def __init__(self, torch, name, shapes=SHAPES, **options):
+    def __init__(self, torch, name, shapes=SHAPES, dtype="float32", **options):
         import fastadam.torch
 
-        self._torch, self._rng = torch, torch.Generator().manual_seed(1)
+        self._torch, self._rng, self._dtype = torch, torch.Generator().manual_seed(1), getattr(torch, dtype)
         self.params = [[], []]
         for number in range(len(shapes)):
-            values = torch.randn(shapes[number], generator=self._rng)
+            values = torch.randn(shapes[number], dtype=self._dtype, generator=self._rng)
             values = values.t().contiguous().t() if values.ndim == 2 else values  # of other strides than its gradients
             for params, device in zip(self.params, ("cuda", "cpu"), strict=True):
                 params.append(torch.nn.Parameter(values.to(device)))
@@ -29,7 +29,8 @@ class Both:
 
     def give_grads(self, all_of_them=True):
         for i, (on_gpu, on_cpu) in enumerate(zip(*self.params, strict=True)):
-            on_cpu.grad = self._torch.randn(on_cpu.shape, generator=self._rng) if all_of_them or i % 3 else None
+            is_given = all_of_them or i % 3
+            on_cpu.grad = self._torch.randn(on_cpu.shape, dtype=self._dtype, generator=self._rng) if is_given else None
             on_gpu.grad = on_cpu.grad if on_cpu.grad is None else on_cpu.grad.to("cuda")
 
     def step(self, **options):
@@ -50,20 +51,20 @@ def options_of(variant):
     return variant.kind.cls.__name__, {"weight_decay": 0.0} | dict(variant.given)
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize("variant", BOTH_TYPES, ids=str)
 def test_every_rule_and_option(torch, variant):
     name, options = options_of(variant)
-    both = Both(torch, name, **options)
+    both = Both(torch, name, dtype=variant.dtype, **options)
     for k in range(4):
         both.give_grads(k != 1)
         both.step()
         both.assert_same()
 
 
-@pytest.mark.parametrize("variant", ONE_OF_EACH, ids=str)
+@pytest.mark.parametrize("variant", of_both_types(ONE_OF_EACH), ids=str)
 def test_averages_and_norms(torch, variant):
     name, options = options_of(variant)
-    both = Both(torch, name, ema_decay=0.75, **options)
+    both = Both(torch, name, dtype=variant.dtype, ema_decay=0.75, **options)
     for max_norm in (0.5, 1e9, float("inf")):
         both.give_grads()
         on_gpu, on_cpu = both.step(max_norm=max_norm)

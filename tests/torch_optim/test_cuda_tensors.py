@@ -4,7 +4,7 @@ Here on the stand-in for GPUs; tests/gpu/test_torch_optim.py has what only a GPU
 """
 
 import pytest
-from variants import ONE_OF_EACH, VARIANTS
+from variants import BOTH_TYPES, ONE_OF_EACH, VARIANTS, of_both_types
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("cupy", reason="needs CuPy, though no GPU: pip install cupy-cuda13x")
@@ -19,15 +19,15 @@ from fastadam.torch import AdamW  # noqa: E402
 STEPS = 4
 
 
-def params_of(rng):
-    params = [torch.nn.Parameter(make(torch.randn(shape, generator=rng))) for shape, make in LAYOUTS.values()]
-    return [*params, torch.nn.Parameter(torch.randn(3, 2, dtype=torch.complex64, generator=rng).t())]
+def params_of(rng, dtype=torch.float32):
+    params = [torch.nn.Parameter(make(torch.randn(shape, dtype=dtype, generator=rng))) for shape, make in LAYOUTS.values()]
+    return [*params, torch.nn.Parameter(torch.randn(3, 2, dtype=dtype.to_complex(), generator=rng).t())]
 
 
 def expect_the_cpus_bits(variant, gpus, **options):
     """Of steps with and without some gradients, of which some have other strides."""
     rng = torch.Generator().manual_seed(1)
-    params = params_of(rng)
+    params = params_of(rng, getattr(torch, variant.dtype))
     ours, numpys = optimizers(variant, params, **options)
     for step in range(STEPS):
         for i, param in enumerate(params):
@@ -42,12 +42,12 @@ def expect_the_cpus_bits(variant, gpus, **options):
     assert gpus.streams == {(0, STREAM)}
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize("variant", BOTH_TYPES, ids=str)
 def test_every_rule_and_option_in_every_layout(variant, gpus):
     expect_the_cpus_bits(variant, gpus)
 
 
-@pytest.mark.parametrize("variant", ONE_OF_EACH, ids=str)
+@pytest.mark.parametrize("variant", of_both_types(ONE_OF_EACH), ids=str)
 @pytest.mark.parametrize("gpus", ["described"], indirect=True)
 def test_averages_of_parameters(variant, gpus):
     expect_the_cpus_bits(variant, gpus, ema_decay=0.75)

@@ -8,9 +8,8 @@ from fastadam._native import Refused
 from fastadam.backends import layouts
 from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.devices import gpu_of, is_lazy, is_on_gpu
+from fastadam.backends.dtypes import dtype_of
 from fastadam.backends.roles import PARAM, Place
-
-_FLOAT32 = np.dtype(np.float32)
 
 
 def view(array: Any, place: Place, writeable: bool) -> Any:
@@ -79,7 +78,7 @@ class Borrowed:
         if self._asks and self._asks(self._exporter) == self._answer:
             return
         again = view(self._exporter, self._place, True)  # says best what is wrong
-        expect_usable(again, self._place, self._array, self._array.data.device_id)
+        expect_usable(again, self._place, self._array, self._array)
         if self._asks or again.data.ptr != self._array.data.ptr:
             raise Refused("moved", self._place, self._place, "")
 
@@ -97,17 +96,21 @@ def _by_interface(exporter: Any) -> Any:
     return interface and (interface["data"], interface["shape"], interface.get("strides"), interface["typestr"])
 
 
-def expect_usable(array: Any, place: Place, like: Any, device: int) -> None:
-    """Raise Refused unless a kernel on `device` can use a cupy.ndarray in place, beside `like`, which may be the same."""
+def expect_usable(array: Any, place: Place, like: Any, first: Any) -> None:
+    """Raise Refused unless a kernel can use a cupy.ndarray in place, beside `like`, which may be the same.
+
+    Its type and device must be those of `first`.
+    """
     param = (PARAM, place[1])
-    if array.dtype != _FLOAT32:
-        raise Refused("dtype", place, place, _FLOAT32.name)
+    dtype = dtype_of(first)
+    if array.dtype != np.dtype(dtype):
+        raise Refused("dtype", place, place, dtype)
     alone = array is like or array.shape != like.shape  # one of another shape is refused for that
     if not (layouts.is_dense(array) if alone else layouts.have_same_order(array, like)):
         raise Refused("layout", place, place if array is like else param, "")
-    if array.data.device_id != device:
+    if array.data.device_id != first.data.device_id:
         raise Refused("device", place, (PARAM, 0), "")
-    if array.data.ptr % 4:
+    if array.data.ptr % array.itemsize:
         raise Refused("alignment", place, place, "")
     if array.shape != like.shape:
         raise Refused("shape", place, param, "")

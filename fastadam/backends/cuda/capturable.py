@@ -24,13 +24,14 @@ class CapturableTensors(Tensors):
         self, addresses: list[list[int]], group_sizes: Sequence[int], rules: Sequence[Rule], steps: Sequence[int]
     ) -> None:
         tensors, self._slices = records(list(zip(addresses, self._sizes, strict=True))), slices_of(group_sizes)
-        self._groups = [CapturableGroupSteps(tensors[each], rule) for each, rule in zip(self._slices, rules, strict=True)]
-        kernels.of_norms(self.device)  # compiled as early as the other kernels
+        pairs = zip(self._slices, rules, strict=True)
+        self._groups = [CapturableGroupSteps(tensors[each], rule, self.dtype) for each, rule in pairs]
+        kernels.of_norms(self.dtype, self.device)  # compiled as early as the other kernels
         self.steps = gpu().copy(np.array(steps, np.int64))
         self.skips = gpu().full(1, 0, np.int64)
-        self._verdict = new_verdict()
-        self._norm = Norm(self._sizes)
-        self._spare_norm: Norm | None = Norm(self._sizes)
+        self._verdict = new_verdict(self.dtype)
+        self._norm = Norm(self._sizes, self.dtype)
+        self._spare_norm: Norm | None = Norm(self._sizes, self.dtype)
         self._captured_norms: list[Norm] = []  # kept alive: graphs hold their addresses
         self._captured: list[set[tuple[int, bool]]] = [set() for _ in self._groups]  # what graphs have fixed of the rules
 
@@ -71,7 +72,7 @@ class CapturableTensors(Tensors):
             verdict = self._verdict
             calls += self._norm_of(capturing).find(usable.addresses, options, address_of(verdict), self.skips.data.ptr)
         for i, (group, each, rule) in enumerate(zip(self._groups, self._slices, rules, strict=True)):
-            gradients = _native.cuda_gradients(options, rule.maximize, address_of(verdict))
+            gradients = _native.cuda_gradients(options, rule, address_of(verdict))
             some = usable.addresses[each]
             calls += group.step(compiled[i], some, self.steps[each], gradients, address_of(verdict), capturing)
             if capturing:
@@ -82,9 +83,9 @@ class CapturableTensors(Tensors):
     def _norm_of(self, capturing: bool) -> Norm:
         """The Norm to use. A graph that is being captured gets its own, made while memory could be allocated."""
         if not capturing:
-            self._spare_norm = self._spare_norm or Norm(self._sizes)
+            self._spare_norm = self._spare_norm or Norm(self._sizes, self.dtype)
             return self._norm
-        norm, self._spare_norm = self._spare_norm or Norm(self._sizes), None
+        norm, self._spare_norm = self._spare_norm or Norm(self._sizes, self.dtype), None
         self._captured_norms.append(norm)
         return norm
 

@@ -14,12 +14,13 @@ from fastadam.backends.cuda.capturable import CapturableTensors
 from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.cuda.device_norm import global_norm
 from fastadam.backends.cuda.tensors import Tensors
+from fastadam.backends.dtypes import dtype_of
 from fastadam.backends.refusals import explain
 from fastadam.backends.roles import PARAM
 
 __all__ = ["assignment", "compile", "full_like", "global_norm", "pack", "rule_calls", "tensors", "to_host"]
 
-VECTOR = 16 // 4  # floats that a kernel loads or stores at once
+VECTOR = 16  # bytes that a kernel loads or stores at once
 
 
 def tensors(
@@ -56,9 +57,10 @@ def full_like(param: Any, values: Sequence[float | None]) -> list[Any]:
         return []
     if not layouts.is_dense(param):
         return []
+    dtype, width = np.dtype(dtype_of(param)), VECTOR // np.dtype(dtype_of(param)).itemsize
     with gpu().on(param.data.device_id):
-        buffers = [gpu().full(param.size + VECTOR - 1, value or 0, np.float32) for value in values]
-        starts = [(param.data.ptr - buffer.data.ptr) // 4 % VECTOR for buffer in buffers]
+        buffers = [gpu().full(param.size + width - 1, value or 0, dtype) for value in values]
+        starts = [(param.data.ptr - buffer.data.ptr) // dtype.itemsize % width for buffer in buffers]
         flat = [buffer[start : start + param.size] for buffer, start in zip(buffers, starts, strict=True)]
         for array, value in zip(flat, values, strict=True):
             if value is None:
@@ -87,16 +89,16 @@ def assignment(array: Any, values: Any) -> Call:
 def pack(members: Sequence[Any]) -> Any:
     """See :class:`fastadam.backends.protocol.Backend`."""
     views = [arrays.taken_over(member, (PARAM, i), False) for i, member in enumerate(members)]
-    device = views[0].data.device_id
+    device, dtype = views[0].data.device_id, np.dtype(dtype_of(views[0]))
     for i, view in enumerate(views):
         if view.data.device_id != device:
             raise Refused("device", (PARAM, i), (PARAM, 0), "")
-        if view.dtype != np.float32:
-            raise Refused("dtype", (PARAM, i), (PARAM, i), "float32")
-    size, line = sum(view.size for view in views), 64 // 4
+        if view.dtype != dtype:
+            raise Refused("dtype", (PARAM, i), (PARAM, i), dtype.name)
+    size, line = sum(view.size for view in views), 64 // dtype.itemsize
     with gpu().on(device):
-        buffer = gpu().empty(size + line - 1, np.float32)
-        start = -buffer.data.ptr // 4 % line
+        buffer = gpu().empty(size + line - 1, dtype)
+        start = -buffer.data.ptr // dtype.itemsize % line
         flat = buffer[start : start + size]
         gpu().concatenate([view.reshape(-1) for view in views], flat)
     return flat

@@ -13,21 +13,23 @@ from fastadam.backends.cuda.device_norm import Norm
 from fastadam.backends.cuda.kernels import Kernels
 from fastadam.backends.cuda.launch import Argument, Table, Tables, launches, records
 from fastadam.backends.cuda.source import SHAPE
+from fastadam.backends.dtypes import DType
 
 
 class GroupSteps:
     """Tensors whose step counts are on the host: one launch for each distinct count."""
 
-    def __init__(self, tensors: Any) -> None:
+    def __init__(self, tensors: Any, dtype: DType) -> None:
         """`tensors` is made by :func:`fastadam.backends.cuda.launch.records`, for the current device."""
+        self._dtype = dtype
         self._is_one = len(tensors) == 1
         if self._is_one:  # which needs no tables
-            self._argument = Argument("StepArguments", tensor=tensors[0])
+            self._argument = Argument("StepArguments", dtype, tensor=tensors[0])
             self._grad = self._argument.view("tensor", "grad")
             self._blocks = -(-int(tensors["size"][0]) // SHAPE.chunk)
         else:
             # One for each distinct step count, in an order that steps do not change.
-            self._lists = [(Tables(tensors), Argument("StepListArguments"))]
+            self._lists = [(Tables(tensors), Argument("StepListArguments", dtype))]
 
     def step(
         self, kernels: Kernels, rule: _native.Rule, addresses: Sequence[int], counts: Sequence[int], gradients: bytes
@@ -46,7 +48,7 @@ class GroupSteps:
             distinct = {count for address, count in zip(addresses, counts, strict=True) if address}
         for k, count in enumerate(sorted(distinct)):
             if k == len(self._lists):
-                self._lists.append((self._lists[0][0].with_own_grads(), Argument("StepListArguments")))
+                self._lists.append((self._lists[0][0].with_own_grads(), Argument("StepListArguments", self._dtype)))
             (tables, argument), some = self._lists[k], addresses
             if len(distinct) > 1:
                 some = [a if c == count else 0 for a, c in zip(addresses, counts, strict=True)]
@@ -61,10 +63,12 @@ class GroupSteps:
 class ListSteps:
     """Groups of tensors, known by the addresses of their arrays, whose step counts are on the host."""
 
-    def __init__(self, addresses: Sequence[Sequence[int]], sizes: Sequence[int], group_sizes: Sequence[int]) -> None:
+    def __init__(
+        self, addresses: Sequence[Sequence[int]], sizes: Sequence[int], group_sizes: Sequence[int], dtype: DType
+    ) -> None:
         """The addresses of each tensor are its parameter's and then its states'. Tables are made on the current device."""
-        tensors, self._sizes = records(list(zip(addresses, sizes, strict=True))), sizes
-        self._groups = [(each, GroupSteps(tensors[each])) for each in slices_of(group_sizes)]
+        tensors, self._sizes, self._dtype = records(list(zip(addresses, sizes, strict=True))), sizes, dtype
+        self._groups = [(each, GroupSteps(tensors[each], dtype)) for each in slices_of(group_sizes)]
         self._norm: Norm | None = None  # until a step needs it
 
     def step(
@@ -82,10 +86,10 @@ class ListSteps:
         """
         calls: list[Call] = []
         if verdict:
-            self._norm = self._norm or Norm(self._sizes)
+            self._norm = self._norm or Norm(self._sizes, self._dtype)
             calls += self._norm.find(addresses, options, verdict)
         for (each, group), some, rule in zip(self._groups, kernels, rules, strict=True):
-            gradients = _native.cuda_gradients(options, rule.maximize, verdict)
+            gradients = _native.cuda_gradients(options, rule, verdict)
             calls += group.step(some, rule, addresses[each], counts[each], gradients)
         return calls
 
@@ -98,8 +102,9 @@ def slices_of(group_sizes: Sequence[int]) -> list[slice]:
 class CapturableGroupSteps:
     """Tensors whose step counts and coefficients are on the device, so that a CUDA graph can repeat their step."""
 
-    def __init__(self, tensors: Any, rule: _native.Rule) -> None:
+    def __init__(self, tensors: Any, rule: _native.Rule, dtype: DType) -> None:
         """As for :class:`GroupSteps`."""
+        self._dtype = dtype
         self._all = Tables(tensors)
         self._coefficients = gpu().empty(len(tensors) * len(_native.cuda_coefficients(rule, 1)), np.uint8)
         self._options = Table(len(_numbers(rule)), np.float64)
@@ -128,6 +133,7 @@ class CapturableGroupSteps:
         coefficients = self._coefficients.data.ptr
         advance = Argument(
             "AdvanceArguments",
+            self._dtype,
             verdict=verdict,
             grads=tables.grads.address,
             options=self._options.address,
@@ -135,7 +141,8 @@ class CapturableGroupSteps:
             coefficients=coefficients,
             count=len(addresses),
         )
-        argument = Argument("StepCapturableArguments", list=tables.list, gradients=gradients, coefficients=coefficients)
+        members = {"list": tables.list, "gradients": gradients, "coefficients": coefficients}
+        argument = Argument("StepCapturableArguments", self._dtype, **members)
         return [
             *launches(kernels.advance, -(-len(addresses) // SHAPE.block), advance),
             *launches(kernels.step_capturable, tables.blocks, argument),

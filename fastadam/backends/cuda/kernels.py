@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from fastadam import _native
 from fastadam.backends.cuda import source
 from fastadam.backends.cuda.cupy_runtime import Kernel, gpu
+from fastadam.backends.dtypes import DType
 
 
 class Kernels(NamedTuple):
@@ -19,9 +20,9 @@ class Kernels(NamedTuple):
 
 
 @functools.cache
-def of(type_name: str, flags: int, averages: bool, device: int) -> Kernels:
+def of(type_name: str, flags: int, averages: bool, dtype: DType, device: int) -> Kernels:
     """The kernels of the rule whose C++ type is `type_name`, with or without averages of parameters, for the current device."""
-    return Kernels(*_compile(Kernels, "step.cu", source.options(type_name, flags, averages)))
+    return Kernels(*_compile("step.cu", source.options(type_name, flags, averages, dtype), Kernels._fields))
 
 
 class NormKernels(NamedTuple):
@@ -29,16 +30,22 @@ class NormKernels(NamedTuple):
 
     norm: Kernel
     write: Kernel
+    norm_scaled: Kernel | None = None  # of float64
+
+    @classmethod
+    def names(cls, dtype: DType) -> tuple[str, ...]:
+        """Those of a type of elements."""
+        return cls._fields if dtype == "float64" else cls._fields[:2]
 
 
 @functools.cache
-def of_norms(device: int) -> NormKernels:
-    """The kernel of the global norm, for the current device."""
-    return NormKernels(*_compile(NormKernels, "norm.cu", source.norm_options()))
+def of_norms(dtype: DType, device: int) -> NormKernels:
+    """The kernels of the global norm, for the current device."""
+    return NormKernels(*_compile("norm.cu", source.norm_options(dtype), NormKernels.names(dtype)))
 
 
-def _compile(kind: Any, name: str, options: tuple[str, ...]) -> list[Kernel]:
-    return gpu().compile(source.text(name), options, tuple(f"fastadam_{field}" for field in kind._fields))
+def _compile(name: str, options: tuple[str, ...], kernels: tuple[str, ...]) -> list[Kernel]:
+    return gpu().compile(source.text(name), options, tuple(f"fastadam_{kernel}" for kernel in kernels))
 
 
 def warmup(*optimizers: Any) -> None:
@@ -50,7 +57,7 @@ def warmup(*optimizers: Any) -> None:
         members.backend.compile(members.tensors)
     if not optimizers:
         device = gpu().current()
-        of_norms(device)
+        of_norms("float32", device)
         for type_name, variants in _native.cuda_variants().items():
             for flags in range(variants):
-                of(type_name, flags, False, device)
+                of(type_name, flags, False, "float32", device)

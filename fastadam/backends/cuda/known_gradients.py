@@ -29,7 +29,7 @@ class KnownGradients:
         self._memory, self._expect_unmoved = memory, expect_unmoved
         self._params = params
         self._layouts = [_layout(param) for param in params]
-        self._sizes = [param.size for param in params]
+        self._bytes = [param.nbytes for param in params]
         self._array_type = gpu().ndarray
         self._last = Usable([], [], [])  # those of the last call
 
@@ -39,17 +39,17 @@ class KnownGradients:
         if _native.are_references_to(last.references, grads):
             self._expect_unmoved()
             return last
-        arrays, addresses = grads, _native.gpu_addresses(grads, self._layouts, self._array_type)
+        arrays, addresses = grads, _native.gpu_addresses(grads, self._layouts, self._array_type, self._params[0].itemsize)
         if addresses is None:
             arrays = [grad if grad is None else views.view(grad, (GRAD, i), False) for i, grad in enumerate(grads)]
         self._expect_unmoved()
         if addresses is None:
             for i, array in enumerate(arrays):
                 if array is not None:
-                    views.expect_usable(array, (GRAD, i), self._params[i], self._layouts[0][-1])
+                    views.expect_usable(array, (GRAD, i), self._params[i], self._params[0])
             addresses = [0 if array is None else int(array.data.ptr) or NO_ELEMENTS for array in arrays]
         if addresses != last.addresses:
-            self._memory.expect_apart(addresses, self._sizes)
+            self._memory.expect_apart(addresses, self._bytes)
         missing = [i for i, address in enumerate(addresses) if not address] if 0 in addresses else []
         self._last = Usable(addresses, missing, _native.references_to(arrays))
         return self._last

@@ -13,9 +13,12 @@ from fastadam import _native
 from fastadam.at_once import Call, at_once
 from fastadam.backends.cuda.cupy_runtime import Kernel, gpu
 from fastadam.backends.cuda.source import SHAPE
+from fastadam.backends.dtypes import DTYPES, DType
 from fastadam.lazy import computed_once
 
-STRUCTS = _native.cuda_structs()  # a dtype for each struct
+# A dtype for each struct, for each type of elements. Those that have nothing but addresses and counts are the same for all.
+STRUCTS = {dtype: _native.cuda_structs(dtype) for dtype in DTYPES}
+TABLES = STRUCTS["float32"]
 CONSTANTS = _native.cuda_constants()
 MOST_WORDS = CONSTANTS["most_words"]  # of eight bytes, that one launch can write
 MOST_BLOCKS = 2**31 - 1
@@ -24,8 +27,8 @@ MOST_BLOCKS = 2**31 - 1
 class Argument:
     """A kernel's only argument: a struct, whose members are set by name."""
 
-    def __init__(self, struct: str, **members: Any) -> None:
-        dtype = STRUCTS[struct]
+    def __init__(self, struct: str, elements: DType = "float32", **members: Any) -> None:
+        dtype = STRUCTS[elements][struct]
         self.bytes = np.zeros((), f"V{dtype.itemsize}")
         self._fields = self.bytes.reshape(1).view(dtype).reshape(())
         self._buffer = self.bytes.reshape(1).view(np.uint8).data
@@ -56,7 +59,7 @@ class Argument:
 
 def records(tensors: Sequence[tuple[Sequence[int], int]]) -> Any:
     """The struct Tensor of each, from the addresses of the parameter and its states and the number of elements."""
-    made = np.zeros(len(tensors), STRUCTS["Tensor"])
+    made = np.zeros(len(tensors), TABLES["Tensor"])
     for record, ((param, *states), size) in zip(made, tensors, strict=True):
         record["param"], record["size"] = param, size
         record["state"][: len(states)] = states
@@ -114,7 +117,7 @@ class Tables:
     def __init__(self, tensors: Any) -> None:
         """`tensors` is made by :func:`records`."""
         counts = -(-tensors["size"] // SHAPE.chunk)
-        chunks = np.zeros(counts.sum(), STRUCTS["Chunk"])
+        chunks = np.zeros(counts.sum(), TABLES["Chunk"])
         chunks["tensor"] = np.repeat(np.arange(len(tensors)), counts)
         chunks["index"] = np.arange(len(chunks)) - np.repeat(np.cumsum(counts) - counts, counts)
         self._tensors, self._chunks = (gpu().copy(table.view(np.uint8)) for table in (tensors, chunks))

@@ -10,18 +10,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastadam import _native
+from fastadam.backends.dtypes import DType
 
 FOLDER = Path(_native.__file__).with_name("csrc")
 _INCLUDE = re.compile(r'^#include "(.*)"$', re.MULTILINE)
 
 
 class Shape(NamedTuple):
-    """How a kernel divides its work; docs/cuda.md has the measurements."""
+    """How a kernel divides its work; docs/cuda.md has the measurements, which are of float32."""
 
     block: int = 256  # threads
     vectors: int = 1  # 16-byte vectors of each array that a thread loads at once
     chunk: int = 2048  # elements that a block processes at a time
     resident: int = 3  # blocks that must fit on a multiprocessor at once, which limits the registers of a thread
+
+    def resident_with(self, dtype: DType) -> int:
+        """The same for a type of elements: a float64 takes two registers, so one block less must fit."""
+        return self.resident if dtype == "float32" else max(self.resident - 1, 1)
 
 
 SHAPE = Shape()
@@ -47,17 +52,17 @@ def text(name: str = "step.cu", folder: Path = FOLDER) -> str:
     return expand(folder / "cuda" / name)
 
 
-def options(rule: str, flags: int, averages: bool = False, shape: Shape = SHAPE) -> tuple[str, ...]:
-    """Compiler options for one combination of a rule's flags; `rule` is the name of its C++ type."""
-    rest = {name.upper(): value for name, value in shape._asdict().items() if name != "block"}
-    return _options({"RULE": rule, "FLAGS": flags, "AVERAGES": int(averages)} | rest, shape)
+def options(rule: str, flags: int, averages: bool = False, dtype: DType = "float32", shape: Shape = SHAPE) -> tuple[str, ...]:
+    """Compiler options for one combination of a rule's flags and a type of elements; `rule` is the name of its C++ type."""
+    rest = {"VECTORS": shape.vectors, "CHUNK": shape.chunk, "RESIDENT": shape.resident_with(dtype)}
+    return _options({"RULE": rule, "FLAGS": flags, "AVERAGES": int(averages)} | rest, dtype, shape)
 
 
-def norm_options(shape: Shape = SHAPE) -> tuple[str, ...]:
-    """Compiler options for the kernel of the global norm."""
-    return _options({}, shape)
+def norm_options(dtype: DType = "float32", shape: Shape = SHAPE) -> tuple[str, ...]:
+    """Compiler options for the kernels of the global norm."""
+    return _options({}, dtype, shape)
 
 
-def _options(definitions: dict[str, Any], shape: Shape) -> tuple[str, ...]:
-    definitions = definitions | {"BLOCK": shape.block}
+def _options(definitions: dict[str, Any], dtype: DType, shape: Shape) -> tuple[str, ...]:
+    definitions = definitions | {"BLOCK": shape.block} | ({"FLOAT64": 1} if dtype == "float64" else {})
     return ("-std=c++17", *(f"-DFASTADAM_{name}={value}" for name, value in definitions.items()))

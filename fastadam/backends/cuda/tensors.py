@@ -15,6 +15,7 @@ from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.cuda.device_norm import address_of, new_verdict
 from fastadam.backends.cuda.group_steps import ListSteps
 from fastadam.backends.cuda.known_gradients import KnownGradients
+from fastadam.backends.dtypes import DType, dtype_of
 from fastadam.backends.protocol import Asked
 from fastadam.backends.roles import PARAM, STATE
 
@@ -29,6 +30,7 @@ class Tensors:
 
     step_count = 0
     device: int
+    dtype: DType
     rules: list[Rule]
     _kernels: list[kernels.Kernels]  # of these rules; empty until a step has compiled them
 
@@ -47,16 +49,16 @@ class Tensors:
             owned = [arrays.taken_over(array, (role, i), True) for role, array in zip(roles, (param, *state), strict=True)]
             self._owned.append(owned)
             if i == 0:
-                self.device = int(owned[0].data.device_id)
+                self.device, self.dtype = int(owned[0].data.device_id), dtype_of(owned[0])
             for role, array in zip(roles, owned, strict=True):
-                arrays.expect_usable(array, (role, i), owned[0], self.device)
+                arrays.expect_usable(array, (role, i), owned[0], self._owned[0][0])
             for role, array, exporter in zip(roles, owned, (param, *state), strict=True):
                 if array is not exporter and array.size:
                     self._borrowed.append(arrays.Borrowed(exporter, array, (role, i)))
         self._turns = _native.Turns()
         self._sizes = [owned[0].size for owned in self._owned]
         addresses = [[array.data.ptr for array in owned] for owned in self._owned]
-        memory = _native.OwnedMemory(addresses, self._sizes)
+        memory = _native.OwnedMemory(addresses, [owned[0].nbytes for owned in self._owned])
         self._gradients = KnownGradients([owned[0] for owned in self._owned], memory, self._expect_unmoved)
         with gpu().on(self.device):
             self._prepare(addresses, group_sizes, rules, steps)
@@ -66,7 +68,7 @@ class Tensors:
         self, addresses: list[list[int]], group_sizes: Sequence[int], rules: Sequence[Rule], steps: Sequence[int]
     ) -> None:
         """Make the counts and other arrays that steps need, on the current device."""
-        self._list = ListSteps(addresses, self._sizes, group_sizes)
+        self._list = ListSteps(addresses, self._sizes, group_sizes, self.dtype)
         self.steps: Any = np.array(steps, np.int64)
         self.skips: Any = np.zeros(1, np.int64)
 
@@ -97,12 +99,14 @@ class Tensors:
     def compile(self) -> None:
         """Compile the kernels that steps need, if they are not compiled yet."""
         with gpu().on(self.device):
-            kernels.of_norms(self.device)
+            kernels.of_norms(self.dtype, self.device)
             self._compiled(self.rules)
 
     def _compiled(self, rules: Sequence[Rule]) -> list[kernels.Kernels]:
         """The kernels of the rules, for the arrays' device, which must be current."""
-        return [kernels.of(rule.type_name, rule.flags, rule.ema_decay is not None, self.device) for rule in rules]
+        averages = [rule.ema_decay is not None for rule in rules]
+        pairs = zip(rules, averages, strict=True)
+        return [kernels.of(rule.type_name, rule.flags, average, self.dtype, self.device) for rule, average in pairs]
 
     def step(self, grads: Sequence[Any], options: StepOptions, threads: int = 0, asked: Asked | None = None) -> Any:
         """See :class:`fastadam.backends.protocol.Tensors`. `threads` is for CPUs."""
@@ -156,7 +160,7 @@ class Tensors:
             new_counts[usable.missing] -= 1
         if not compiled:
             compiled = self._compiled(rules)
-        verdict = new_verdict() if options.finds_norm else None
+        verdict = new_verdict(self.dtype) if options.finds_norm else None
         calls = self._list.step(compiled, rules, usable.addresses, counts, options, address_of(verdict))
         calls += [(operator.setitem, self.steps, ..., new_counts), (setattr, self, "_kernels", compiled)]
         return calls, None if verdict is None else verdict[0]
