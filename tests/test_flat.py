@@ -116,8 +116,8 @@ def test_on_a_gpu(device):
     assert views[3].data.ptr == flat.data.ptr + 4 * 7
     with pytest.raises(ValueError, match=r"arrays\[1\] is in the CPU's memory, but arrays\[0\] is on GPU 0"):
         fastadam.flatten([device.upload(np.ones(2, F32)), np.ones(2, F32)])
-    with pytest.raises(TypeError, match=r"arrays\[0\] has dtype '<f8'"):
-        fastadam.flatten([device.upload(np.ones(2))])
+    with pytest.raises(TypeError, match=r"arrays\[0\] has dtype '<f2'"):
+        fastadam.flatten([device.upload(np.ones(2, np.float16))])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads how Linux maps the memory")

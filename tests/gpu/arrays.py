@@ -62,7 +62,7 @@ def to_gpu(values, offset=0, device=0):
     values = np.asarray(values)
     with cupy.cuda.Device(device):
         array = layouts.shaped(cupy.empty(values.size + offset, values.dtype)[offset:], values)
-        write(layouts.in_order(array), layouts.in_order(values))
+        write(layouts.in_order(array), values.transpose(layouts.axes(array.shape, array.strides)))
     return array
 
 

@@ -29,7 +29,10 @@ class GroupSteps:
             self._blocks = -(-int(tensors["size"][0]) // SHAPE.chunk)
         else:
             # One for each distinct step count, in an order that steps do not change.
-            self._lists = [(Tables(tensors), Argument("StepListArguments", dtype))]
+            self._lists = [self._with_argument(Tables(tensors))]
+
+    def _with_argument(self, tables: Tables) -> tuple[Tables, Argument]:
+        return tables, Argument("StepListArguments", self._dtype, list=tables.list)
 
     def step(
         self, kernels: Kernels, rule: _native.Rule, addresses: Sequence[int], counts: Sequence[int], gradients: bytes
@@ -48,12 +51,11 @@ class GroupSteps:
             distinct = {count for address, count in zip(addresses, counts, strict=True) if address}
         for k, count in enumerate(sorted(distinct)):
             if k == len(self._lists):
-                self._lists.append((self._lists[0][0].with_own_grads(), Argument("StepListArguments", self._dtype)))
+                self._lists.append(self._with_argument(self._lists[0][0].with_own_grads()))
             (tables, argument), some = self._lists[k], addresses
             if len(distinct) > 1:
                 some = [a if c == count else 0 for a, c in zip(addresses, counts, strict=True)]
             tables.grads.set(some, kernels.write)
-            argument.set("list", tables.list)
             argument.set("gradients", gradients)
             argument.set("coefficients", _native.cuda_coefficients(rule, count + 1))
             calls += launches(kernels.step_list, tables.blocks, argument)

@@ -158,11 +158,13 @@ class Tensors:
         if usable.missing or least < most:
             new_counts = self.steps + 1
             new_counts[usable.missing] -= 1
+        calls: list[Call] = []
         if not compiled:
             compiled = self._compiled(rules)
+            calls.append((setattr, self, "_kernels", compiled))
         verdict = new_verdict(self.dtype) if options.finds_norm else None
-        calls = self._list.step(compiled, rules, usable.addresses, counts, options, address_of(verdict))
-        calls += [(operator.setitem, self.steps, ..., new_counts), (setattr, self, "_kernels", compiled)]
+        calls += self._list.step(compiled, rules, usable.addresses, counts, options, address_of(verdict))
+        calls.append((operator.setitem, self.steps, ..., new_counts))
         return calls, None if verdict is None else verdict[0]
 
     def _expect_unmoved(self) -> None:
