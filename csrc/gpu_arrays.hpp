@@ -6,7 +6,8 @@
 namespace fastadam {
 
 // The address of each array: 0 for None, 1 for one without elements. None if there is another type of array among them, an
-// array that is not laid out as its layout (dtype, shape, strides, number of the GPU), or one whose address is not a multiple of `alignment`.
+// array that is not laid out as its layout (dtype, shape, strides, number of the GPU), or one whose address is not a multiple
+// of `alignment`.
 pybind11::object gpu_addresses(const pybind11::sequence& arrays, const pybind11::list& layouts,
                                const pybind11::type& array_type, long long alignment);
 

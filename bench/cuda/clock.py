@@ -1,4 +1,4 @@
-"""Measurements of bench/cuda: GPU time of a step, host time of its call, and the number of launches."""
+"""Measurements of bench/cuda: GPU time of a step, and host time of its call."""
 
 import itertools
 from collections.abc import Callable
@@ -7,8 +7,6 @@ from typing import Any
 
 import cupy
 from contenders import Contender
-
-from fastadam.backends.cuda import kernels
 
 
 class OnGpu(Contender):
@@ -55,24 +53,3 @@ class HostTime(Contender):
             total += perf_counter_ns() - start
         contender.finish()
         return total / max(steps, 1)
-
-
-def launches(step: Callable[[], Any]) -> int:
-    """How many kernels of fastadam a step launches."""
-    count = 0
-    compiled = kernels.of
-
-    def counted(kernel: Callable[..., None]) -> Callable[..., None]:
-        def launch(*arguments: Any) -> None:
-            nonlocal count
-            count += 1
-            kernel(*arguments)
-
-        return launch
-
-    kernels.of = lambda *key: kernels.Kernels(*map(counted, compiled(*key)))
-    try:
-        step()
-    finally:
-        kernels.of = compiled
-    return count

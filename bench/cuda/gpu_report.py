@@ -11,7 +11,7 @@ from fastadam.backends.cuda.source import SHAPE
 
 def report(results: GpuResults, with_targets: bool = True) -> str:
     """The report of a run. Leave the targets out for a short run, whose single samples are too few to judge them."""
-    parts = [_about(results), *sections(results, None), "## Host time and launches of one step", _host(results)]
+    parts = [_about(results), *sections(results, None), "## Host time of one step", _host(results)]
     if results.shapes:
         parts += ["## Launch configurations", shapes_table(results)]
     if with_targets:
@@ -46,7 +46,7 @@ def _about(results: GpuResults) -> str:
 
 
 def _host(results: GpuResults) -> str:
-    """The time until the call of a step returns, if measured, and the number of kernels that fastadam launches.
+    """The time until the call of a step returns, where measured.
 
     The memory wall's is the time that CuPy takes to launch a kernel with an argument like a step's.
     """
@@ -57,9 +57,9 @@ def _host(results: GpuResults) -> str:
         rows = [results.find(None, case, name) or {} for name in contenders]
         for of, kind in (("", "host"), (", new gradients each step", "host_new")):
             times = [duration(row[f"{kind}_nanoseconds"]) if f"{kind}_nanoseconds" in row else "" for row in rows]
-            if any(times) or not of:
-                body.append([case + of, str(results.find(None, case, "fastadam")["launches"]), *times])
-    return table(["elements", "launches", *("a launch alone" if name == WALL else name for name in contenders)], body)
+            if any(times):
+                body.append([case + of, *times])
+    return table(["elements", *("a launch alone" if name == WALL else name for name in contenders)], body)
 
 
 def shapes_table(results: GpuResults) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import cupy
 from buffers import Buffers
 from cases import GPT2_SMALL, GPT2_SUBSET, GPU_SIZES, SMALL_TENSORS, ZEROS, Case, one_buffer, select
-from clock import HostTime, OnGpu, launches
+from clock import HostTime, OnGpu
 from gpu_contenders import (
     Copy,
     CupyElementwise,
@@ -56,7 +56,7 @@ def run(sizes: Sequence[int] | None, short: bool, budget: float, progress: Calla
 def rows_of(
     case: Case, budget: float, missing: dict[str, str], kinds: Sequence[type[OnGpu]] = CONTENDERS
 ) -> list[dict[str, Any]]:
-    """One row for each contender, with the host's time where it matters, and the launches of fastadam."""
+    """One row for each contender, with the host's time where it matters."""
     gc.collect()
     cupy.get_default_memory_pool().free_all_blocks()
     contenders = list(set_up(kinds, case, Buffers(case.shapes, cupy), None, missing))
@@ -71,8 +71,4 @@ def rows_of(
                 "host_new_nanoseconds": timed["nanoseconds"],
                 "host_new_quartiles": timed["quartiles"],
             }
-    for row, contender in zip(rows, contenders, strict=True):
-        if isinstance(contender, FastadamOnGpu):
-            contender.step()  # from then on, all steps are alike
-            row["launches"] = launches(contender.step)
     return rows
