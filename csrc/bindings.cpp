@@ -245,6 +245,9 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
       .def_property_readonly("step_count", &TorchTensors::step_count);
 
   m.def("global_norm", &norm_of_arrays, py::arg("grads"), py::arg("threads"));
+  m.def("norm_part", &norm_part_of_arrays, py::arg("grads"), py::arg("begins"), py::arg("sizes"), py::arg("scale"),
+        py::arg("threads"));
+  m.def("combined_norm", &combined_norm_of, py::arg("parts"));
   m.def("is_dense", &is_dense_array, py::arg("shape"), py::arg("strides"), py::arg("unit"));
   m.def("first_replaced", &first_replaced, py::arg("origins"), py::arg("arrays"));
   m.def("memory_wall", &memory_wall_of<float>, py::arg("param").noconvert(), py::arg("grad").noconvert(),

@@ -17,6 +17,7 @@ from fastadam._native import c_api
 from fastadam.backends.cuda import warmup
 from fastadam.flat import flatten
 from fastadam.norm import global_norm
+from fastadam.norm_parts import combined_norm, norm_part
 from fastadam.optimizers.adagrad import Adagrad
 from fastadam.optimizers.adam import Adam, AdamW
 from fastadam.optimizers.adam_step import adam_step
@@ -53,11 +54,13 @@ __all__ = [
     "available_isas",
     "build_info",
     "c_api",
+    "combined_norm",
     "convert",
     "flatten",
     "get_include",
     "get_num_threads",
     "global_norm",
+    "norm_part",
     "reference",
     "set_num_threads",
     "viz",

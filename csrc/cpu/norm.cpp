@@ -10,9 +10,10 @@
 #include "parallel.hpp"
 
 namespace fastadam {
-namespace {
 
 int64_t chunks(int64_t size) { return (size + norm_chunk - 1) / norm_chunk; }
+
+namespace {
 
 // Computes the sum of squares of a chunk of elements.
 using SumOfChunk = std::function<double(const void* chunk, int64_t size)>;
@@ -47,13 +48,10 @@ class ChunkSums final : public Work {
   std::vector<double*> sums_;  // the first sum of each array
 };
 
-double sum_of_squares(const Kernels& kernels, const SumOfChunk& sum, const std::vector<Array>& arrays, DType dtype,
-                      int threads) {
-  int64_t count = 0;
-  for (const Array& array : arrays) count += chunks(array.size);
+// Adds up the sums of chunks in chunks until one is left.
+double sum_of(std::vector<double> sums, const Kernels& kernels) {
+  auto count = static_cast<int64_t>(sums.size());
   if (count == 0) return 0;
-  std::vector<double> sums(static_cast<size_t>(count));
-  run_on_threads(ChunkSums(sum, arrays, size_of(dtype), sums.data()), threads);
   for (; count > 1; count = chunks(count)) {
     for (int64_t chunk = 0; chunk < chunks(count); ++chunk) {
       const int64_t first = chunk * norm_chunk;
@@ -63,35 +61,49 @@ double sum_of_squares(const Kernels& kernels, const SumOfChunk& sum, const std::
   return sums[0];
 }
 
-// The largest magnitude of all elements; infinite if one is, whatever the others; they are float64.
-double largest_of(const std::vector<Array>& arrays) {
+}  // namespace
+
+std::vector<double> sums_of_chunks(const std::vector<Array>& arrays, DType dtype, double scale, int threads) {
+  int64_t count = 0;
+  for (const Array& array : arrays) count += chunks(array.size);
+  std::vector<double> sums(static_cast<size_t>(count));
+  SumOfChunk sum = active_kernels(dtype).sum_of_squares;
+  if (scale != 1) {
+    const auto sum_of_float64 = active_kernels(DType::float64).sum_of_squares;
+    sum = [=](const void* chunk, int64_t size) {
+      double scaled[norm_chunk];
+      for (int64_t i = 0; i < size; ++i) scaled[i] = element({chunk, size}, i, dtype) * scale;
+      return sum_of_float64(scaled, size);
+    };
+  }
+  run_on_threads(ChunkSums(sum, arrays, size_of(dtype), sums.data()), threads);
+  return sums;
+}
+
+bool is_in_range(double sum) {
+  constexpr double least = 0x1p-900;
+  return (sum >= least && std::isfinite(sum)) || std::isnan(sum);
+}
+
+double largest_of(const std::vector<Array>& arrays, DType dtype) {
   double largest = 0;
   for (const Array& array : arrays) {
-    const double* const x = static_cast<const double*>(array.begin);
-    for (int64_t i = 0; i < array.size; ++i) largest = std::max(largest, std::abs(x[i]));
+    for (int64_t i = 0; i < array.size; ++i) largest = std::max(largest, std::abs(element(array, i, dtype)));
   }
   return largest;
 }
 
-}  // namespace
+double scale_for(double largest) {
+  if (largest == 0 || std::isinf(largest)) return 1;
+  return std::ldexp(1.0, std::min(-std::ilogb(largest) - 1, 1022));
+}
 
 double global_norm(const std::vector<Array>& arrays, DType dtype, int threads) {
   const DefaultFloatEnv float_env;
   const Kernels& kernels = active_kernels(dtype);
-  const double sum = sum_of_squares(kernels, kernels.sum_of_squares, arrays, dtype, threads);
-  // Squares of float32 neither overflow nor underflow in float64. Of float64 they may: then all elements are scaled by a power
-  // of two, which is exact, so that the largest is in [1/2, 1).
-  constexpr double least = 0x1p-900;
-  if (dtype == DType::float32 || (sum >= least && std::isfinite(sum)) || std::isnan(sum)) return square_root(sum);
-  const double largest = largest_of(arrays);
-  if (largest == 0 || std::isinf(largest)) return largest;
-  const double scale = std::ldexp(1.0, std::min(-std::ilogb(largest) - 1, 1022));
-  const auto scaled = [&](const void* chunk, int64_t size) {
-    double copy[norm_chunk];
-    for (int64_t i = 0; i < size; ++i) copy[i] = static_cast<const double*>(chunk)[i] * scale;
-    return kernels.sum_of_squares(copy, size);
-  };
-  return square_root(sum_of_squares(kernels, scaled, arrays, dtype, threads)) / scale;
+  const double sum = sum_of(sums_of_chunks(arrays, dtype, 1, threads), kernels);
+  const double scale = dtype == DType::float32 || is_in_range(sum) ? 1 : scale_for(largest_of(arrays, dtype));
+  return scale == 1 ? square_root(sum) : square_root(sum_of(sums_of_chunks(arrays, dtype, scale, threads), kernels)) / scale;
 }
 
 }  // namespace fastadam
