@@ -81,11 +81,12 @@ void expect_apart(const OwnedMemory& memory, const std::vector<uintptr_t>& grads
 }
 
 std::unique_ptr<StepOptions> step_options(double grad_scale, double clip_value, std::optional<double> max_norm,
-                                          bool skip_nonfinite, bool raises_nonfinite) {
+                                          bool skip_nonfinite, bool raises_nonfinite, std::optional<double> norm) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   const bool prevents = skip_nonfinite || raises_nonfinite;
   return std::make_unique<StepOptions>(
-      StepOptions{grad_scale, clip_value, max_norm.value_or(infinity), max_norm || prevents, prevents, raises_nonfinite});
+      StepOptions{grad_scale, clip_value, max_norm.value_or(infinity), max_norm || prevents || norm, prevents, raises_nonfinite,
+                  norm.has_value(), norm.value_or(0)});
 }
 
 std::unique_ptr<Rule> rule_of(const std::string& name, const NamedOptions& options, const std::string& dtype) {
@@ -178,20 +179,22 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
 
   with_init(class_of<StepOptions>(m, "StepOptions"), &step_options, py::arg("grad_scale") = 1.0,
             py::arg("clip_value") = std::numeric_limits<double>::infinity(), py::arg("max_norm") = py::none(),
-            py::arg("skip_nonfinite") = false, py::arg("raises_nonfinite") = false)
+            py::arg("skip_nonfinite") = false, py::arg("raises_nonfinite") = false, py::arg("norm") = py::none())
       .def_readonly("grad_scale", &StepOptions::grad_scale)
       .def_readonly("clip_value", &StepOptions::clip_value)
       .def_readonly("max_norm", &StepOptions::max_norm)
       .def_readonly("finds_norm", &StepOptions::finds_norm)
       .def_readonly("skip_nonfinite", &StepOptions::skip_nonfinite)
       .def_readonly("raises_nonfinite", &StepOptions::raises_nonfinite)
+      .def_readonly("knows_norm", &StepOptions::knows_norm)
+      .def_readonly("norm", &StepOptions::norm)
       .def("__repr__",
            [](const StepOptions& options) {
              return py::str(
                         "StepOptions(grad_scale={}, clip_value={}, max_norm={}, finds_norm={}, skip_nonfinite={}, "
-                        "raises_nonfinite={})")
+                        "raises_nonfinite={}, knows_norm={}, norm={})")
                  .format(options.grad_scale, options.clip_value, options.max_norm, options.finds_norm, options.skip_nonfinite,
-                         options.raises_nonfinite);
+                         options.raises_nonfinite, options.knows_norm, options.norm);
            })
       .def("__bytes__",
            [](const StepOptions& options) { return py::bytes(reinterpret_cast<const char*>(&options), sizeof options); });

@@ -11,6 +11,8 @@ struct StepOptions {
   bool finds_norm;        // whether the norm is needed, as for max_norm and skip_nonfinite
   bool skip_nonfinite;    // whether a gradient that is not finite prevents the step
   bool raises_nonfinite;  // and is an error, which the CPU names
+  bool knows_norm = false;
+  double norm = 0;  // of the gradients as they are given, if it is known: they are not read for it
 };
 
 }  // namespace fastadam

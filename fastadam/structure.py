@@ -47,6 +47,11 @@ class Structure:
             raise ValueError(f"{argument} is an empty {_kind(params)}; expected at least one array (a size of zero is fine)")
 
     @property
+    def is_one(self) -> bool:
+        """Whether it is one array, which stands for itself."""
+        return self._keys is None
+
+    @property
     def is_mapping(self) -> bool:
         """Whether the outermost level is a mapping."""
         return self._is_mapping

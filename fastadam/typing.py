@@ -51,6 +51,9 @@ Params: TypeAlias = (
 # The state of one parameter: arrays by name, of NumPy or CuPy.
 State: TypeAlias = Mapping[str, Any]
 
+# Memory for the state of an optimizer: of one parameter, or of several in the structure of `params`.
+GivenState: TypeAlias = Mapping[Any, Any] | Sequence[Any]
+
 # A norm: a float; for arrays on a GPU a 0-d array; None if it was not requested. Any stands for the rarer cases, so that users
 # need no cast. The standard library's types do the same.
 Norm: TypeAlias = float | Any
@@ -67,6 +70,7 @@ if TYPE_CHECKING:
         clip_value: float | None
         max_norm: float | None
         skip_nonfinite: bool | Literal["raise"]
+        norm: float | None
         num_threads: SupportsIndex | None
 else:
     Params_co = TypeVar("Params_co", covariant=True)

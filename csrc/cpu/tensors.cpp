@@ -23,6 +23,13 @@ int64_t first_nonfinite(const void* array, int64_t size) {
   return std::find_if(begin, begin + size, [](Number x) { return !std::isfinite(x); }) - begin;
 }
 
+std::vector<Array> grads_of(const std::vector<Task>& tasks) {
+  std::vector<Array> arrays;
+  arrays.reserve(tasks.size());
+  for (const Task& task : tasks) arrays.push_back({task.buffers.grad, task.size});
+  return arrays;
+}
+
 }  // namespace
 
 void Tensors::add(void* param, const std::vector<void*>& states, int64_t size, int64_t steps) {
@@ -75,7 +82,7 @@ void Tensors::expect_apart(const std::vector<std::optional<const void*>>& grads)
   }
 }
 
-void Tensors::throw_nonfinite(const std::vector<std::optional<const void*>>& grads) const {
+void Tensors::throw_nonfinite(const std::vector<std::optional<const void*>>& grads, const StepOptions& options) const {
   for (size_t i = 0; i < grads.size(); ++i) {
     if (!grads[i]) continue;
     const int64_t size = tensors_[i].size;
@@ -83,6 +90,7 @@ void Tensors::throw_nonfinite(const std::vector<std::optional<const void*>>& gra
         dtype_ == DType::float32 ? first_nonfinite<float>(*grads[i], size) : first_nonfinite<double>(*grads[i], size);
     if (found < size) throw Refusal("nonfinite", {grad_role, i}, {grad_role, i}, std::to_string(found));
   }
+  if (options.knows_norm) throw Refusal("known norm", {grad_role, 0});
   throw Refusal("norm", {grad_role, 0});  // each element is finite, but not the norm
 }
 
@@ -132,13 +140,11 @@ std::optional<double> Tensors::step(const std::vector<std::optional<const void*>
   std::optional<double> norm;
   double scale = options.grad_scale;
   if (options.finds_norm) {
-    std::vector<Array> arrays;
-    arrays.reserve(tasks.size());
-    for (const Task& task : tasks) arrays.push_back({task.buffers.grad, task.size});
-    const Verdict verdict = scalars_of(dtype_).verdict(global_norm(arrays, dtype_, threads), options);
+    const double given = options.knows_norm ? options.norm : global_norm(grads_of(tasks), dtype_, threads);
+    const Verdict verdict = scalars_of(dtype_).verdict(given, options);
     norm = verdict.norm;
     if (!verdict.applies) {
-      if (options.raises_nonfinite) throw_nonfinite(grads);
+      if (options.raises_nonfinite) throw_nonfinite(grads, options);
       ++skips_;
       done();
       return norm;

@@ -64,7 +64,7 @@ class Tensors : public Turns {
 
  private:
   // The step is not to be taken because a gradient is not finite: throws Refusal with the place of the first one.
-  void throw_nonfinite(const std::vector<std::optional<const void*>>& grads) const;
+  void throw_nonfinite(const std::vector<std::optional<const void*>>& grads, const StepOptions& options) const;
 
   struct Tensor {
     void* param;

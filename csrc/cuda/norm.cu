@@ -75,8 +75,9 @@ FASTADAM_INLINE bool is_last(unsigned long long* finished) {
   return last;
 }
 
-FASTADAM_INLINE void store_verdict(const NormArguments& arguments, Real64 norm) {
-  *arguments.verdict = judge_norm(norm, arguments.options);
+FASTADAM_INLINE void store_verdict(const NormArguments& arguments, Real64 found) {
+  const StepOptions& options = arguments.options;
+  *arguments.verdict = judge_norm(options.knows_norm ? Real64(options.norm) : found, options);
   if (arguments.skips != nullptr && !arguments.verdict->applies) ++*arguments.skips;
 }
 

@@ -38,11 +38,10 @@ def full_like(param: Any, values: Sequence[float | None]) -> list[NDArray[Any]]:
     Each array has the parameter's order of dimensions and its offset from a cache line, so that a kernel that starts at a cache
     line of one array does so for all.
     """
-    if not isinstance(param, np.ndarray):
-        try:
-            param = exported(param, (PARAM, 0))
-        except Refused:
-            return []
+    try:
+        param = view(param, (PARAM, 0))
+    except Refused:
+        return []
     if not layouts.is_dense(param):
         return []
     dtype = np.dtype(dtype_of(param))
@@ -72,6 +71,11 @@ def exported(array: Any, place: Place) -> NDArray[Any]:
         raise Refused("export", place, place, str(error)) from error
 
 
+def view(array: Any, place: Place) -> NDArray[Any]:
+    """See :class:`fastadam.backends.protocol.Backend`."""
+    return array if isinstance(array, np.ndarray) else exported(array, place)
+
+
 def pack(arrays: Sequence[Any]) -> NDArray[Any]:
     """See :class:`fastadam.backends.protocol.Backend`."""
     members = []
@@ -80,7 +84,7 @@ def pack(arrays: Sequence[Any]) -> NDArray[Any]:
         place = (PARAM, i)
         if is_masked(array):
             raise Refused("masked", place, place, "")
-        members.append((array if isinstance(array, np.ndarray) else exported(array, place)).reshape(-1))
+        members.append(view(array, place).reshape(-1))
         if members[-1].dtype != dtype:
             raise Refused("dtype", place, place, dtype.name)
     # NumPy advises the system to use huge pages for large arrays.

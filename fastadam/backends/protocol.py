@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeAlias
 
 from fastadam._native import Rule, Schedules, StepOptions
 from fastadam.at_once import Call
+from fastadam.backends.roles import Place
 
 # What the schedules of a step said: the step_count that they were asked with, and their values, which are set in the rules. The
 # Schedules get them as the attribute `values` when the step is done, in one with it.
@@ -80,6 +81,9 @@ class Backend(Protocol):
     def full_like(self, param: Any, values: Sequence[float | None]) -> list[Any]:
         """For each value an array laid out like `param` and filled with it, for None a copy; none if `param` is not usable."""
         ...
+
+    def view(self, array: Any, place: Place) -> Any:
+        """A NumPy or CuPy array over the memory of an array of any library. Raises Refused."""
 
     def compile(self, tensors: Tensors) -> None:
         """Compile the kernels of a step now, if they are compiled at run time."""

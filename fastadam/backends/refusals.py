@@ -110,6 +110,11 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
                 "the norm of the gradients is above 1.8e308, the largest float64, though each element is finite; nothing was "
                 "changed. Scale the loss down, or pass skip_nonfinite=True to skip such steps"
             )
+        case "known norm":
+            return FloatingPointError(
+                "norm is not finite, though each gradient here is, so one of another process or optimizer is not; nothing was "
+                "changed. Pass skip_nonfinite=True to skip such steps instead"
+            )
         case "step":
             return ValueError(f"the step count of {name} is out of range; expected 0 to 2**63 - 2 steps taken before this one")
     return RuntimeError(f"{name} was refused ({reason})")

@@ -3,7 +3,7 @@
 from fastadam.optimizers.base import Optimizer
 from fastadam.optimizers.checks import Scheduled, beta_pair, flag, non_negative
 from fastadam.optimizers.hyperparameters import Hyperparameter
-from fastadam.typing import Params_co
+from fastadam.typing import GivenState, Params_co
 
 
 class Adam(Optimizer[Params_co]):
@@ -40,6 +40,11 @@ class Adam(Optimizer[Params_co]):
         for its bias towards zero (section 7.2 of the paper). It is updated in the same pass.
     capturable : bool
         Keep step counts on the GPU, so that a CUDA graph can capture and replay a step.
+    state : mapping, or the structure of `params` with mappings, optional
+        Memory for the state, in the structure of the attribute `state`: for each parameter a mapping of the names of its states
+        to arrays as `params` may be, with the shape and strides of the parameter, which are updated in place. By default the
+        optimizer makes them. What is in them is the state that the first step finds: those of a new run hold zeros (but those
+        that begin with an `initial_accumulator_value`). With ``"step"``, an integer, the parameter has taken so many steps.
 
     Raises
     ------
@@ -93,8 +98,9 @@ class Adam(Optimizer[Params_co]):
         maximize: Scheduled[bool] = False,
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
+        state: GivenState | None = None,
     ) -> None:
-        self._make(params, locals(), capturable)
+        self._make(params, locals(), capturable, state)
 
 
 class AdamW(Adam[Params_co]):
@@ -114,7 +120,7 @@ class AdamW(Adam[Params_co]):
 
     Parameters
     ----------
-    params, lr, betas, eps, amsgrad, maximize, ema_decay, capturable
+    params, lr, betas, eps, amsgrad, maximize, ema_decay, capturable, state
         As for :class:`fastadam.Adam`, which also lists the errors raised.
     weight_decay : float
         At least 0; the parameters are multiplied by ``1 - lr * weight_decay``.
@@ -148,5 +154,6 @@ class AdamW(Adam[Params_co]):
         maximize: Scheduled[bool] = False,
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
+        state: GivenState | None = None,
     ) -> None:
-        self._make(params, locals(), capturable)
+        self._make(params, locals(), capturable, state)

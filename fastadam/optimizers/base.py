@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, SupportsIndex, TypeVar,
 
 from fastadam._native import StepOptions
 from fastadam.backends.dtypes import dtype_of
-from fastadam.optimizers.checks import expect_within, flag, flag_or_raise, optional_decay_rate, positive, real
+from fastadam.optimizers.checks import expect_within, flag, flag_or_raise, known_norm, optional_decay_rate, positive, real
+from fastadam.optimizers.borrowed_state import given_states
 from fastadam.optimizers.grouped import Grouped
 from fastadam.optimizers.hyperparameters import Hyperparameter
 from fastadam.optimizers.members import Members, new_states
@@ -16,7 +17,7 @@ from fastadam.optimizers.param_groups import Group, parse
 from fastadam.optimizers.unknown_names import Missing
 from fastadam.plain_numbers import to_int
 from fastadam.runtime import thread_count
-from fastadam.typing import Array, Branch, Norm, Params_co, StepArguments
+from fastadam.typing import Array, Branch, GivenState, Norm, Params_co, StepArguments
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -39,7 +40,7 @@ class Optimizer(Grouped, Generic[Params_co]):
     def __init__(self, params: Params_co) -> None:
         raise TypeError("Optimizer is only a base class; create one of its subclasses, such as fastadam.Adam")
 
-    def _make(self, params: Any, arguments: Mapping[str, Any], capturable: bool) -> None:
+    def _make(self, params: Any, arguments: Mapping[str, Any], capturable: bool, state: GivenState | None) -> None:
         """Initialize from a constructor's arguments; only the declared names are used, so `arguments` can be ``locals()``.
 
         A constructor lists its hyperparameters once, for editors and type checkers, and need not list them again to pass them.
@@ -51,7 +52,8 @@ class Optimizer(Grouped, Generic[Params_co]):
         dtype = dtype_of(arrays[0])
         self._defaults = Group.make(kind, 0, given, dtype).given
         groups = [Group.make(kind, size, self._defaults | given, dtype) for size, given in parts]
-        self._take(Members(structure, arrays, new_states(arrays, groups), groups, capturable))
+        states, steps = (new_states(arrays, groups), None) if state is None else given_states(structure, arrays, groups, state)
+        self._take(Members(structure, arrays, states, groups, capturable, steps))
 
     if TYPE_CHECKING:
         state = StateOf()
@@ -124,6 +126,7 @@ class Optimizer(Grouped, Generic[Params_co]):
         clip_value: float | None = None,
         max_norm: float | None = None,
         skip_nonfinite: bool | Literal["raise"] = False,
+        norm: float | None = None,
         num_threads: SupportsIndex | None = None,
     ) -> Norm:
         """Take one step: update every parameter and its state in place, in one native call that releases the GIL.
@@ -149,13 +152,17 @@ class Optimizer(Grouped, Generic[Params_co]):
             `skipped_steps`, or raise FloatingPointError. Reads the gradients once more. On a GPU True needs `capturable`, and
             "raise" is refused, since a step does not wait for the GPU. Gradients are judged as they are given, as PyTorch's
             GradScaler judges them: a finite one that `grad_scale` makes infinite does not count.
+        norm : float, optional
+            The :func:`fastadam.global_norm` of the gradients as they are given, before `grad_scale`, if it is known: at least 0,
+            infinite or NaN. `max_norm` and `skip_nonfinite` then go by it and do not read the gradients. It may be that of more
+            gradients than these: those of other processes (:func:`fastadam.combined_norm`) or of other optimizers.
         num_threads : int, optional
             The most CPU threads to use; by default :func:`fastadam.get_num_threads`. It does not affect the result.
 
         Returns
         -------
         float, array or None
-            With `max_norm` or `skip_nonfinite`, the norm of the scaled gradients before clipping, in float64; on a GPU a 0-d
+            With `max_norm`, `skip_nonfinite` or `norm`, the norm of the scaled gradients before clipping, in float64; on a GPU a 0-d
             array. Otherwise None.
 
         Raises
@@ -164,8 +171,8 @@ class Optimizer(Grouped, Generic[Params_co]):
             If an argument, a gradient or the structure does not fit, a gradient overlaps a parameter or state, a parameter's
             memory was replaced, or a schedule returns a bad value. A call that raises changes nothing.
         FloatingPointError
-            If a gradient is not finite and `skip_nonfinite` is "raise". The message names the first one and its first element
-            that is not finite. Nothing is changed.
+            If a gradient, or `norm`, is not finite and `skip_nonfinite` is "raise". The message names the first one and its
+            first element that is not finite. Nothing is changed.
         RuntimeError
             If another thread is stepping this optimizer, or a gradient's export or a schedule does; if a kernel does not
             compile for the GPU, or a CUDA graph is being captured without `capturable`.
@@ -175,7 +182,7 @@ class Optimizer(Grouped, Generic[Params_co]):
         """
         threads = 0 if num_threads is None else thread_count("num_threads", num_threads)
         is_scaled = type(grad_scale) is not float or grad_scale != 1.0  # an array's comparison says anything
-        if not is_scaled and clip_value is None and max_norm is None and skip_nonfinite is False:
+        if not is_scaled and clip_value is None and max_norm is None and skip_nonfinite is False and norm is None:
             options = AS_GIVEN
         else:
             options = StepOptions(
@@ -183,6 +190,7 @@ class Optimizer(Grouped, Generic[Params_co]):
                 math.inf if clip_value is None else positive("clip_value", clip_value),
                 None if max_norm is None else positive("max_norm", max_norm),
                 *flag_or_raise("skip_nonfinite", skip_nonfinite),
+                None if norm is None else known_norm("norm", norm),
             )
         return self._members.step(grads, options, threads)
 

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
+from fastadam.backends.devices import is_on_gpu
 from fastadam.backends.dtypes import DType
 from fastadam.plain_numbers import to_float, to_int
 
@@ -30,6 +31,16 @@ def positive(name: str, value: Any) -> float:
     number = _real(name, value)
     if not number > 0.0:
         raise ValueError(f"{name} is {value!r}; expected a number > 0, or None")
+    return number
+
+
+def known_norm(name: str, value: Any) -> float:
+    """A norm, which is infinite or NaN if an element is."""
+    if is_on_gpu(value):
+        raise TypeError(f"{name} is an array on a GPU; expected a number that the CPU knows; pass float({name}), which waits for it")
+    number = _real(name, value)
+    if number < 0.0:
+        raise ValueError(f"{name} is {value!r}; expected what global_norm returns, at least 0 or NaN, or None")
     return number
 
 

@@ -3,7 +3,7 @@
 from fastadam.optimizers.base import Optimizer
 from fastadam.optimizers.checks import Scheduled, beta_pair, flag, non_negative
 from fastadam.optimizers.hyperparameters import Hyperparameter
-from fastadam.typing import Params_co
+from fastadam.typing import GivenState, Params_co
 
 
 class NAdam(Optimizer[Params_co]):
@@ -26,7 +26,7 @@ class NAdam(Optimizer[Params_co]):
 
     Parameters
     ----------
-    params, maximize, ema_decay, capturable
+    params, maximize, ema_decay, capturable, state
         As for :class:`fastadam.Adam`, which also lists the errors raised.
     lr : float
         Learning rate, at least 0.
@@ -80,5 +80,6 @@ class NAdam(Optimizer[Params_co]):
         maximize: Scheduled[bool] = False,
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
+        state: GivenState | None = None,
     ) -> None:
-        self._make(params, locals(), capturable)
+        self._make(params, locals(), capturable, state)

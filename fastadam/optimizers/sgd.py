@@ -3,7 +3,7 @@
 from fastadam.optimizers.base import Optimizer
 from fastadam.optimizers.checks import Scheduled, flag, non_negative, real
 from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
-from fastadam.typing import Params_co
+from fastadam.typing import GivenState, Params_co
 
 
 class SGD(Optimizer[Params_co]):
@@ -23,7 +23,7 @@ class SGD(Optimizer[Params_co]):
 
     Parameters
     ----------
-    params, maximize, ema_decay, capturable
+    params, maximize, ema_decay, capturable, state
         As for :class:`fastadam.Adam`, which also lists the errors raised.
     lr : float
         Learning rate, at least 0.
@@ -76,8 +76,9 @@ class SGD(Optimizer[Params_co]):
         maximize: Scheduled[bool] = False,
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
+        state: GivenState | None = None,
     ) -> None:
-        self._make(params, locals(), capturable)
+        self._make(params, locals(), capturable, state)
 
     @staticmethod
     def _check_together(values: Hyperparameters) -> None:

@@ -16,9 +16,9 @@ from fastadam.backends.cuda.device_norm import global_norm
 from fastadam.backends.cuda.tensors import Tensors
 from fastadam.backends.dtypes import dtype_of
 from fastadam.backends.refusals import explain
-from fastadam.backends.roles import PARAM
+from fastadam.backends.roles import PARAM, Place
 
-__all__ = ["assignment", "compile", "full_like", "global_norm", "pack", "rule_calls", "tensors", "to_host"]
+__all__ = ["assignment", "compile", "full_like", "global_norm", "pack", "rule_calls", "tensors", "to_host", "view"]
 
 VECTOR = 16  # bytes that a kernel loads or stores at once
 
@@ -66,6 +66,11 @@ def full_like(param: Any, values: Sequence[float | None]) -> list[Any]:
             if value is None:
                 gpu().concatenate([layouts.in_order(param).reshape(-1)], array)
     return [layouts.shaped(array, param) for array in flat]
+
+
+def view(array: Any, place: Place) -> Any:
+    """See :class:`fastadam.backends.protocol.Backend`."""
+    return arrays.taken_over(array, place, True)
 
 
 def to_host(array: Any) -> Any:
