@@ -315,7 +315,7 @@ py::bytes norm_part_of_arrays(const py::sequence& grads, const std::vector<int64
   return part;
 }
 
-std::pair<std::optional<double>, double> combined_norm_of(const std::vector<py::buffer>& parts) {
+std::pair<std::optional<double>, double> combined_norm_of(const std::vector<py::buffer>& parts, double scale) {
   std::vector<py::buffer_info> infos;
   std::vector<std::string_view> bytes;
   for (const py::buffer& part : parts) {
@@ -326,9 +326,10 @@ std::pair<std::optional<double>, double> combined_norm_of(const std::vector<py::
   CombinedNorm combined{};
   {
     const WithoutGil released;
-    combined = combined_norm(bytes);
+    combined = combined_norm(bytes, scale);
   }
-  return combined.scale == 0 ? std::pair{std::optional(combined.norm), 0.0} : std::pair{std::optional<double>(), combined.scale};
+  return combined.scale == 0 ? std::pair{std::optional(combined.norm), 0.0}
+                             : std::pair{std::optional<double>(), combined.scale};
 }
 
 }  // namespace fastadam

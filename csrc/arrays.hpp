@@ -76,13 +76,13 @@ class ArrayTensors {
 // The Euclidean norm of all elements of the arrays that are not None, which have one type. Releases the GIL.
 double norm_of_arrays(const pybind11::sequence& grads, int threads);
 
-// The part of a norm (cpu/norm_parts.hpp) that these arrays are: each has the elements from element begins[i] of sizes[i] on. Throws
-// Refusal("part") if one has more. Releases the GIL.
+// The part of a norm (cpu/norm_parts.hpp) that these arrays are: each has the elements from element begins[i] of sizes[i] on.
+// Throws Refusal("part") if one has more. Releases the GIL.
 pybind11::bytes norm_part_of_arrays(const pybind11::sequence& grads, const std::vector<int64_t>& begins,
                                     const std::vector<int64_t>& sizes, double scale, int threads);
 
 // The norm that parts are of together, or None and the scale to make them with. Releases the GIL.
-std::pair<std::optional<double>, double> combined_norm_of(const std::vector<pybind11::buffer>& parts);
+std::pair<std::optional<double>, double> combined_norm_of(const std::vector<pybind11::buffer>& parts, double scale);
 
 }  // namespace fastadam
 

@@ -84,9 +84,9 @@ std::unique_ptr<StepOptions> step_options(double grad_scale, double clip_value, 
                                           bool skip_nonfinite, bool raises_nonfinite, std::optional<double> norm) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   const bool prevents = skip_nonfinite || raises_nonfinite;
-  return std::make_unique<StepOptions>(
-      StepOptions{grad_scale, clip_value, max_norm.value_or(infinity), max_norm || prevents || norm, prevents, raises_nonfinite,
-                  norm.has_value(), norm.value_or(0)});
+  return std::make_unique<StepOptions>(StepOptions{grad_scale, clip_value, max_norm.value_or(infinity),
+                                                   max_norm || prevents || norm, prevents, raises_nonfinite, norm.has_value(),
+                                                   norm.value_or(0)});
 }
 
 std::unique_ptr<Rule> rule_of(const std::string& name, const NamedOptions& options, const std::string& dtype) {
@@ -250,7 +250,7 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
   m.def("global_norm", &norm_of_arrays, py::arg("grads"), py::arg("threads"));
   m.def("norm_part", &norm_part_of_arrays, py::arg("grads"), py::arg("begins"), py::arg("sizes"), py::arg("scale"),
         py::arg("threads"));
-  m.def("combined_norm", &combined_norm_of, py::arg("parts"));
+  m.def("combined_norm", &combined_norm_of, py::arg("parts"), py::arg("scale"));
   m.def("is_dense", &is_dense_array, py::arg("shape"), py::arg("strides"), py::arg("unit"));
   m.def("first_replaced", &first_replaced, py::arg("origins"), py::arg("arrays"));
   m.def("memory_wall", &memory_wall_of<float>, py::arg("param").noconvert(), py::arg("grad").noconvert(),

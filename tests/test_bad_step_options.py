@@ -16,6 +16,8 @@ BAD = [
     ("max_norm", 0.0, ValueError, "expected a number > 0"),
     ("skip_nonfinite", 1, TypeError, "expected True, False or 'raise'"),
     ("skip_nonfinite", "skip", TypeError, "expected True, False or 'raise'"),
+    ("norm", -1e-300, ValueError, "expected what global_norm returns, at least 0 or NaN, or None"),
+    ("norm", "1", TypeError, "expected a real number"),
 ]
 
 
@@ -28,7 +30,8 @@ def test_a_bad_option_of_a_step_is_refused(name, value, error, words):
 
 
 @pytest.mark.parametrize(
-    "options", [{"grad_scale": 1}, {"clip_value": INF}, {"max_norm": INF}, {"max_norm": 1e30}, {"skip_nonfinite": True}]
+    "options",
+    [{"grad_scale": 1}, {"clip_value": INF}, {"max_norm": INF}, {"max_norm": 1e30}, {"skip_nonfinite": True}, {"norm": 0.0}],
 )
 def test_options_that_ask_for_nothing_give_the_bits_of_a_plain_step(options):
     optimizer, params, grads = trained()
@@ -51,6 +54,8 @@ def test_what_a_step_returns():
         ({"max_norm": INF}, norm),
         ({"skip_nonfinite": True}, norm),
         ({"max_norm": 1.0, "grad_scale": -2.0}, 2 * norm),
+        ({"norm": 3}, 3.0),
+        ({"norm": np.float32(3), "max_norm": 1.0, "grad_scale": -2.0}, 6.0),
     ]:
         assert optimizer.step(grads, **options) == expected
     assert np.isinf(optimizer.step([np.full(6, INF, F32)] * 3, skip_nonfinite=True))

@@ -98,8 +98,8 @@ def test_hyperparameters_are_values():
 def test_hyperparameters_are_declared_as_the_constructor_has_them(name):
     """Names, order and defaults: the signature is for editors and type checkers, the declarations are what counts."""
     cls = KINDS[name].cls
-    _, *arguments, capturable = inspect.signature(cls).parameters.values()
-    assert capturable.name == "capturable"
+    _, *arguments, capturable, state = inspect.signature(cls).parameters.values()
+    assert (capturable.name, state.name) == ("capturable", "state")
     assert [argument.name for argument in arguments] == [*cls._chosen]
     for argument in arguments:
         declared = cls._declared[argument.name]

@@ -76,6 +76,31 @@ def test_one_gradient_for_tensors_of_one_shape(device):
 
 @SIZES
 @CAPTURABLE
+def test_a_norm_that_is_known(device, sizes, capturable):
+    """Between norms that are found, from the same tables."""
+    twins = Twins(device, sizes, capturable=capturable)
+    for norm in (None, 1e3, None, 1e-3, np.nan):
+        grads = twins.random_grads()
+        options = {"norm": norm, "max_norm": 0.5, "grad_scale": 0.25}
+        found = twins.gpu.step(twins.upload(grads), **options)
+        np.testing.assert_equal(float(device.download(found)), twins.cpu.step(grads, **options))
+        twins.assert_same(f"with {norm}")
+    with pytest.raises(TypeError, match="norm is an array on a GPU; expected a number that the CPU knows; pass float"):
+        twins.gpu.step(twins.upload(grads), norm=found)
+
+
+def test_a_norm_that_is_known_skips_on_the_device(device):
+    twins = Twins(device, LIST, capturable=True)
+    for norm in (np.inf, 1.0, np.nan, None):
+        grads = twins.random_grads()
+        for optimizer, given in ((twins.cpu, grads), (twins.gpu, twins.upload(grads))):
+            optimizer.step(given, norm=norm, skip_nonfinite=True)
+        twins.assert_same(f"with {norm}")
+    assert twins.gpu.skipped_steps == twins.cpu.skipped_steps == 2
+
+
+@SIZES
+@CAPTURABLE
 def test_hyperparameters_changed_between_steps(device, sizes, capturable):
     twins = Twins(device, sizes, fastadam.AdamW, capturable=capturable)
     for name, value in [("lr", 0.5), ("betas", (0.5, 0.9)), ("eps", 1e-3), ("weight_decay", 0.0), ("maximize", True)]:

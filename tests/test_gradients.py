@@ -32,6 +32,10 @@ WITH_NORM = [
     StepOptions(max_norm=1e9),  # which clips nothing
     StepOptions(max_norm=math.inf),
     StepOptions(skip_nonfinite=True),
+    StepOptions(1 / 3, 0.01, 0.7, True, norm=1e3),  # as if there were other gradients too
+    StepOptions(max_norm=0.5, norm=0.25),
+    StepOptions(norm=math.nan),
+    StepOptions(max_norm=0.5, skip_nonfinite=True, norm=math.inf),
     StepOptions(1 / 3, 0.01, 0.7, True),
 ]
 EMA_DECAYS = [None, 0.9, 0.0, 0.9999]

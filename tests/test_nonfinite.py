@@ -72,3 +72,28 @@ def test_gradients_are_judged_before_they_are_scaled(skip, isa):
     assert norm == 4 * fastadam.global_norm(grad)
     assert (optimizer.step_count, optimizer.skipped_steps) == (1, 0)
     np.testing.assert_array_equal(param, np.array([-np.inf, -4, np.inf], F32))
+
+
+def test_a_norm_that_is_known_decides_alone(isa):
+    """Gradients are not read for it."""
+    bad = np.array([1, np.nan, 1], F32)
+    param = np.zeros(3, F32)
+    optimizer = fastadam.SGD(param, lr=1.0)
+    assert optimizer.step(bad, norm=2.0, skip_nonfinite="raise", max_norm=1.0) == 2.0
+    np.testing.assert_array_equal(param, np.array([-0.5, np.nan, -0.5], F32))
+    for norm in (np.nan, np.inf):
+        np.testing.assert_equal(optimizer.step(np.ones(3, F32), norm=norm, skip_nonfinite=True), norm)
+    assert (optimizer.step_count, optimizer.skipped_steps) == (3, 2)
+
+
+@pytest.mark.parametrize("norm", [np.nan, np.inf])
+def test_a_norm_that_is_known_to_be_bad_may_come_from_elsewhere(norm):
+    optimizer, params, grads = trained()
+    arrays = everything(optimizer, params)
+    for bad, words in (
+        (grads, ("norm is not finite", "another process")),
+        (with_value(grads, 1, 2, norm), ("grads[1] is not",)),
+    ):
+        refuses(
+            lambda bad=bad: optimizer.step(bad, norm=norm, skip_nonfinite="raise"), FloatingPointError, words, arrays, optimizer
+        )

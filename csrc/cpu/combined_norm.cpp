@@ -1,6 +1,6 @@
 // Puts parts of a norm together. That each element is in one of them is found before anything is summed, by where the runs are.
 #include <algorithm>
-#include <cmath>
+#include <sstream>
 #include <stdexcept>
 #include <utility>
 
@@ -46,7 +46,7 @@ PartHeader read_part(std::string_view bytes, size_t part, std::vector<PartRun>& 
   if (header.format != message_format) {
     throw std::invalid_argument("is no part of a norm, or of another version, or of a machine with another order of bytes");
   }
-  if (header.chunks < 0 || header.chunks > most_elements / norm_chunk || !(header.scale > 0)) {
+  if (header.chunks < 0 || header.chunks > most_elements / norm_chunk) {
     throw std::invalid_argument("is damaged");
   }
   const SumTree tree(header.chunks);
@@ -63,7 +63,7 @@ std::string name_of_element(int64_t element, int64_t chunk_count) {
 }
 
 // What parts of one whole have in common, and the largest magnitude of all; and all their runs.
-PartHeader read_parts(const std::vector<std::string_view>& parts, std::vector<PartRun>& runs) {
+PartHeader read_parts(const std::vector<std::string_view>& parts, double scale, std::vector<PartRun>& runs) {
   PartHeader common{};
   for (size_t i = 0; i < parts.size(); ++i) {
     PartHeader header;
@@ -73,11 +73,13 @@ PartHeader read_parts(const std::vector<std::string_view>& parts, std::vector<Pa
       throw std::invalid_argument(name_of(i) + " " + error.what() + "; expected what norm_part returned, unchanged");
     }
     if (i == 0) common = header;
-    const char* const other = header.layout != common.layout || header.chunks != common.chunks ? "other sizes"
-                              : header.scale != common.scale                                       ? "another scale"
-                                                                                                   : nullptr;
-    if (other) {
-      throw std::invalid_argument(name_of(i) + " was made with " + other + " than parts[0]; expected parts of one whole");
+    if (header.layout != common.layout || header.chunks != common.chunks) {
+      throw std::invalid_argument(name_of(i) + " was made with other sizes than parts[0]; expected parts of one whole");
+    }
+    if (header.scale != scale) {
+      std::ostringstream message;
+      message << name_of(i) << " was made with scale " << header.scale << "; expected " << scale;
+      throw std::invalid_argument(message.str());
     }
     common.largest = std::max(common.largest, header.largest);
   }
@@ -119,16 +121,16 @@ double sum_of(const std::vector<PartRun>& runs, int64_t chunk_count) {
 
 }  // namespace
 
-CombinedNorm combined_norm(const std::vector<std::string_view>& parts) {
+CombinedNorm combined_norm(const std::vector<std::string_view>& parts, double scale) {
   if (parts.empty()) throw std::invalid_argument("parts is empty; expected the part of each process");
   const DefaultFloatEnv float_env;
   std::vector<PartRun> runs;
-  const PartHeader common = read_parts(parts, runs);
+  const PartHeader common = read_parts(parts, scale, runs);
   std::sort(runs.begin(), runs.end(), [](const PartRun& a, const PartRun& b) { return a.begin < b.begin; });
   expect_each_once(runs, common.chunks);
   const double sum = sum_of(runs, common.chunks);
-  const double scale = common.scale != 1 || is_in_range(sum) ? 1 : scale_for(common.largest);
-  return scale == 1 ? CombinedNorm{square_root(sum) / common.scale, 0} : CombinedNorm{0, scale};
+  const double better = scale != 1 || is_in_range(sum) ? 1 : scale_for(common.largest);
+  return better == 1 ? CombinedNorm{square_root(sum) / scale, 0} : CombinedNorm{0, better};
 }
 
 }  // namespace fastadam

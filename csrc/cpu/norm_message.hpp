@@ -1,7 +1,7 @@
 // The bytes of a part of a norm: a header, and then for each run of the tree of sums where it is (a Stretch) and its numbers.
 //
-// Of n elements in a row on one process these are about 35 kB at most: on each of two levels up to 2,047 numbers of a chunk whose
-// begin is elsewhere, and fewer on the third. Of a chunk that begins here, the sums of 32 lanes say all.
+// Of n elements in a row on one process these are about 35 kB at most: on each of two levels up to 2,047 numbers of a chunk
+// whose begin is elsewhere, and fewer on the third. Of a chunk that begins here, the sums of 32 lanes say all.
 #pragma once
 
 #include <cstdint>

@@ -57,8 +57,8 @@ class Part {
     note(sums, count);
   }
 
-  // Whether the norm of the whole may need the largest of these elements. There are fewer than 2^55 elements. So if the sum of all
-  // squares overflows, the largest square is above 2^960; and if it underflows, each square is below 2^-900.
+  // Whether the norm of the whole may need the largest of these elements. There are fewer than 2^55 elements. So if the sum of
+  // all squares overflows, the largest square is above 2^960; and if it underflows, each square is below 2^-900.
   bool may_have_largest() const { return dtype_ == DType::float64 && scale_ == 1 && !(most_ >= 0x1p-900 && most_ < 0x1p900); }
 
   std::string bytes(uint64_t layout, double largest) const {

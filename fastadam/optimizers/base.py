@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, SupportsIndex, TypeVar,
 
 from fastadam._native import StepOptions
 from fastadam.backends.dtypes import dtype_of
-from fastadam.optimizers.checks import expect_within, flag, flag_or_raise, known_norm, optional_decay_rate, positive, real
 from fastadam.optimizers.borrowed_state import given_states
+from fastadam.optimizers.checks import expect_within, flag, flag_or_raise, known_norm, optional_decay_rate, positive, real
 from fastadam.optimizers.grouped import Grouped
 from fastadam.optimizers.hyperparameters import Hyperparameter
 from fastadam.optimizers.members import Members, new_states
@@ -153,17 +153,17 @@ class Optimizer(Grouped, Generic[Params_co]):
             "raise" is refused, since a step does not wait for the GPU. Gradients are judged as they are given, as PyTorch's
             GradScaler judges them: a finite one that `grad_scale` makes infinite does not count.
         norm : float, optional
-            The :func:`fastadam.global_norm` of the gradients as they are given, before `grad_scale`, if it is known: at least 0,
-            infinite or NaN. `max_norm` and `skip_nonfinite` then go by it and do not read the gradients. It may be that of more
-            gradients than these: those of other processes (:func:`fastadam.combined_norm`) or of other optimizers.
+            The :func:`fastadam.global_norm` of the gradients as they are given, before `grad_scale`, if it is known: at least
+            0, infinite or NaN. `max_norm` and `skip_nonfinite` then go by it and do not read the gradients. It may be that of
+            more gradients than these: those of other processes (:func:`fastadam.combined_norm`) or of other optimizers.
         num_threads : int, optional
             The most CPU threads to use; by default :func:`fastadam.get_num_threads`. It does not affect the result.
 
         Returns
         -------
         float, array or None
-            With `max_norm`, `skip_nonfinite` or `norm`, the norm of the scaled gradients before clipping, in float64; on a GPU a 0-d
-            array. Otherwise None.
+            With `max_norm`, `skip_nonfinite` or `norm`, the norm of the scaled gradients before clipping, in float64; on a GPU
+            a 0-d array. Otherwise None.
 
         Raises
         ------

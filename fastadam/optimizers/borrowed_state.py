@@ -17,7 +17,7 @@ _MOST_STEPS = 2**63 - 2
 def given_states(
     structure: Structure, params: Sequence[Any], groups: Sequence[Group], state: Any
 ) -> tuple[list[dict[str, Any]], list[int]]:
-    """The states of each parameter, as arrays of the backend, and its step count. What they are is checked by :class:`Members`."""
+    """The states of each parameter, as arrays of the backend, and its step count. :class:`Members` checks the arrays."""
     members = [state] if structure.is_one else structure.flatten("state", state)
     expected = [[*group.hyperparameters.initial_state] for group in groups for _ in range(group.size)]
     states, steps = [], []
@@ -40,7 +40,9 @@ def _one(argument: str, member: Any, names: list[str]) -> tuple[list[Any], int]:
         raise TypeError(f"{argument} is a {type(member).__name__}; expected a mapping with an array for each of {names}")
     missing, unexpected = [name for name in names if name not in member], [*(member.keys() - {*names, "step"})]
     if missing or unexpected:
-        raise ValueError(f"{argument} lacks {missing} and has {unexpected}; expected an array for each of {names}, and maybe 'step'")
+        raise ValueError(
+            f"{argument} lacks {missing} and has {unexpected}; expected an array for each of {names}, and maybe 'step'"
+        )
     step = member.get("step", 0)
     try:
         number = to_int(step)

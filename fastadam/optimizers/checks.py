@@ -37,7 +37,9 @@ def positive(name: str, value: Any) -> float:
 def known_norm(name: str, value: Any) -> float:
     """A norm, which is infinite or NaN if an element is."""
     if is_on_gpu(value):
-        raise TypeError(f"{name} is an array on a GPU; expected a number that the CPU knows; pass float({name}), which waits for it")
+        raise TypeError(
+            f"{name} is an array on a GPU; expected a number that the CPU knows; pass float({name}), which waits for it"
+        )
     number = _real(name, value)
     if number < 0.0:
         raise ValueError(f"{name} is {value!r}; expected what global_norm returns, at least 0 or NaN, or None")
