@@ -15,7 +15,8 @@ adam.state = {}  # wrong
 adam.step([one])  # wrong
 adam.step(one, one)  # wrong
 adam.step(one, max_norm="large")  # wrong
-adam.step(one, norm=1.0)  # wrong
+adam.step(one, norm="1")  # wrong
+adam.step(one, norms=1.0)  # wrong
 adam.eps = [1e-8]  # wrong
 
 named = fastadam.Adam({"weight": one})
