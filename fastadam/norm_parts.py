@@ -26,8 +26,8 @@ def norm_part(grads: Any, *, sizes: Any, begins: Any, scale: float = 1.0, num_th
     ----------
     grads : array, or iterable or mapping of arrays, also nested
         Of each gradient of the whole model the elements that this process has, which follow each other in the order of memory;
-        None if it has none. float32 or float64, all of one type, of any shape, without gaps in memory, in the CPU's memory. They
-        are only read. Their order, also that of a mapping, is the same in all processes.
+        None if it has none. float32 or float64, all of one type, of any shape, without gaps in memory, in the CPU's memory.
+        They are only read. Their order, also that of a mapping, is the same in all processes.
     sizes : int, or the structure of `grads` with ints
         How many elements each whole gradient has, the same in all processes; 0 for one that is None in all.
     begins : int, or the structure of `grads` with ints
@@ -83,8 +83,8 @@ def norm_part(grads: Any, *, sizes: Any, begins: Any, scale: float = 1.0, num_th
     for i, grad in enumerate(members):
         if is_on_gpu(grad):
             raise ValueError(
-                f"{structure.name('grads', i)} is on a GPU; expected arrays in the CPU's memory: of others there are no parts of "
-                "a norm; pass cupy.asnumpy(g) for a gradient g"
+                f"{structure.name('grads', i)} is on a GPU; expected arrays in the CPU's memory: of others there are no parts "
+                "of a norm; pass cupy.asnumpy(g) for a gradient g"
             )
     first = next((i for i, grad in enumerate(members) if grad is not None), 0)
     try:
