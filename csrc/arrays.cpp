@@ -1,8 +1,10 @@
 #include "arrays.hpp"
 
+#include <pybind11/complex.h>
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <complex>
 #include <exception>
 #include <stdexcept>
 #include <string>
@@ -86,6 +88,31 @@ bool has_type(const py::array& array) {
   return array.dtype().equal(py::dtype::of<Number>());
 }
 
+// What the elements of an array are: numbers of a type, or complex ones, which are pairs of them.
+struct Elements {
+  DType dtype;
+  bool is_complex;
+  bool operator==(const Elements&) const = default;
+};
+
+// None if the kernels do not know them.
+std::optional<Elements> elements_of(const py::array& array) {
+  if (has_type<float>(array)) return Elements{DType::float32, false};
+  if (has_type<double>(array)) return Elements{DType::float64, false};
+  if (has_type<std::complex<float>>(array)) return Elements{DType::float32, true};
+  if (has_type<std::complex<double>>(array)) return Elements{DType::float64, true};
+  return std::nullopt;
+}
+
+// As NumPy calls it.
+const char* name_of(Elements elements) {
+  if (!elements.is_complex) return name_of(elements.dtype);
+  return elements.dtype == DType::float32 ? "complex64" : "complex128";
+}
+
+// How many numbers of the kernels' type an array has.
+py::ssize_t number_count(const py::array& array) { return array.dtype().kind() == 'c' ? 2 * array.size() : array.size(); }
+
 bool has_same_shape(const py::array& array, const py::array& param) {
   return array.ndim() == param.ndim() && std::equal(array.shape(), array.shape() + array.ndim(), param.shape());
 }
@@ -108,8 +135,13 @@ bool has_order_of(const py::array& param, const py::array& array) {
 // parameter that it belongs to, if it is not one itself.
 void expect_usable(const py::array& array, DType dtype, Place place, int flags, const py::array* param = nullptr) {
   const int missing = flags & ~array.flags();
-  const bool fits = dtype == DType::float32 ? has_type<float>(array) : has_type<double>(array);
-  if (!fits) throw Refusal("dtype", place, place, name_of(dtype));
+  const std::optional<Elements> found = elements_of(array);
+  const std::optional<Elements> expected = param ? elements_of(*param) : found;
+  const bool has_right_parts = found && found->dtype == dtype;
+  if (found != expected && (has_right_parts || expected->is_complex)) {
+    throw Refusal("dtype", place, {param_role, place.tensor}, name_of(*expected));
+  }
+  if (!has_right_parts) throw Refusal("dtype", place, place, name_of(dtype));
   if (param && !has_order_of(*param, array)) throw Refusal("layout", place, {param_role, place.tensor});
   if (!param && !fills_block(array)) throw Refusal("layout", place);
   if (missing & Flags::NPY_ARRAY_ALIGNED_) throw Refusal("alignment", place);
@@ -147,7 +179,7 @@ ArrayTensors::ArrayTensors(const py::sequence& params, const py::sequence& state
       state_memory.push_back(own(state[k], place));
       expect_shape(owned_.back().array, param(i), place);
     }
-    tensors_.add(memory, state_memory, param(i).size(), steps[i]);
+    tensors_.add(memory, state_memory, number_count(param(i)), steps[i]);
   }
   tensors_.seal(std::move(rules));
 }
@@ -274,10 +306,11 @@ struct ReadArrays {
       memory.push_back({});
       if (grad.is_none()) continue;
       const py::array array = as_array(grad, {grad_role, i});
-      if (is_first && has_type<double>(array)) dtype = DType::float64;
+      const std::optional<Elements> elements = elements_of(array);
+      if (is_first && elements) dtype = elements->dtype;
       is_first = false;
       expect_usable(array, dtype, {grad_role, i}, to_read);
-      memory.back() = {array.data(), array.size()};
+      memory.back() = {array.data(), number_count(array)};
       if (!array.is(grad)) kept.push_back(array);
     }
   }

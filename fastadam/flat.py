@@ -38,8 +38,8 @@ def flatten(arrays: Any) -> tuple[Any, Any]:
     Parameters
     ----------
     arrays : array, or iterable or mapping of arrays, also nested
-        float32 or float64, all of one type, of any shape and layout, on one device: NumPy arrays, CuPy arrays, or arrays that
-        export their memory by DLPack or ``__cuda_array_interface__``. Their values are copied.
+        float32, float64, complex64 or complex128, all of one type, of any shape and layout, on one device: NumPy arrays, CuPy
+        arrays, or arrays that export their memory by DLPack or ``__cuda_array_interface__``. Their values are copied.
 
     Returns
     -------

@@ -32,9 +32,9 @@ def global_norm(
     Parameters
     ----------
     grads : array, or iterable or mapping of arrays, also nested
-        float32 or float64, all of one type, of any shape, without gaps in memory, on one device: NumPy arrays, CuPy arrays, or
-        arrays that export their memory by DLPack or ``__cuda_array_interface__``. They can be read-only and can overlap. None
-        is skipped.
+        float32 or float64 or complex of these, all of one precision, of any shape, without gaps in memory, on one device: NumPy
+        arrays, CuPy arrays, or arrays that export their memory by DLPack or ``__cuda_array_interface__``. They can be read-only
+        and can overlap. None is skipped.
     num_threads : int, optional
         The most CPU threads to use; by default :func:`fastadam.get_num_threads`. It does not affect the result.
 

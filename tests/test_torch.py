@@ -170,7 +170,7 @@ def test_torch_tensors_are_stepped_in_place(cls):
 def test_torch_tensors_that_do_not_fit_are_refused():
     with pytest.raises(TypeError, match=r"params\[0\] is a Parameter whose memory cannot be used in place: .*detach"):
         fastadam.Adam([torch.nn.Parameter(torch.ones(3))])
-    with pytest.raises(TypeError, match=r"params has dtype torch.float16; expected float32 or float64"):
+    with pytest.raises(TypeError, match=r"params has dtype torch.float16; expected float32, float64, complex64 or complex128"):
         fastadam.Adam(torch.ones(3, dtype=torch.float16))
     with pytest.raises(ValueError, match=r"grads is laid out otherwise than params .*contiguous\(\)"):
         fastadam.Adam(torch.ones(3)).step(torch.ones(3, 2)[:, 0])

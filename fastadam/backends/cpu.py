@@ -12,7 +12,7 @@ from fastadam._native import Refused
 from fastadam.at_once import Call
 from fastadam.backends import layouts
 from fastadam.backends.devices import has, is_lazy, is_masked
-from fastadam.backends.dtypes import dtype_of
+from fastadam.backends.dtypes import both_parts, like
 from fastadam.backends.roles import PARAM, Place
 
 CACHE_LINE = 64  # bytes
@@ -44,10 +44,11 @@ def full_like(param: Any, values: Sequence[float | None]) -> list[NDArray[Any]]:
         return []
     if not layouts.is_dense(param):
         return []
-    dtype = np.dtype(dtype_of(param))
+    dtype = like(param)
     line = CACHE_LINE // dtype.itemsize
     size = param.size + line - 1
-    buffers = [np.full(size, value, dtype) if value else np.zeros(size, dtype) for value in values]
+    numbers = [both_parts(value, dtype) for value in values]
+    buffers = [np.full(size, number, dtype) if number else np.zeros(size, dtype) for number in numbers]
     starts = [(param.ctypes.data - buffer.ctypes.data) // dtype.itemsize % line for buffer in buffers]
     flat = [buffer[start : start + param.size] for buffer, start in zip(buffers, starts, strict=True)]
     arrays = [layouts.shaped(each, param) for each in flat]
@@ -79,7 +80,7 @@ def view(array: Any, place: Place) -> NDArray[Any]:
 def pack(arrays: Sequence[Any]) -> NDArray[Any]:
     """See :class:`fastadam.backends.protocol.Backend`."""
     members = []
-    dtype = np.dtype(dtype_of(arrays[0]))
+    dtype = like(first) if isinstance(first := arrays[0], np.ndarray) else like(exported(first, (PARAM, 0)))
     for i, array in enumerate(arrays):
         place = (PARAM, i)
         if is_masked(array):

@@ -8,7 +8,7 @@ import numpy as np
 from fastadam._native import Refused
 from fastadam.backends import layouts, remedies
 from fastadam.backends.devices import is_array, is_on_gpu, place_of
-from fastadam.backends.dtypes import dtype_of, nearest
+from fastadam.backends.dtypes import dtype_of, is_complex, nearest
 from fastadam.backends.roles import GRAD, PARAM
 
 # A refusal names an array by its role and the index of its tensor; a lookup gives the user's name for it and the array.
@@ -25,7 +25,7 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
     if reason in ("type", "export") and is_array(array) and is_on_gpu(array) != is_on_gpu(first):
         reason, other_name, other = "device", first_name, first
     updated = not only_read and place[0] != GRAD
-    wanted, kinds = dtype_of(first), "float32 or float64"
+    wanted, kinds = dtype_of(first), "float32, float64, complex64 or complex128"
     by_others = array is not first or dtype_of(array) != detail  # whether other arrays decide the type
     if reason == "dtype":
         wanted = detail if by_others else nearest(array)
@@ -58,6 +58,8 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
             dtype = trait(array, "dtype")
             found = f"{dtype.str!r} ({dtype})" if hasattr(dtype, "str") else f"{dtype}"
             whose = "the optimizer's other arrays" if array is first else first_name
+            if place != other_place:  # one is complex, and the other is not
+                whose = other_name
             expected = f"{detail}, the dtype of {whose}," if by_others else kinds
             return TypeError(f"{name} has dtype {found}; expected {expected} in native byte order; {advice}")
         case "masked":
@@ -98,9 +100,11 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
             )
         case "nonfinite":
             order, shape = _order(array), trait(array, "shape")
-            places = dict(zip(order, np.unravel_index(int(detail), [shape[d] for d in order]), strict=True))
+            values = np.from_dlpack(array)
+            element = int(detail) // (2 if is_complex(values) else 1)  # the detail counts both parts
+            places = dict(zip(order, np.unravel_index(element, [shape[d] for d in order]), strict=True))
             index = tuple(int(places[d]) for d in range(len(order)))
-            value = float(np.from_dlpack(array)[index])
+            value = values[index].item()
             return FloatingPointError(
                 f"{name} is not finite: it has {value} at {list(index)}; nothing was changed. Pass skip_nonfinite=True to "
                 "skip such steps instead"

@@ -59,11 +59,9 @@ def _copy(reason: str, array: Any, library: str, name: str, dtype: DType, order:
         case "export" if is_torch:
             return f"{name}.detach()" if array.requires_grad else f"{name}.{_TORCH[dtype]}()"
         case "dtype":
-            kind, size = _kind(array)
-            if kind == "c":
-                double = dtype == "float64"
-                pair = name if size == (16 if double else 8) else f"{name}.astype(numpy.complex{128 if double else 64})"
-                return f"torch.view_as_real({name})" if is_torch else f"{pair}.view(numpy.{dtype})"
+            if dtype.startswith("complex"):
+                return f"{name}.to(torch.{dtype})" if is_torch else f"{name}.astype(numpy.{dtype})"
+            name += ".real" if _is_complex(array) else ""  # beside real ones
             return f"{name}.{_TORCH[dtype]}()" if is_torch else f"{name}.astype(numpy.{dtype})"
         case "lazy":
             return f"{name}.resolve_neg()"
@@ -79,11 +77,9 @@ def _copy(reason: str, array: Any, library: str, name: str, dtype: DType, order:
     return None
 
 
-def _kind(array: Any) -> tuple[str, int]:
-    """The kind of an array's elements as NumPy abbreviates it, and their size in bytes."""
+def _is_complex(array: Any) -> bool:
     dtype = getattr(array, "dtype", None)
-    is_complex = getattr(dtype, "is_complex", getattr(dtype, "kind", "") == "c")
-    return "c" if is_complex else "", getattr(dtype, "itemsize", 4)
+    return bool(getattr(dtype, "is_complex", getattr(dtype, "kind", "") == "c"))
 
 
 def _is_from(array: Any, package: str) -> bool:

@@ -25,9 +25,9 @@ class Adam(Optimizer[Params_co]):
     Parameters
     ----------
     params : array, or iterable or mapping of arrays, or list of groups
-        The arrays to optimize, in place: float32 or float64, all of one type, writeable, of any shape, not overlapping, on one
-        device. They fill their memory without gaps, with their dimensions in any order, such as C's or Fortran's, which `state`
-        has too. They are NumPy arrays, CuPy arrays, or arrays that export their memory by DLPack or
+        The arrays to optimize, in place: float32 or float64 or complex of these, all of one precision, writeable, of any shape,
+        not overlapping, on one device. They fill their memory without gaps, with their dimensions in any order, such as C's or
+        Fortran's, which `state` has too. They are NumPy arrays, CuPy arrays, or arrays that export their memory by DLPack or
         ``__cuda_array_interface__``. Mappings, lists and tuples may be nested. Gradients and `state` have the same structure
         (`state` with tuples for sequences). One flat array is fastest: see :func:`fastadam.flatten`. A group is a mapping with
         ``"params"``, any of these, and the hyperparameters that differ in this group.

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from fastadam.backends.dtypes import dtype_of
 from fastadam.optimizers.members import Members, new_states
 from fastadam.optimizers.param_groups import Group
 from fastadam.structure import Structure
@@ -93,6 +92,7 @@ class Growth:
 
 def _span(array: Any) -> _Span | None:
     """The memory of an array that can be stepped, if that is known."""
+    size = getattr(getattr(array, "dtype", None), "itemsize", 0)
     if isinstance(array, np.ndarray):
         begin = array.__array_interface__["data"][0]
     elif hasattr(array, "data_ptr"):
@@ -100,7 +100,8 @@ def _span(array: Any) -> _Span | None:
     elif hasattr(array, "data") and hasattr(array.data, "ptr"):  # a cupy.ndarray
         begin = array.data.ptr
     elif hasattr(array, "__cuda_array_interface__"):
-        begin = array.__cuda_array_interface__["data"][0]
+        interface = array.__cuda_array_interface__
+        begin, size = interface["data"][0], np.dtype(interface["typestr"]).itemsize
     else:
         return None
-    return begin, begin + np.dtype(dtype_of(array)).itemsize * math.prod(array.shape)
+    return begin, begin + size * math.prod(array.shape)

@@ -178,8 +178,9 @@ def _state(name: str, here: Mapping[str, Any], there: Mapping[str, Any], convert
             except (BufferError, RuntimeError, TypeError, ValueError) as error:
                 misfits.append(f"{name}[{key!r}] cannot be read as an array: {error}")
                 continue
-        if found.dtype != array.dtype and not (converts and found.dtype in (np.float32, np.float64)):
-            advice = "" if converts or found.dtype.kind != "f" else ", or pass dtype='convert'"
+        is_alike = found.dtype.kind == array.dtype.kind and found.dtype in (np.float32, np.float64, np.complex64, np.complex128)
+        if found.dtype != array.dtype and not (converts and is_alike):
+            advice = ", or pass dtype='convert'" if is_alike and not converts else ""
             misfits.append(f"{name}[{key!r}] has dtype {found.dtype}; expected {array.dtype}{advice}")
         if found.shape != array.shape:
             misfits.append(f"{name}[{key!r}] has shape {shown(found.shape)}; expected {array.shape}")

@@ -39,7 +39,7 @@ def _lacking(rate: float, step: int) -> float:
 
 
 def as_array(name: str, value: Any, dtype: DType) -> np.ndarray[Any, Any]:
-    """A tensor of torch, or an array, in CPU memory. Floating-point numbers of other precisions are rounded to `dtype`."""
+    """A tensor of torch, or an array, in CPU memory. Numbers of other precisions, also complex ones, are rounded to `dtype`."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         if value.is_floating_point() and value.element_size() < 8:
@@ -48,13 +48,19 @@ def as_array(name: str, value: Any, dtype: DType) -> np.ndarray[Any, Any]:
     if is_masked(value):
         raise ValueError(f"{name} is a masked array; expected one without a mask, such as its filled()")
     array = np.asarray(value)
-    if array.dtype.kind != "f":
+    if array.dtype.kind not in "fc":
         raise ValueError(f"{name} has dtype {array.dtype}; expected floating-point numbers, such as torch.float32")
+    wanted = as_like(array, dtype)
     with np.errstate(over="ignore"):
-        rounded = array.astype(dtype, copy=False)
+        rounded = array.astype(wanted, copy=False)
     if not np.array_equal(np.isfinite(rounded), np.isfinite(array)):
         raise ValueError(f"{name} has numbers beyond {dtype}; expected a state that {dtype} can hold")
     return rounded
+
+
+def as_like(array: Any, dtype: DType) -> np.dtype[Any]:
+    """The type `dtype`, or the complex one of two such parts if an array is complex."""
+    return np.result_type(dtype, np.complex64) if np.dtype(array.dtype).kind == "c" else np.dtype(dtype)
 
 
 def mu_product(beta1: float, momentum_decay: float, step: int) -> float:

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastadam.backends.dtypes import both_parts
 from fastadam.optional import needed
 from fastadam.state import restoring, state_dicts
-from fastadam.state.torch_moments import as_array, mu_product, scales
+from fastadam.state.torch_moments import as_array, as_like, mu_product, scales
 
 if TYPE_CHECKING:
     from fastadam.optimizers.base import Optimizer
@@ -73,8 +74,9 @@ def from_torch(optimizer: "Optimizer", state_dict: Any) -> None:
             name: _scaled(as_array(f"state_dict['state'][{number!r}][{name!r}]", value, dtype), 1.0 / factors.get(name, 1.0))
             for name, value in their.items()
         }
+        kind = as_like(param, dtype)
         if not their:
-            arrays = {name: np.full(param.shape, value, dtype) for name, value in values.items()} | arrays
+            arrays = {name: np.full(param.shape, both_parts(value, kind), kind) for name, value in values.items()} | arrays
         if "ema" in values:
             arrays["ema"] = members.backend.to_host(param)
         result["state"][i] = {"step": step, **arrays}
@@ -84,7 +86,8 @@ def from_torch(optimizer: "Optimizer", state_dict: Any) -> None:
 
 
 def _scaled(array: Any, factor: float) -> Any:
-    return array if factor == 1.0 else (array.astype(np.float64) * factor).astype(array.dtype)
+    wide = np.result_type(array.dtype, np.float64)
+    return array if factor == 1.0 else (array.astype(wide) * factor).astype(array.dtype)
 
 
 def _step(i: int, value: Any) -> int:

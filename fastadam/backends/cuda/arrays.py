@@ -8,7 +8,7 @@ from fastadam._native import Refused
 from fastadam.backends import layouts
 from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.devices import gpu_of, is_lazy, is_on_gpu
-from fastadam.backends.dtypes import dtype_of
+from fastadam.backends.dtypes import dtype_of, is_complex
 from fastadam.backends.roles import PARAM, Place
 
 
@@ -96,6 +96,11 @@ def _by_interface(exporter: Any) -> Any:
     return interface and (interface["data"], interface["shape"], interface.get("strides"), interface["typestr"])
 
 
+def number_count(array: Any) -> int:
+    """How many numbers of the kernels' type a cupy.ndarray has: two for each complex element."""
+    return int(array.size) * (2 if is_complex(array) else 1)
+
+
 def expect_usable(array: Any, place: Place, like: Any, first: Any) -> None:
     """Raise Refused unless a kernel can use a cupy.ndarray in place, beside `like`, which may be the same.
 
@@ -103,14 +108,17 @@ def expect_usable(array: Any, place: Place, like: Any, first: Any) -> None:
     """
     param = (PARAM, place[1])
     dtype = dtype_of(first)
-    if array.dtype != np.dtype(dtype):
+    has_right_parts = array.dtype in (dtype, np.result_type(dtype, np.complex64))
+    if array.dtype != like.dtype and (has_right_parts or is_complex(like)):
+        raise Refused("dtype", place, param, like.dtype.name)
+    if not has_right_parts:
         raise Refused("dtype", place, place, dtype)
     alone = array is like or array.shape != like.shape  # one of another shape is refused for that
     if not (layouts.is_dense(array) if alone else layouts.have_same_order(array, like)):
         raise Refused("layout", place, place if array is like else param, "")
     if array.data.device_id != first.data.device_id:
         raise Refused("device", place, (PARAM, 0), "")
-    if array.data.ptr % array.itemsize:
+    if array.data.ptr % np.dtype(dtype).itemsize:
         raise Refused("alignment", place, place, "")
     if array.shape != like.shape:
         raise Refused("shape", place, param, "")

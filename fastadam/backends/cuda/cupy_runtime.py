@@ -103,7 +103,7 @@ class Gpu:
     def empty(self, shape: int | tuple[int, ...], dtype: Any) -> Any:
         return self._cupy.empty(shape, dtype)
 
-    def full(self, shape: int | tuple[int, ...], value: float, dtype: Any) -> Any:
+    def full(self, shape: int | tuple[int, ...], value: complex, dtype: Any) -> Any:
         return self._cupy.full(shape, value, dtype)
 
     def to_host(self, array: Any) -> Any:

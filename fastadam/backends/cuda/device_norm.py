@@ -90,7 +90,10 @@ def global_norm(grads: Sequence[Any], threads: int) -> Any:
     dtype = dtype_of(present[0][1])
     with gpu().on(device):
         verdict = new_verdict(dtype)
-        norm, addresses = Norm([view.size for _, view in present], dtype), [view.data.ptr for _, view in present]
+        norm, addresses = (
+            Norm([arrays.number_count(view) for _, view in present], dtype),
+            [view.data.ptr for _, view in present],
+        )
         at_once(norm.find(addresses, StepOptions(max_norm=math.inf), address_of(verdict)))
     return verdict[0]
 

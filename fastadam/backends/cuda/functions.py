@@ -14,7 +14,7 @@ from fastadam.backends.cuda.capturable import CapturableTensors
 from fastadam.backends.cuda.cupy_runtime import gpu
 from fastadam.backends.cuda.device_norm import global_norm
 from fastadam.backends.cuda.tensors import Tensors
-from fastadam.backends.dtypes import dtype_of
+from fastadam.backends.dtypes import both_parts, like
 from fastadam.backends.refusals import explain
 from fastadam.backends.roles import PARAM, Place
 
@@ -57,9 +57,9 @@ def full_like(param: Any, values: Sequence[float | None]) -> list[Any]:
         return []
     if not layouts.is_dense(param):
         return []
-    dtype, width = np.dtype(dtype_of(param)), VECTOR // np.dtype(dtype_of(param)).itemsize
+    dtype, width = like(param), VECTOR // like(param).itemsize
     with gpu().on(param.data.device_id):
-        buffers = [gpu().full(param.size + width - 1, value or 0, dtype) for value in values]
+        buffers = [gpu().full(param.size + width - 1, both_parts(value, dtype), dtype) for value in values]
         starts = [(param.data.ptr - buffer.data.ptr) // dtype.itemsize % width for buffer in buffers]
         flat = [buffer[start : start + param.size] for buffer, start in zip(buffers, starts, strict=True)]
         for array, value in zip(flat, values, strict=True):
@@ -94,7 +94,7 @@ def assignment(array: Any, values: Any) -> Call:
 def pack(members: Sequence[Any]) -> Any:
     """See :class:`fastadam.backends.protocol.Backend`."""
     views = [arrays.taken_over(member, (PARAM, i), False) for i, member in enumerate(members)]
-    device, dtype = views[0].data.device_id, np.dtype(dtype_of(views[0]))
+    device, dtype = views[0].data.device_id, like(views[0])
     for i, view in enumerate(views):
         if view.data.device_id != device:
             raise Refused("device", (PARAM, i), (PARAM, 0), "")

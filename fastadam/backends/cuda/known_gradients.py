@@ -4,9 +4,12 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from fastadam import _native
 from fastadam.backends.cuda import arrays as views
 from fastadam.backends.cuda.cupy_runtime import gpu
+from fastadam.backends.dtypes import dtype_of
 from fastadam.backends.roles import GRAD
 
 _layout = operator.attrgetter("dtype", "shape", "strides", "data.device_id")
@@ -31,6 +34,7 @@ class KnownGradients:
         self._layouts = [_layout(param) for param in params]
         self._bytes = [param.nbytes for param in params]
         self._array_type = gpu().ndarray
+        self._itemsize = np.dtype(dtype_of(params[0])).itemsize
         self._last = Usable([], [], [])  # those of the last call
 
     def usable(self, grads: Sequence[Any]) -> Usable:
@@ -39,7 +43,7 @@ class KnownGradients:
         if _native.are_references_to(last.references, grads):
             self._expect_unmoved()
             return last
-        arrays, addresses = grads, _native.gpu_addresses(grads, self._layouts, self._array_type, self._params[0].itemsize)
+        arrays, addresses = grads, _native.gpu_addresses(grads, self._layouts, self._array_type, self._itemsize)
         if addresses is None:
             arrays = [grad if grad is None else views.view(grad, (GRAD, i), False) for i, grad in enumerate(grads)]
         self._expect_unmoved()

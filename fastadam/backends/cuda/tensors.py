@@ -56,7 +56,7 @@ class Tensors:
                 if array is not exporter and array.size:
                     self._borrowed.append(arrays.Borrowed(exporter, array, (role, i)))
         self._turns = _native.Turns()
-        self._sizes = [owned[0].size for owned in self._owned]
+        self._sizes = [arrays.number_count(owned[0]) for owned in self._owned]
         addresses = [[array.data.ptr for array in owned] for owned in self._owned]
         memory = _native.OwnedMemory(addresses, [owned[0].nbytes for owned in self._owned])
         self._gradients = KnownGradients([owned[0] for owned in self._owned], memory, self._expect_unmoved)
