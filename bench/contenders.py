@@ -120,7 +120,7 @@ class Wall(fastadam.Optimizer):
     divide = Hyperparameter(flag, False, "Whether there is a division for each element.")
 
     def __init__(self, params: Any, divide: bool) -> None:
-        self._make(params, {"unused": 0.0, "divide": divide, "ema_decay": None}, capturable=False)
+        self._make(params, {"unused": 0.0, "divide": divide, "ema_decay": None}, capturable=False, state=None)
 
 
 class MemoryWall(Native):
