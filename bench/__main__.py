@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import precision_report
 import rules_report
 import torch_report
 from command import RESULTS, add_options, write
@@ -23,17 +24,19 @@ from results import Results
 from fastadam.cpu_count import usable_cpus
 
 HERE = Path(__file__).parent
-REPORTS = {None: report, "rules": rules_report.report, "torch": torch_report.report}
+REPORTS = {None: report, "rules": rules_report.report, "torch": torch_report.report, "float64": precision_report.report}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser("python bench", description=__doc__.partition("\n")[0])
     parser.add_argument("--rules", action="store_true", help="every rule and option instead of the sizes and the peers")
     parser.add_argument("--torch", action="store_true", help="fastadam.torch beside torch.optim, also in training loops")
+    parser.add_argument("--float64", action="store_true", help="AdamW in float64, beside its float32 and the peers")
     arguments = add_options(parser).parse_args()
-    part = "rules" if arguments.rules else "torch" if arguments.torch else None
-    if bool(arguments.rules) + bool(arguments.torch) + bool(arguments.sizes) > 1:
-        parser.error("--rules, --torch and --sizes exclude each other")
+    parts = [part for part in REPORTS if part and getattr(arguments, part)]
+    if len(parts) + bool(arguments.sizes) > 1:
+        parser.error("--rules, --torch, --float64 and --sizes exclude each other")
+    part = parts[0] if parts else None
 
     options = ["--short"] if arguments.short else ["--budget", str(arguments.budget)]
     options += ["--sizes", *map(str, arguments.sizes)] if arguments.sizes else []

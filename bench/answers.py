@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import fastadam
 
 LR, BETAS, EPS, WEIGHT_DECAY = 1e-3, (0.9, 0.999), 1e-8, 0.01
-TOLERANCE = 1e-6  # relative to max(1, |value|): a thousandth of a parameter's step, about 16 roundings of a float32
+ROUNDINGS = 16  # the tolerance, relative to max(1, |value|): with float32, a thousandth of a parameter's step
 
 Bounds = Mapping[str, tuple[NDArray[Any], NDArray[Any]]]  # role -> lowest and highest accepted value of each tile element
 Answer = Callable[[Data, int], Bounds]
@@ -24,7 +24,7 @@ class WrongAnswerError(AssertionError):
 
 
 def adamw(data: Data, steps: int, *, weight_decay: float = WEIGHT_DECAY, zero_grad: bool = False) -> Bounds:
-    """AdamW in float64, within TOLERANCE: implementations differ in rounding and in the place of epsilon."""
+    """AdamW in float64, within ROUNDINGS of the data: implementations differ in rounding and in the place of epsilon."""
     p, g, m, v = (data[role].astype(np.float64) for role in ("param", "grad", "exp_avg", "exp_avg_sq"))
     (b1, b2), lr = BETAS, LR
     for t in range(1, steps + 1):
@@ -34,8 +34,9 @@ def adamw(data: Data, steps: int, *, weight_decay: float = WEIGHT_DECAY, zero_gr
         g = 0 * g if zero_grad else g
     bounds = {}
     for role, x in {"param": p, "exp_avg": m, "exp_avg_sq": v}.items():
-        slack = TOLERANCE * np.maximum(1, np.abs(x))
-        bounds[role] = ((x - slack).astype(np.float32), (x + slack).astype(np.float32))
+        dtype = data[role].dtype
+        slack = ROUNDINGS / 2 * np.finfo(dtype).eps * np.maximum(1, np.abs(x))
+        bounds[role] = ((x - slack).astype(dtype), (x + slack).astype(dtype))
     return bounds
 
 
@@ -67,7 +68,7 @@ def memory_wall(data: Data, steps: int, *, states: int = ADAM_STATES, divide: bo
     g, written = data[grad], [data[role] for role in (param, *others)]
     for _ in range(steps):
         first, last = (written[1] if states else g), written[-1]
-        mixed = (first.view(np.int32) | written[0].view(np.int32)).view(np.float32)
+        mixed = (_bits(first) | _bits(written[0])).view(g.dtype)
         written = [g / np.sqrt(last) if divide else g, *written[2:], mixed] if states else [mixed]
     return bits(dict(zip((param, *others), written, strict=True)))
 
@@ -79,10 +80,14 @@ def same(data: Data, steps: int) -> Bounds:
 
 def bits(data: Data) -> Bounds:
     """Exactly these values."""
-    return {role: (x.view(np.int32), x.view(np.int32)) for role, x in data.items()}
+    return {role: (_bits(x), _bits(x)) for role, x in data.items()}
 
 
-def expect(name: str, arrays: Callable[[str], Iterable[NDArray[np.float32]]], bounds: Bounds) -> None:
+def _bits(x: NDArray[Any]) -> NDArray[Any]:
+    return x.view(f"i{x.itemsize}")
+
+
+def expect(name: str, arrays: Callable[[str], Iterable[NDArray[Any]]], bounds: Bounds) -> None:
     """Raise unless all elements of ``arrays(role)``, one after the other, are within `bounds` for every role."""
     for role, (low, high) in bounds.items():
         offset = 0

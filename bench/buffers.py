@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+Array = NDArray[Any]  # of float32, or of float64
 Data = Mapping[str, Array]  # role -> TILE values, which are repeated to fill the array of that role
 
 # Adam's names; states of other rules use them in the same order.
 ROLES = ("param", "grad", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 ADAM_STATES = 2
 TILE = 1000
-_LINE = 16  # floats in a cache line
+_LINE = 64  # bytes in a cache line
 
 
 def _uniform(seed: int, **bounds: tuple[float, float]) -> dict[str, Array]:
@@ -56,21 +56,33 @@ class Buffers:
     `library` is NumPy, or CuPy for memory of the current GPU.
     """
 
-    def __init__(self, shapes: Sequence[tuple[int, ...]], library: Any = np, states: int = ADAM_STATES) -> None:
+    def __init__(
+        self,
+        shapes: Sequence[tuple[int, ...]],
+        library: Any = np,
+        states: int = ADAM_STATES,
+        dtype: type[np.floating[Any]] = np.float32,
+    ) -> None:
+        self.shapes, self.dtype = shapes, np.dtype(dtype)
+        line = _LINE // self.dtype.itemsize
         sizes = [math.prod(shape) for shape in shapes]
-        if len(sizes) > 1 and any(size % _LINE for size in sizes):
+        if len(sizes) > 1 and any(size % line for size in sizes):
             raise ValueError("tensors of a list must fill whole cache lines, so that none is misaligned")
         total = sum(sizes)
-        stride = -(-total // _LINE) * _LINE
-        memory = library.empty((2 + states) * stride + _LINE, np.float32)
+        stride = -(-total // line) * line
+        memory = library.empty((2 + states) * stride + line, dtype)
         address = memory.ctypes.data if library is np else memory.data.ptr
-        start = -address % (4 * _LINE) // 4
+        start = -address % _LINE // self.dtype.itemsize
         self._flat = {role: memory[start + k * stride :][:total] for k, role in enumerate(roles(states))}
         ends = np.cumsum(sizes)
         self.tensors: dict[str, list[Array]] = {
             role: [flat[end - size : end].reshape(shape) for shape, size, end in zip(shapes, sizes, ends, strict=True)]
             for role, flat in self._flat.items()
         }
+
+    def typed(self, data: Data) -> Data:
+        """The same values, which are all exact in float32, in the type of the arrays."""
+        return {role: values.astype(self.dtype) for role, values in data.items()}
 
     def fill(self, data: Data) -> None:
         """Set every array to its initial values."""

@@ -42,6 +42,10 @@ class Contender:
         """Start from `data`."""
         self._buffers.fill(data)
 
+    def typed(self, data: Data) -> Data:
+        """`data` in the type of its arrays."""
+        return self._buffers.typed(data)
+
     def refill(self) -> None:
         """Called before every sample: resets the arrays to values whose arithmetic has normal speed."""
         self.load(self.timed)

@@ -32,7 +32,8 @@ def set_up(
         contender.load(kind.checked)
         for _ in range(STEPS_CHECKED):
             contender.step()
-        expect(f"{kind.name}, {case.name}, {setting(threads)}", contender.arrays, contender.answer(kind.checked, STEPS_CHECKED))
+        answer = contender.answer(contender.typed(kind.checked), STEPS_CHECKED)
+        expect(f"{kind.name}, {case.name}, {setting(threads)}", contender.arrays, answer)
         contender.timed = ZERO if case.is_zero else TIMED
         contender.load(contender.timed)
         contender.before = contender.before_steps(case)

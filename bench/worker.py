@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import precision
 import rules
 import torch_loops
 import torch_steps
@@ -29,6 +31,7 @@ def main() -> None:
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--rules", action="store_true")
     parser.add_argument("--torch", action="store_true")
+    parser.add_argument("--float64", action="store_true")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
@@ -38,12 +41,15 @@ def main() -> None:
         plan = rules.plan(arguments.short)
     elif arguments.torch:
         plan = torch_steps.plan(arguments.short, arguments.threads)
+    elif arguments.float64:
+        plan = precision.plan(arguments.short)
     else:
         plan = [(case, CONTENDERS) for case in select(arguments.sizes, arguments.short)]
     progress = tqdm(plan, unit="case", leave=False)
     for case, kinds in progress:
         progress.set_description(f"threads: {arguments.threads}, {case.name}")
-        buffers = Buffers(case.shapes, states=max(kind.states for kind in kinds))
+        dtype = precision.DTYPE if arguments.float64 else np.float32
+        buffers = Buffers(case.shapes, states=max(kind.states for kind in kinds), dtype=dtype)
         contenders = list(set_up(kinds, case, buffers, arguments.threads, missing))
         rows += (measure_twice if arguments.torch else measure)(contenders, case, arguments.threads, arguments.budget)
     if arguments.torch and arguments.threads == 1:
