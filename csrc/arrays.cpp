@@ -299,7 +299,7 @@ struct ReadArrays {
   std::vector<py::array> kept;
   DType dtype = DType::float32;
 
-  explicit ReadArrays(const py::tuple& grads) {
+  explicit ReadArrays(const py::tuple& grads, bool may_be_complex = true) {
     bool is_first = true;
     for (size_t i = 0; i < grads.size(); ++i) {
       const py::handle grad = grads[i];
@@ -309,6 +309,7 @@ struct ReadArrays {
       const std::optional<Elements> elements = elements_of(array);
       if (is_first && elements) dtype = elements->dtype;
       is_first = false;
+      if (!may_be_complex && elements && elements->is_complex) throw Refusal("complex", {grad_role, i});
       expect_usable(array, dtype, {grad_role, i}, to_read);
       memory.back() = {array.data(), number_count(array)};
       if (!array.is(grad)) kept.push_back(array);
@@ -331,7 +332,7 @@ py::bytes norm_part_of_arrays(const py::sequence& grads, const std::vector<int64
   if (begins.size() != own_grads.size() || sizes.size() != own_grads.size()) {
     throw std::invalid_argument("expected a first element and a size for each gradient");
   }
-  const ReadArrays arrays(own_grads);
+  const ReadArrays arrays(own_grads, false);
   std::vector<Shard> shards;
   for (size_t i = 0; i < own_grads.size(); ++i) {
     const Shard shard{arrays.memory[i], begins[i], sizes[i]};

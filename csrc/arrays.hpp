@@ -77,7 +77,7 @@ class ArrayTensors {
 double norm_of_arrays(const pybind11::sequence& grads, int threads);
 
 // The part of a norm (cpu/norm_parts.hpp) that these arrays are: each has the elements from element begins[i] of sizes[i] on.
-// Throws Refusal("part") if one has more. Releases the GIL.
+// Throws Refusal("part") if one has more, and Refusal("complex"). Releases the GIL.
 pybind11::bytes norm_part_of_arrays(const pybind11::sequence& grads, const std::vector<int64_t>& begins,
                                     const std::vector<int64_t>& sizes, double scale, int threads);
 

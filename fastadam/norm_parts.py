@@ -27,7 +27,8 @@ def norm_part(grads: Any, *, sizes: Any, begins: Any, scale: float = 1.0, num_th
     grads : array, or iterable or mapping of arrays, also nested
         Of each gradient of the whole model the elements that this process has, which follow each other in the order of memory;
         None if it has none. float32 or float64, all of one type, of any shape, without gaps in memory, in the CPU's memory.
-        They are only read. Their order, also that of a mapping, is the same in all processes.
+        They are only read. Their order, also that of a mapping, is the same in all processes. Of complex arrays pass the views
+        of their parts, ``g.view(g.real.dtype)``.
     sizes : int, or the structure of `grads` with ints
         How many elements each whole gradient has, the same in all processes; 0 for one that is None in all.
     begins : int, or the structure of `grads` with ints
@@ -91,6 +92,11 @@ def norm_part(grads: Any, *, sizes: Any, begins: Any, scale: float = 1.0, num_th
         return _native.norm_part(members, starts, whole, checked_scale, threads)
     except _native.Refused as refused:
         reason, (_, at), _, detail = refused.args
+        if reason == "complex":
+            raise TypeError(
+                f"{structure.name('grads', at)} is complex; expected real numbers, which sizes and begins count; pass pairs "
+                "of their parts, g.view(g.real.dtype), with sizes and begins that are twice as large"
+            ) from None
         if reason == "part":
             begin, size = structure.name("begins", at), structure.name("sizes", at)
             raise ValueError(

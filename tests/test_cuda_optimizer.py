@@ -76,9 +76,10 @@ def test_one_gradient_for_tensors_of_one_shape(device):
 
 @SIZES
 @CAPTURABLE
-def test_a_norm_that_is_known(device, sizes, capturable):
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_norm_that_is_known(device, dtype, sizes, capturable):
     """Between norms that are found, from the same tables."""
-    twins = Twins(device, sizes, capturable=capturable)
+    twins = Twins(device, sizes, capturable=capturable, dtype=dtype)
     for norm in (None, 1e3, None, 1e-3, np.nan):
         grads = twins.random_grads()
         options = {"norm": norm, "max_norm": 0.5, "grad_scale": 0.25}

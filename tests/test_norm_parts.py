@@ -239,6 +239,7 @@ def test_a_damaged_part_is_refused_or_has_other_numbers():
         ),
         ({"grads": [np.ones(5, F32), np.ones(6, F32)[::2]]}, ValueError, ("grads[1]", "does not fill its memory")),
         ({"grads": [np.ones(5, F32), [1.0] * 3]}, TypeError, ("grads[1] is a list", "expected a numpy.ndarray")),
+        ({"grads": [np.ones(5, F32), np.ones(2, np.complex64)]}, TypeError, ("grads[1] is complex", "g.view(g.real.dtype)")),
         ({"grads": []}, ValueError, ("grads is an empty list",)),
     ],
     ids=str,
@@ -248,6 +249,13 @@ def test_what_a_part_cannot_be_made_of_is_refused(changed, error, words):
     norm_part(fits["grads"], sizes=fits["sizes"], begins=fits["begins"])
     arguments = fits | changed
     refuses(lambda: norm_part(arguments.pop("grads"), **arguments), error, words, [])
+
+
+def test_complex_gradients_have_parts_by_their_views():
+    grad = (np.arange(5000) + 1j).astype(np.complex64)
+    pairs = [grad[begin:end].view(grad.real.dtype) for begin, end in ((0, 1001), (1001, 5000))]
+    parts = [norm_part(pair, sizes=10_000, begins=begin) for pair, begin in zip(pairs, (0, 2002), strict=True)]
+    assert combined_norm(parts) == global_norm(grad)
 
 
 def test_arrays_on_a_gpu_are_refused(device):
