@@ -11,6 +11,9 @@ from peers import TorchForeach, TorchFused
 DTYPE = np.float64
 
 
+MOST_IN_CACHE = 1_000_000  # elements up to which a case asks for the divider's own ratio
+
+
 class Float32(Fastadam):
     """The same values and step in float32, which need half of the memory, their own."""
 
@@ -21,7 +24,18 @@ class Float32(Fastadam):
         super().__init__(Buffers(buffers.shapes), threads)
 
 
+class Float32Divider(DividerWall):
+    """Likewise, without all other arithmetic."""
+
+    name = "divider wall, float32"
+    kind = "narrow"
+
+    def __init__(self, buffers: Buffers, threads: int | None) -> None:
+        super().__init__(Buffers(buffers.shapes), threads)
+
+
 def plan(short: bool) -> list[tuple[Case, Sequence[type[Contender]]]]:
     """Which contenders are compared with which."""
     kinds = [MemoryWall, Fastadam, Float32, DividerWall, TorchFused, TorchForeach, NumpyExpression]
-    return [(case, kinds) for case in select(None, short) if not case.product]
+    cases = [case for case in select(None, short) if not case.product]
+    return [(case, [*kinds, Float32Divider] if case.elements <= MOST_IN_CACHE else kinds) for case in cases]

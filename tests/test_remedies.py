@@ -4,6 +4,7 @@ A copy made within the call would be trained instead and lost, so the advice for
 """
 
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -26,6 +27,12 @@ def misaligned():
     return array
 
 
+def complex_of_float16(torch):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that it is experimental
+        return torch.full((4,), 1 + 2j, dtype=torch.complex64).to(torch.complex32)
+
+
 def torch_arrays():
     yield "float16", lambda t: t.ones(4, dtype=t.float16)
     yield "bfloat16", lambda t: t.ones(4, dtype=t.bfloat16)
@@ -33,6 +40,9 @@ def torch_arrays():
     yield "every second of a transposed", lambda t: t.ones(2, 8)[:, ::2].T
     yield "grad", lambda t: t.ones(4, requires_grad=True)
     yield "parameter", lambda t: t.nn.Parameter(t.ones(4))
+    yield "conjugate", lambda t: t.full((4,), 1 + 2j).conj()
+    yield "parameter of a conjugate", lambda t: t.nn.Parameter(t.full((4,), 1 + 2j, dtype=t.complex128).conj())
+    yield "complex of float16", complex_of_float16
 
 
 ARRAYS = {
@@ -50,6 +60,9 @@ ARRAYS = {
     "list": lambda: [1.0, 2.0],
     "number": lambda: 1.0,
     "scalar": lambda: F32(1),
+    "complex list": lambda: [1 + 2j, 2.0],
+    "complex number": lambda: 1 + 2j,
+    "complex scalar": lambda: np.complex128(1 + 2j),
     "memoryview": lambda: memoryview(np.ones(4, F32)),
     **{f"torch-{name}": lambda make=make: make(pytest.importorskip("torch")) for name, make in torch_arrays()},
 }
@@ -124,12 +137,19 @@ def test_a_gradient_is_copied_in_the_call(make):
     scope = {"g": make()} | names()
     if isinstance(scope["g"], np.generic):
         return  # which is fine
-    param = np.ones(np.shape(values(scope["g"])), F32)
-    optimizer = fastadam.SGD([param], lr=0.5)
-    message = refused(lambda: optimizer.step([scope["g"]]))
-    assert "rebind" not in message
-    optimizer.step([eval(re.search(r"pass ([^;]*) for a gradient g$", message)[1], scope)])
-    assert (param != 1).all()
+    shape, is_complex = np.shape(values(scope["g"])), values(scope["g"]).dtype.kind == "c"
+    for kind in [F32] * (not (is_complex and isinstance(scope["g"], list))) + [np.complex64] * is_complex:
+        grad, param = scope["g"], np.ones(shape, kind)
+        optimizer = fastadam.SGD([param], lr=0.5)
+        message = refused(lambda grad=grad, optimizer=optimizer: optimizer.step([grad]))
+        for _ in range(2):  # the second says that a part is wanted, if the first says how to get at a conjugate
+            assert "rebind" not in message
+            grad = eval(re.search(r"pass ([^;]*) for a gradient g$", message)[1], scope | {"g": grad})
+            if not (message := said(lambda grad=grad, optimizer=optimizer: optimizer.step([grad]))):
+                break
+        assert not message
+        assert (param != 1).all()
+        assert kind == F32 or (param.imag != 0).any()
 
 
 @pytest.mark.parametrize("make", ARRAYS.values(), ids=ARRAYS)
@@ -141,13 +161,15 @@ def test_what_is_copied_anyway_can_be_made_in_the_call(make):
 
 def test_jax_arrays_are_immutable():
     jnp = pytest.importorskip("jax.numpy")
-    for dtype in (jnp.float32, jnp.bfloat16, jnp.int32):
+    for dtype in (jnp.float32, jnp.bfloat16, jnp.int32, jnp.complex64):
         scope = {"w": jnp.ones(3, dtype)} | names()
         message = refused(lambda scope=scope: fastadam.SGD({"w": scope["w"]}, lr=0.5))
         assert "JAX arrays are immutable and cannot be updated in place" in message
         exec(re.search(r"keep a NumPy array, (w = .*?), make the optimizer over it", message)[1], scope)
-        fastadam.SGD({"w": scope["w"]}, lr=0.5).step({"w": jnp.ones(3)})  # as a gradient it is fine
+        grad = jnp.ones(3, dtype if dtype == jnp.complex64 else jnp.float32)  # which is fine
+        fastadam.SGD({"w": scope["w"]}, lr=0.5).step({"w": grad})
         assert (scope["w"] == 0.5).all()
+        assert np.iscomplexobj(scope["w"]) == jnp.iscomplexobj(grad)
 
 
 def test_tied_weights_are_passed_once():

@@ -25,10 +25,13 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
     if reason in ("type", "export") and is_array(array) and is_on_gpu(array) != is_on_gpu(first):
         reason, other_name, other = "device", first_name, first
     updated = not only_read and place[0] != GRAD
-    wanted, kinds = dtype_of(first), "float32, float64, complex64 or complex128"
+    kinds = "float32, float64, complex64 or complex128"
+    own = array if only_read or place[0] == PARAM else lookup(PARAM, place[1])[1]  # which decides whether it is complex
+    wanted = remedies.like(own, dtype_of(first))
     by_others = array is not first or dtype_of(array) != detail  # whether other arrays decide the type
+    is_pair = place != other_place  # of which one is complex, and the other is not
     if reason == "dtype":
-        wanted = detail if by_others else nearest(array)
+        wanted = nearest(array) if not by_others else detail if is_pair else remedies.like(own, detail)
     like = other if reason == "layout" and place != other_place else None
     advice = remedies.advice(reason, array, library, updated, wanted, () if like is None else _order(like))
     match reason:
@@ -58,9 +61,9 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
             dtype = trait(array, "dtype")
             found = f"{dtype.str!r} ({dtype})" if hasattr(dtype, "str") else f"{dtype}"
             whose = "the optimizer's other arrays" if array is first else first_name
-            if place != other_place:  # one is complex, and the other is not
-                whose = other_name
-            expected = f"{detail}, the dtype of {whose}," if by_others else kinds
+            trait_of_others = "dtype" if wanted == detail else "precision"
+            whose = other_name if is_pair else whose
+            expected = f"{wanted}, the {trait_of_others} of {whose}," if by_others else kinds
             return TypeError(f"{name} has dtype {found}; expected {expected} in native byte order; {advice}")
         case "masked":
             return TypeError(

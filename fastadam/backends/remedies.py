@@ -9,17 +9,15 @@ from typing import Any
 
 from fastadam.backends.dtypes import DType
 
-_TORCH = {"float32": "float", "float64": "double"}  # the methods of tensors
 
-
-def advice(reason: str, array: Any, library: str, updated: bool, dtype: DType, order: Sequence[int] = ()) -> str:
+def advice(reason: str, array: Any, library: str, updated: bool, dtype: str, order: Sequence[int] = ()) -> str:
     """The end of an error message.
 
-    `library` is that of the first array's device, `dtype` the type that fits, `order` that of the dimensions.
+    `library` is that of the first array's device, `dtype` the type that fits in NumPy's words, `order` that of the dimensions.
     """
     if updated and _is_from(array, "jax"):
         return (
-            "JAX arrays are immutable and cannot be updated in place: keep a NumPy array, w = numpy.array(w, numpy.float32), "
+            f"JAX arrays are immutable and cannot be updated in place: keep a NumPy array, w = numpy.array(w, numpy.{dtype}), "
             "make the optimizer over it, and pass it to your JAX functions"
         )
     name = "w" if updated else "g"
@@ -44,25 +42,26 @@ def of_overlap(with_gradient: bool, of_parameters: bool, array: Any) -> str:
     return f"rebind one of them first, w = {copy}, and pass w"
 
 
-def _copy(reason: str, array: Any, library: str, name: str, dtype: DType, order: Sequence[int] = ()) -> str | None:
+def _copy(reason: str, array: Any, library: str, name: str, dtype: str, order: Sequence[int] = ()) -> str | None:
     """An expression for an array that fits, in the words of its library."""
     is_torch = _is_from(array, "torch")
     match reason:
         case "type":
-            return f"{library}.asarray({name}, dtype=numpy.{dtype})"
+            return f"{library}.asarray({_part(name, array, dtype)}, dtype=numpy.{dtype})"
         case "device":
             if library == "cupy":
                 return f"cupy.asarray({name})"
             return f"{name}.cpu()" if is_torch else f"cupy.asnumpy({name})"
         case "export" if _is_from(array, "jax"):
             return f"{library}.asarray({name}, dtype=numpy.{dtype})"
-        case "export" if is_torch:
-            return f"{name}.detach()" if array.requires_grad else f"{name}.{_TORCH[dtype]}()"
+        case "export" if is_torch and (array.requires_grad or array.is_conj()):
+            return name + (".detach()" if array.requires_grad else "") + (".resolve_conj()" if array.is_conj() else "")
+        case "export" | "dtype" if is_torch:
+            method = {"float32": "float()", "float64": "double()"}.get(dtype, f"to(torch.{dtype})")
+            name = _part(name, array, dtype)
+            return f"{name}.contiguous().{method}" if name.endswith("real") else f"{name}.{method}"
         case "dtype":
-            if dtype.startswith("complex"):
-                return f"{name}.to(torch.{dtype})" if is_torch else f"{name}.astype(numpy.{dtype})"
-            name += ".real" if _is_complex(array) else ""  # beside real ones
-            return f"{name}.{_TORCH[dtype]}()" if is_torch else f"{name}.astype(numpy.{dtype})"
+            return f"{_part(name, array, dtype)}.astype(numpy.{dtype})"
         case "lazy":
             return f"{name}.resolve_neg()"
         case "layout":
@@ -77,9 +76,20 @@ def _copy(reason: str, array: Any, library: str, name: str, dtype: DType, order:
     return None
 
 
-def _is_complex(array: Any) -> bool:
+def _part(name: str, array: Any, dtype: str) -> str:
+    """The array, or its real part if a real one is wanted: that is the gradient of a real parameter."""
+    return f"{name}.real" if is_complex(array) and not dtype.startswith("complex") else name
+
+
+def like(array: Any, dtype: DType) -> str:
+    """NumPy's name for a type, or for the complex one of two such parts if the elements of an array are complex."""
+    return {"float32": "complex64", "float64": "complex128"}[dtype] if is_complex(array) else dtype
+
+
+def is_complex(array: Any) -> bool:
+    """Whether the elements of an array of any library are complex, or a number is."""
     dtype = getattr(array, "dtype", None)
-    return bool(getattr(dtype, "is_complex", getattr(dtype, "kind", "") == "c"))
+    return isinstance(array, complex) or bool(getattr(dtype, "is_complex", getattr(dtype, "kind", "") == "c"))
 
 
 def _is_from(array: Any, package: str) -> bool:

@@ -66,9 +66,9 @@ def adam_step(
     Parameters
     ----------
     param, grad, exp_avg, exp_avg_sq : array
-        float32 or float64, all of one type, in native byte order, all with the same shape and strides, which leave no gaps in
-        memory, not overlapping, on one device: NumPy arrays, CuPy arrays, or what exports its memory by DLPack or
-        ``__cuda_array_interface__``. All but `grad` are updated. Moments start as zeros.
+        float32 or float64 or complex of these, all of one type, in native byte order, all with the same shape and strides, which
+        leave no gaps in memory, not overlapping, on one device: NumPy arrays, CuPy arrays, or what exports its memory by DLPack
+        or ``__cuda_array_interface__``. All but `grad` are updated. Moments start as zeros.
     max_exp_avg_sq : array, optional
         If given, the step is AMSGrad's: the largest `exp_avg_sq` so far is used in the last formula.
     step : int

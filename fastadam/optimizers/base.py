@@ -143,7 +143,7 @@ class Optimizer(Grouped, Generic[Params_co]):
             The factor that gradients are multiplied by, such as one over the loss scale or the number of accumulated batches;
             finite in their dtype.
         clip_value : float, optional
-            Above 0. Elements of scaled gradients are clipped to [-`clip_value`, `clip_value`].
+            Above 0. Elements of scaled gradients are clipped to [-`clip_value`, `clip_value`], of complex ones each part.
         max_norm : float, optional
             Above 0. If the :func:`fastadam.global_norm` of the scaled gradients is larger, they are also multiplied by
             ``max_norm / norm``. Reads the gradients once more. Infinity only computes the norm.

@@ -71,7 +71,7 @@ class Persistent(Declaring, state_dicts.Stateful):
             number, and a schedule in a file, which does not hold it, must have one here unless hyperparameters are ignored.
         dtype : {"same", "convert"}
             Whether the states must be of the dtype of those here, or may be converted from float32 to float64 or the reverse,
-            which rounds them.
+            which rounds them. Complex states remain complex, and real ones real.
 
         Returns
         -------
