@@ -66,7 +66,7 @@ def adam_step(
     Parameters
     ----------
     param, grad, exp_avg, exp_avg_sq : array
-        float32 or float64 or complex of these, all of one type, in native byte order, all with the same shape and strides, which
+        float32, float64 or complex of these, all of one type, in native byte order, all with the same shape and strides, which
         leave no gaps in memory, not overlapping, on one device: NumPy arrays, CuPy arrays, or what exports its memory by DLPack
         or ``__cuda_array_interface__``. All but `grad` are updated. Moments start as zeros.
     max_exp_avg_sq : array, optional
