@@ -5,6 +5,8 @@ The kernels give the same bits as these functions. The functions are written to 
 Arrays are float32 or float64, all of one dtype, and NumPy rounds each operation once. Scalars that depend only on the step are
 twice as precise (float64, or two float64 numbers for one), and rounded once to that dtype. All arrays have the same shape; all
 but `grad` are updated in place. States start as zeros, and `step` counts from 1.
+
+`fastadam.reference.formats` has the formats in which elements may be stored otherwise; `stored_step` takes a step of them.
 """
 
 from fastadam.reference.adagrad import adagrad_step
@@ -17,8 +19,10 @@ from fastadam.reference.nadam import nadam_step
 from fastadam.reference.radam import radam_step
 from fastadam.reference.rmsprop import rmsprop_step
 from fastadam.reference.sgd import sgd_step
+from fastadam.reference.stored import Stored, stored_step
 
 __all__ = [
+    "Stored",
     "adagrad_step",
     "adam_step",
     "adamax_step",
@@ -30,5 +34,6 @@ __all__ = [
     "radam_step",
     "rmsprop_step",
     "sgd_step",
+    "stored_step",
     "transform_gradient",
 ]
