@@ -64,7 +64,7 @@ def from_float16(h: NDArray[np.float16]) -> Float32:
 
 def to_float16(x: Float32) -> NDArray[np.float16]:
     """To nearest, ties to even: of copies, and of gradients."""
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(all="ignore"):
         return x.astype(np.float16)
 
 
