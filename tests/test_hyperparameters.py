@@ -19,6 +19,7 @@ BAD = {
     **dict.fromkeys(("lr", "eps", "weight_decay", "momentum", "lr_decay"), NOT_BELOW_ZERO),
     **dict.fromkeys(("initial_accumulator_value", "momentum_decay"), NOT_BELOW_ZERO),
     **dict.fromkeys(("maximize", "amsgrad", "nesterov", "centered", "decoupled_weight_decay", "capturable"), A_BOOL),
+    "bias_correction": A_BOOL,
     "dampening": (float("inf"), ValueError, "expected a finite number"),
     "alpha": (1.0, ValueError, "expected a number in [0, 1)"),
     "ema_decay": (1.0, ValueError, "expected a number in [0, 1)"),
@@ -41,6 +42,7 @@ OTHER = {
     "lr_decay": 0.5,
     "momentum_decay": 100.0,
     "decoupled_weight_decay": True,
+    "bias_correction": False,
     "ema_decay": 0.25,
 }
 assert OTHER.keys() == BAD.keys() - FIXED - {"amsgrad", "centered"}  # which take another state

@@ -69,6 +69,22 @@ def test_vanished_gradients_leave_no_subnormal_state(variant):
     assert all(MIN_NORMAL <= value < 2.0**-120 for value in smallest.values()), smallest
 
 
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.0, 0.9), (0.5, 0.0)])
+@pytest.mark.parametrize("eps", [0.0, 0.5])
+@pytest.mark.parametrize("decay", [0.0, 0.25])
+def test_adam_without_bias_correction_uses_the_moments_as_they_are(betas, eps, decay):
+    """Algorithm 1 of Kingma & Ba without its two corrections; a parameter of 1 shows decoupled decay."""
+    grads = gradients(30, positive=True)
+    actual, _ = updates(fastadam.Adam, grads, betas=betas, eps=eps, bias_correction=False)
+    (m, _), (v, _) = moments(grads, betas[0]), moments(grads, betas[1], 2)
+    assert_close(actual, LR * m / (np.sqrt(v) + eps), 60)
+    corrected, _ = updates(fastadam.Adam, grads, betas=betas, eps=eps)
+    assert np.abs(corrected[0] - actual[0]).max() > 0.1 * LR
+    param = np.ones(SIZE, F32)
+    fastadam.AdamW(param, lr=LR, betas=betas, eps=eps, weight_decay=decay, bias_correction=False).step(grads[0])
+    np.testing.assert_allclose(param, 1 - LR * decay - actual[0], rtol=4 * U, atol=0)
+
+
 def test_adamax_divides_by_the_largest_decayed_gradient():
     """Kingma & Ba, section 7.1: u_t is the maximum of beta2^(t-i) |g_i|, and the step is lr / (1 - beta1^t) m / u."""
     steps, b2 = 60, float(F32(0.97))

@@ -23,8 +23,10 @@ def moments(b1, b2):
 
 
 def adam(o, t):
-    root, d = sqrt(1 - o["beta2"] ** t), 1 - o["lr"] * o["weight_decay"]
-    return [*moments(o["beta1"], o["beta2"]), o["lr"] * root / (1 - o["beta1"] ** t), o["eps"] * root, d, o["weight_decay"]]
+    corrects = o.get("bias_correction", 1)
+    k1, root = 1 - corrects * o["beta1"] ** t, sqrt(1 - corrects * o["beta2"] ** t)
+    d = 1 - o["lr"] * o["weight_decay"]
+    return [*moments(o["beta1"], o["beta2"]), o["lr"] * root / k1, o["eps"] * root, d, o["weight_decay"]]
 
 
 def adamax(o, t):
@@ -98,6 +100,12 @@ def test_they_are_rounded_once(exact, betas):
     options |= {"decoupled_weight_decay": 1.0} if name == "adam" else {}
     for step in STEPS:
         check(name, options, exact, step)
+
+
+def test_those_without_bias_correction_are():
+    options = {"lr": LR, "beta1": 0.9, "beta2": 0.999, "eps": EPS, "weight_decay": DECAY, "bias_correction": 0.0}
+    for step in STEPS:
+        check("adam", options | {"decoupled_weight_decay": 1.0}, adam, step)
 
 
 @pytest.mark.parametrize("momentum_decay", [0.0, 0.004, 0.5, 100.0])

@@ -29,6 +29,7 @@ def test_what_is_in_a_state_dict():
         "weight_decay": 0.0,
         "amsgrad": False,
         "maximize": False,
+        "bias_correction": True,
         "ema_decay": 0.5,
     }
     assert {name: state_dict[name] for name in ("optimizer", "step_count", "skipped_steps")} == {

@@ -19,6 +19,11 @@ def grid(*choices):
     return [functools.reduce(dict.__or__, combination, {}) for combination in itertools.product(*choices)]
 
 
+def also(combinations, *more):
+    """With more combinations. The first stays the plainest, and the last the one with all flags."""
+    return [*combinations[:-1], *more, combinations[-1]]
+
+
 def switch(name):
     return [{}, {name: True}]
 
@@ -27,6 +32,8 @@ DECAY = [{}, {"weight_decay": 0.1}]
 DECAYS = [*DECAY, {"weight_decay": 0.1, "decoupled_weight_decay": True}]
 MAXIMIZE = switch("maximize")
 BETAS = [{}, {"lr": 0.1, "eps": 0.0}, {"eps": 1e-3}, {"betas": (0.0, 0.999)}, {"betas": (0.9, 0.0)}, {"betas": (0.5, 0.9999)}]
+# Options that torch.optim does not have, and rules.
+NOT_IN_TORCH = ("bias_correction", "lion")
 STATE_FLAGS = ("amsgrad", "centered")  # which the references tell by the states they are given
 
 
@@ -42,11 +49,19 @@ class Kind:
 
 
 KINDS = {
-    "adam": Kind(fastadam.Adam, reference.adam_step, grid(switch("amsgrad"), MAXIMIZE, DECAY), BETAS),
+    "adam": Kind(
+        fastadam.Adam,
+        reference.adam_step,
+        also(grid(switch("amsgrad"), MAXIMIZE, DECAY), {"bias_correction": False, "amsgrad": True}),
+        BETAS,
+    ),
     "adamw": Kind(
         fastadam.AdamW,
         reference.adam_step,
-        grid(switch("amsgrad"), MAXIMIZE, [{"weight_decay": 0.1}]),
+        also(
+            grid(switch("amsgrad"), MAXIMIZE, [{"weight_decay": 0.1}]),
+            {"bias_correction": False, "weight_decay": 0.1},
+        ),
         BETAS,
         {"decoupled_weight_decay": True},
     ),
@@ -127,6 +142,11 @@ class Variant:
     @functools.cached_property
     def _state_names(self):
         return [name for name, _ in self.rule.states]
+
+    @property
+    def is_in_torch(self):
+        """Whether torch.optim has this rule and these options."""
+        return not {self.rule_name, *dict(self.given)} & {*NOT_IN_TORCH}
 
     @property
     def averaged(self):

@@ -9,7 +9,7 @@ namespace fastadam {
 namespace {
 
 struct Adam {
-  enum Option { lr, beta1, beta2, eps, weight_decay, with_amsgrad, decoupled_weight_decay, option_count };
+  enum Option { lr, beta1, beta2, eps, weight_decay, with_amsgrad, decoupled_weight_decay, bias_correction, option_count };
   enum Flag : unsigned { amsgrad = 1, coupled = 2, variant_count = 4 };
   static constexpr OptionInfo options[] = {{"lr", Range::non_negative},
                                            {"beta1", Range::decay_rate},
@@ -17,7 +17,8 @@ struct Adam {
                                            {"eps", Range::non_negative},
                                            {"weight_decay", Range::non_negative},
                                            {"amsgrad", Range::flag},
-                                           {"decoupled_weight_decay", Range::flag}};
+                                           {"decoupled_weight_decay", Range::flag},
+                                           {"bias_correction", Range::flag, true, 1}};
   static constexpr StateInfo states[] = {{"exp_avg"}, {"exp_avg_sq"}, {"max_exp_avg_sq", amsgrad}};
 
   static constexpr unsigned flags_of(const double* option) {
@@ -26,7 +27,7 @@ struct Adam {
   }
 
   Real b1, b2, c1, c2;  // decay of the two moments, and one minus it
-  Real a;               // step size, bias corrections included
+  Real a;               // step size, bias corrections included if there are any
   Real e;               // epsilon, scaled so that the step is lr * m^ / (sqrt(v^) + eps)
   Real d;               // factor of decoupled weight decay
   Real wd;              // coupled weight decay
@@ -38,8 +39,11 @@ struct Adam {
     rule.b2 = Real(option[beta2]);
     rule.c1 = Real(1) - rule.b1;
     rule.c2 = Real(1) - rule.b2;
-    const Scalar k1 = Real64(1) - power(Real64(rule.b1), t);
-    const Scalar k2 = Real64(1) - power(Real64(rule.b2), t);
+    Scalar k1 = Real64(1), k2 = Real64(1);
+    if (Real64(0) < option[bias_correction]) {
+      k1 = k1 - power(Real64(rule.b1), t);
+      k2 = k2 - power(Real64(rule.b2), t);
+    }
     rule.a = Real(option[lr] * square_root(k2) / k1);
     rule.e = Real(option[eps] * square_root(k2));
     rule.d = flags & coupled ? Real(1) : Real(Real64(1) - Scalar(option[lr]) * option[weight_decay]);

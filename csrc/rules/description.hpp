@@ -15,7 +15,8 @@ enum class Range {
 struct OptionInfo {
   const char* name;
   Range range;
-  bool optional = false;  // 0 if left out; every flag is optional
+  bool optional = false;  // every flag is
+  double if_missing = 0;  // the value of an optional one that is left out
 
   constexpr bool may_be_missing() const { return optional || range == Range::flag; }
 };

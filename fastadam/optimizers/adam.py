@@ -35,6 +35,10 @@ class Adam(Optimizer[Params_co]):
         As for :func:`fastadam.adam_step`, with the names and defaults of ``torch.optim.Adam``. All but `amsgrad` are attributes
         that can be set between steps. Each can be a schedule: a function that each step calls once with `step_count`, which
         starts at 0, and that returns the value. Schedules of optax work.
+    bias_correction : bool
+        If False, the last line has :math:`m` and :math:`v` as they are, as in BERT's code (Devlin et al. 2019). The first steps
+        are then :math:`(1 - \beta_1^t) / \sqrt{1 - \beta_2^t}` times as long, up to 6.6 times with the default `betas`, and
+        need a warm-up of `lr`. Use it to repeat a recipe that has no correction, and not otherwise.
     ema_decay : float, optional
         In [0, 1). If given, ``state["ema"]`` is an exponential moving average of the parameter with this decay rate, corrected
         for its bias towards zero (section 7.2 of the paper). It is updated in the same pass.
@@ -84,6 +88,7 @@ class Adam(Optimizer[Params_co]):
     weight_decay = Hyperparameter(non_negative, 0.0, "At least 0.", unasked=0.01)
     amsgrad = Hyperparameter(flag, False, "Divide by the largest second moment so far.", unasked=True)
     maximize = Hyperparameter(flag, False, "Negate the gradient.")
+    bias_correction = Hyperparameter(flag, True, "Correct the moments for their start at zero.")
     decoupled_weight_decay = Hyperparameter(flag, False, "Whether weight decay bypasses the moments.", implied=True)
 
     def __init__(
@@ -96,6 +101,7 @@ class Adam(Optimizer[Params_co]):
         amsgrad: Scheduled[bool] = False,
         *,
         maximize: Scheduled[bool] = False,
+        bias_correction: Scheduled[bool] = True,
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
         state: GivenState | None = None,
@@ -120,7 +126,7 @@ class AdamW(Adam[Params_co]):
 
     Parameters
     ----------
-    params, lr, betas, eps, amsgrad, maximize, ema_decay, capturable, state
+    params, lr, betas, eps, amsgrad, maximize, bias_correction, ema_decay, capturable, state
         As for :class:`fastadam.Adam`, which also lists the errors raised.
     weight_decay : float
         At least 0; the parameters are multiplied by ``1 - lr * weight_decay``.
@@ -152,6 +158,7 @@ class AdamW(Adam[Params_co]):
         amsgrad: Scheduled[bool] = False,
         *,
         maximize: Scheduled[bool] = False,
+        bias_correction: Scheduled[bool] = True,
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
         state: GivenState | None = None,

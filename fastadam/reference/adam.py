@@ -18,6 +18,7 @@ def adam_step(
     eps: float = 1e-8,
     weight_decay: float = 0.0,
     decoupled_weight_decay: bool = False,
+    bias_correction: bool = True,
     maximize: bool = False,
 ) -> None:
     """One step; the arguments are those of :func:`fastadam.adam_step`."""
@@ -25,7 +26,9 @@ def adam_step(
         real, scalar = types_of(param)
         b1, b2 = real(betas[0]), real(betas[1])
         c1, c2 = real(1) - b1, real(1) - b2
-        k1, k2 = 1.0 - power(scalar(b1), step), 1.0 - power(scalar(b2), step)
+        k1, k2 = scalar(1.0), scalar(1.0)
+        if bias_correction:
+            k1, k2 = k1 - power(scalar(b1), step), k2 - power(scalar(b2), step)
         a = real(lr * square_root(k2) / k1)
         e = real(eps * square_root(k2))
         d = real(1.0 - scalar(lr) * weight_decay) if decoupled_weight_decay else real(1)

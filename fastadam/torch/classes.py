@@ -8,9 +8,10 @@ from fastadam.torch.plain_lion import PlainLion
 
 
 class Adam(DropIn, torch.optim.Adam):
-    """``torch.optim.Adam`` with a native step."""
+    """``torch.optim.Adam`` with a native step, and `bias_correction`."""
 
     _rule_name, _torchs = "adam", torch.optim.Adam
+    _own_flags = ("bias_correction",)
 
 
 class AdamW(Adam, torch.optim.AdamW):
