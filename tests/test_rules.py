@@ -85,6 +85,54 @@ def test_adam_without_bias_correction_uses_the_moments_as_they_are(betas, eps, d
     np.testing.assert_allclose(param, 1 - LR * decay - actual[0], rtol=4 * U, atol=0)
 
 
+DECOUPLED = [(fastadam.AdamW, {}), (fastadam.Lion, {})]
+DECOUPLED += [(cls, {"decoupled_weight_decay": True}) for cls in (fastadam.NAdam, fastadam.RAdam)]
+
+
+@pytest.mark.parametrize(("cls", "options"), DECOUPLED)
+@pytest.mark.parametrize("steps", [1, 8])
+def test_cautious_decay_leaves_out_what_the_step_takes_away_from_zero(cls, options, steps):
+    """Chen et al. 2025: the mask is 1 where update times parameter is at least 0. Tiny ones, whose product underflows, too."""
+    rng = np.random.default_rng(0)
+    start = (rng.standard_normal(SIZE) * 10.0 ** rng.uniform(-36, 1, SIZE)).astype(F32)
+    start[:4] = 0, -0.0, 1, -1
+    grads = gradients(steps)
+    grads[:, SIZE // 2 :] *= F32(1e-10)
+    grads[:, :4] = 0
+    grads[:, 4:7] *= F32(-1)
+
+    def step(decay, cautious, param, state):
+        param = param.copy()
+        optimizer = cls(param, lr=0.1, weight_decay=decay, cautious_weight_decay=cautious, **options)
+        for name, value in state.items():
+            optimizer.state[name][...] = value
+        optimizer.step(grads[-1])
+        return param
+
+    before = cls(np.zeros(SIZE, F32), lr=0.1, **options)
+    for grad in grads[:-1]:
+        before.step(grad)
+    update = -step(0.0, False, np.zeros(SIZE, F32), before.state).astype(np.float64)
+    agrees = np.sign(update) * np.sign(start) >= 0
+    assert 0.2 < agrees.mean() < 0.8
+    expected = np.where(agrees, step(0.5, False, start, before.state), step(0.0, False, start, before.state))
+    assert_same_bits(step(0.5, True, start, before.state), expected)
+
+
+@pytest.mark.parametrize("cls", [fastadam.NAdam, fastadam.RAdam])
+def test_cautious_decay_has_to_be_decoupled(cls):
+    words = "cautious_weight_decay is True with decoupled_weight_decay False; expected decoupled_weight_decay True"
+    with pytest.raises(ValueError, match=words):
+        cls(np.ones(2, F32), cautious_weight_decay=True)
+    optimizer = cls(np.ones(2, F32), cautious_weight_decay=True, decoupled_weight_decay=True)
+    with pytest.raises(ValueError, match=words):
+        optimizer.decoupled_weight_decay = False
+    with pytest.raises(ValueError, match=words):
+        fastadam.adam_step(*np.ones((4, 2), F32), step=1, cautious_weight_decay=True)
+    with pytest.raises(AttributeError, match="cautious_weight_decay cannot be set: it is always False for Adam"):
+        fastadam.Adam(np.ones(2, F32)).cautious_weight_decay = True
+
+
 def test_adamax_divides_by_the_largest_decayed_gradient():
     """Kingma & Ba, section 7.1: u_t is the maximum of beta2^(t-i) |g_i|, and the step is lr / (1 - beta1^t) m / u."""
     steps, b2 = 60, float(F32(0.97))

@@ -30,10 +30,11 @@ def switch(name):
 
 DECAY = [{}, {"weight_decay": 0.1}]
 DECAYS = [*DECAY, {"weight_decay": 0.1, "decoupled_weight_decay": True}]
+CAUTIOUS = {"weight_decay": 0.1, "cautious_weight_decay": True}
 MAXIMIZE = switch("maximize")
 BETAS = [{}, {"lr": 0.1, "eps": 0.0}, {"eps": 1e-3}, {"betas": (0.0, 0.999)}, {"betas": (0.9, 0.0)}, {"betas": (0.5, 0.9999)}]
 # Options that torch.optim does not have, and rules.
-NOT_IN_TORCH = ("bias_correction", "lion")
+NOT_IN_TORCH = ("bias_correction", "cautious_weight_decay", "lion")
 STATE_FLAGS = ("amsgrad", "centered")  # which the references tell by the states they are given
 
 
@@ -61,6 +62,7 @@ KINDS = {
         also(
             grid(switch("amsgrad"), MAXIMIZE, [{"weight_decay": 0.1}]),
             {"bias_correction": False, "weight_decay": 0.1},
+            *grid([CAUTIOUS], switch("amsgrad")),
         ),
         BETAS,
         {"decoupled_weight_decay": True},
@@ -84,12 +86,22 @@ KINDS = {
         [{}, {"lr": 0.1, "eps": 0.0}, {"alpha": 0.0}, {"alpha": 0.9999, "eps": 1e-3}],
     ),
     "adamax": Kind(fastadam.Adamax, reference.adamax_step, grid(MAXIMIZE, DECAY), BETAS),
-    "nadam": Kind(fastadam.NAdam, reference.nadam_step, grid(MAXIMIZE, DECAYS), [*BETAS, {"momentum_decay": 0.5}]),
-    "radam": Kind(fastadam.RAdam, reference.radam_step, grid(MAXIMIZE, DECAYS), [*BETAS, {"betas": (0.9, 0.5)}]),
+    "nadam": Kind(
+        fastadam.NAdam,
+        reference.nadam_step,
+        also(grid(MAXIMIZE, DECAYS), DECAYS[-1] | CAUTIOUS),
+        [*BETAS, {"momentum_decay": 0.5}],
+    ),
+    "radam": Kind(
+        fastadam.RAdam,
+        reference.radam_step,
+        also(grid(MAXIMIZE, DECAYS), DECAYS[-1] | CAUTIOUS),
+        [*BETAS, {"betas": (0.9, 0.5)}],
+    ),
     "lion": Kind(
         fastadam.Lion,
         reference.lion_step,
-        grid(MAXIMIZE, DECAY),
+        also(grid(MAXIMIZE, DECAY), CAUTIOUS),
         [{}, {"lr": 0.1}, {"betas": (0.0, 0.99)}, {"betas": (0.5, 0.0)}],
     ),
 }

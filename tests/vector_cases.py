@@ -20,9 +20,11 @@ SHA256 = {
     ("first", "float64"): "bc8a4de5273617c3539ae2fe48fb4d23063ff09351006466b883c472ca234070",
     ("bias_correction", "float32"): "ba5ccd56678b5896ab838323210584485f74a6cc1c7355f341746e12766f106a",
     ("bias_correction", "float64"): "02761f3febece87fa196ccc7945cc3226c30945b7d664ac1cf4abbb7cb0b43e5",
+    ("cautious_weight_decay", "float32"): "eadadac819df652e8d0042b18098a700ff888a4c145fb5e6b8bc63894fa8a0e5",
+    ("cautious_weight_decay", "float64"): "e768228e644a029b4c17c8f1b1aa5092fc673280ab884d57d33c39bafd978f33",
 }
 FIRST_RULES = ("adam", "adamw", "sgd", "adagrad", "rmsprop", "adamax", "nadam", "radam", "lion")
-LATER_OPTIONS = ("bias_correction",)
+LATER_OPTIONS = ("bias_correction", "cautious_weight_decay")
 
 
 def chapter_of(variant):

@@ -9,8 +9,19 @@ namespace fastadam {
 namespace {
 
 struct Adam {
-  enum Option { lr, beta1, beta2, eps, weight_decay, with_amsgrad, decoupled_weight_decay, bias_correction, option_count };
-  enum Flag : unsigned { amsgrad = 1, coupled = 2, variant_count = 4 };
+  enum Option {
+    lr,
+    beta1,
+    beta2,
+    eps,
+    weight_decay,
+    with_amsgrad,
+    decoupled_weight_decay,
+    bias_correction,
+    cautious_weight_decay,
+    option_count
+  };
+  enum Flag : unsigned { amsgrad = 1, coupled = 2, decays_cautiously = 4, variant_count = 6 };  // of the last two at most one
   static constexpr OptionInfo options[] = {{"lr", Range::non_negative},
                                            {"beta1", Range::decay_rate},
                                            {"beta2", Range::decay_rate},
@@ -18,12 +29,18 @@ struct Adam {
                                            {"weight_decay", Range::non_negative},
                                            {"amsgrad", Range::flag},
                                            {"decoupled_weight_decay", Range::flag},
-                                           {"bias_correction", Range::flag, true, 1}};
+                                           {"bias_correction", Range::flag, true, 1},
+                                           {"cautious_weight_decay", Range::flag}};
   static constexpr StateInfo states[] = {{"exp_avg"}, {"exp_avg_sq"}, {"max_exp_avg_sq", amsgrad}};
 
   static constexpr unsigned flags_of(const double* option) {
     return when(option[with_amsgrad] != 0, amsgrad) |
-           when(option[weight_decay] != 0 && option[decoupled_weight_decay] == 0, coupled);
+           when(option[weight_decay] != 0 && option[decoupled_weight_decay] == 0, coupled) |
+           when(option[weight_decay] != 0 && option[cautious_weight_decay] != 0, decays_cautiously);
+  }
+
+  static constexpr const char* conflict(const double* option) {
+    return caution_conflict(option[decoupled_weight_decay], option[cautious_weight_decay]);
   }
 
   Real b1, b2, c1, c2;  // decay of the two moments, and one minus it
@@ -60,7 +77,8 @@ struct Adam {
     v = flush_subnormal(b2 * v + (c2 * g) * g);
     if constexpr ((flags & amsgrad) != 0) state[2] = maximum(state[2], v);
     const Real second_moment = state[flags & amsgrad ? 2 : 1];
-    p = d * p - (a * m) / (square_root(second_moment) + e);
+    const Real kept = flags & decays_cautiously ? cautious(d, p, m) : d;
+    p = kept * p - (a * m) / (square_root(second_moment) + e);
   }
 };
 

@@ -1,8 +1,8 @@
 """Adam, AdamW and their AMSGrad variants."""
 
 from fastadam.optimizers.base import Optimizer
-from fastadam.optimizers.checks import Scheduled, beta_pair, flag, non_negative
-from fastadam.optimizers.hyperparameters import Hyperparameter
+from fastadam.optimizers.checks import Scheduled, beta_pair, expect_decoupled, flag, non_negative
+from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
 from fastadam.typing import GivenState, Params_co
 
 
@@ -90,6 +90,7 @@ class Adam(Optimizer[Params_co]):
     maximize = Hyperparameter(flag, False, "Negate the gradient.")
     bias_correction = Hyperparameter(flag, True, "Correct the moments for their start at zero.")
     decoupled_weight_decay = Hyperparameter(flag, False, "Whether weight decay bypasses the moments.", implied=True)
+    cautious_weight_decay = Hyperparameter(flag, False, "Decay only where the update agrees in sign.", implied=True)
 
     def __init__(
         self,
@@ -107,6 +108,10 @@ class Adam(Optimizer[Params_co]):
         state: GivenState | None = None,
     ) -> None:
         self._make(params, locals(), capturable, state)
+
+    @staticmethod
+    def _check_together(values: Hyperparameters) -> None:
+        expect_decoupled(values.cautious_weight_decay, values.decoupled_weight_decay)
 
 
 class AdamW(Adam[Params_co]):
@@ -130,10 +135,16 @@ class AdamW(Adam[Params_co]):
         As for :class:`fastadam.Adam`, which also lists the errors raised.
     weight_decay : float
         At least 0; the parameters are multiplied by ``1 - lr * weight_decay``.
+    cautious_weight_decay : bool
+        Decay only where the update does not have the opposite sign of the parameter (Chen et al. 2025), so not where the step
+        takes the parameter away from zero. Decay then does not work against the loss, and its minima stay where they are. The
+        paper tunes nothing anew for it, and reports better language models and image classifiers. Where decay is to keep all
+        weights small, leave it off.
 
     References
     ----------
-    Loshchilov & Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, Algorithm 2.
+    Loshchilov & Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, Algorithm 2. Chen et al., "Cautious Weight Decay",
+    2025, https://arxiv.org/abs/2510.12402.
 
     Examples
     --------
@@ -147,6 +158,7 @@ class AdamW(Adam[Params_co]):
 
     weight_decay = Adam.weight_decay.with_default(1e-2)
     decoupled_weight_decay = Adam.decoupled_weight_decay.with_default(True)
+    cautious_weight_decay = Hyperparameter(flag, False, "Decay only where the update agrees in sign.")
 
     def __init__(
         self,
@@ -159,6 +171,7 @@ class AdamW(Adam[Params_co]):
         *,
         maximize: Scheduled[bool] = False,
         bias_correction: Scheduled[bool] = True,
+        cautious_weight_decay: Scheduled[bool] = False,
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
         state: GivenState | None = None,

@@ -27,6 +27,7 @@ def _rule(
     maximize: bool,
     decoupled_weight_decay: bool,
     bias_correction: bool,
+    cautious_weight_decay: bool,
     dtype: DType,
 ) -> _native.Rule:
     given = {name: value for name, value in locals().items() if name != "dtype"}
@@ -51,6 +52,7 @@ def adam_step(
     weight_decay: float = 0.0,
     decoupled_weight_decay: bool = False,
     bias_correction: bool = True,
+    cautious_weight_decay: bool = False,
     maximize: bool = False,
     num_threads: SupportsIndex | None = None,
 ) -> None:
@@ -87,6 +89,8 @@ def adam_step(
         AdamW: multiply the parameter by ``1 - lr * weight_decay`` instead.
     bias_correction : bool
         Divide the moments by :math:`1 - \beta^t`. Without it, as in BERT's code, they are used as they are.
+    cautious_weight_decay : bool
+        Decay only where the update agrees in sign, as for :class:`fastadam.AdamW`. Needs `decoupled_weight_decay`.
     maximize : bool
         Negate the gradient.
     num_threads : int, optional
@@ -114,7 +118,7 @@ def adam_step(
     array([0.5, 1.5], dtype=float32)
     """
     amsgrad = max_exp_avg_sq is not None
-    flags = (amsgrad, maximize, decoupled_weight_decay, bias_correction)
+    flags = (amsgrad, maximize, decoupled_weight_decay, bias_correction, cautious_weight_decay)
     given = (lr, betas, eps, weight_decay, *flags, dtype_of(param))
     try:
         rule = _cached_rule(*given)

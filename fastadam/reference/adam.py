@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from fastadam.reference.scalars import Array, effective_gradient, flush_subnormals, maximum, power, square_root, types_of
+from fastadam.reference.scalars import (
+    Array,
+    decay_factor,
+    effective_gradient,
+    flush_subnormals,
+    maximum,
+    power,
+    square_root,
+    types_of,
+)
 
 
 def adam_step(
@@ -19,6 +28,7 @@ def adam_step(
     weight_decay: float = 0.0,
     decoupled_weight_decay: bool = False,
     bias_correction: bool = True,
+    cautious_weight_decay: bool = False,
     maximize: bool = False,
 ) -> None:
     """One step; the arguments are those of :func:`fastadam.adam_step`."""
@@ -40,4 +50,5 @@ def adam_step(
         if max_exp_avg_sq is not None:
             max_exp_avg_sq[...] = maximum(max_exp_avg_sq, v)
             v = max_exp_avg_sq
+        d = decay_factor(d, param, exp_avg, cautious_weight_decay)
         param[...] = d * param - (a * exp_avg) / (np.sqrt(v) + e)

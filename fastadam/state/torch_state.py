@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 _ALWAYS_HAS_STATE = ("Adagrad",)  # torch's other optimizers create a parameter's state in its first step
 _HAS_NO_STEP = ("SGD",)
 _LATER = ("maximize",)  # which older torch does not have
-_OURS = {"ema_decay": None, "bias_correction": True}  # which torch does not have, and the values that it stands for
+_OURS = {
+    "ema_decay": None,
+    "bias_correction": True,
+    "cautious_weight_decay": False,
+}  # which torch does not have, and the values that it stands for
 # Hyperparameters by which torch's optimizers differ; what else a group may have is how torch runs, or a user's own.
 _TELLING = (
     *("alpha", "amsgrad", "betas", "centered", "dampening", "decoupled_weight_decay", "eps", "etas"),

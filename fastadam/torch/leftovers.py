@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fastadam.torch.drop_in import DropIn
 
 # Options that torch's optimizers do not have, and their values with which a step is torch's.
-OWN_OPTIONS: dict[str, Any] = {"ema_decay": None, "bias_correction": True}
+OWN_OPTIONS: dict[str, Any] = {"ema_decay": None, "bias_correction": True, "cautious_weight_decay": False}
 
 _Left = list[tuple[int, int, int, str]]
 _Rest = dict[int, tuple[int, int, str]]  # groups, indices in them and reasons, by number

@@ -9,21 +9,23 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 
 from torch_params import param_with_grad  # noqa: E402
 
-from fastadam.torch import SGD, Adam, AdamW  # noqa: E402
+from fastadam.torch import SGD, Adam, AdamW, Lion, NAdam, RAdam  # noqa: E402
 
-# Classes, the option, its value as torch steps, and another.
-OPTIONS = [(Adam, "bias_correction", True, False), (AdamW, "bias_correction", True, False)]
-every_option = pytest.mark.parametrize(("cls", "name", "usual", "other"), OPTIONS)
+# Classes with other options, the option, its value as torch steps, and another.
+OPTIONS = [(cls, {}, "bias_correction", True, False) for cls in (Adam, AdamW)]
+OPTIONS += [(cls, {"weight_decay": 0.5}, "cautious_weight_decay", False, True) for cls in (AdamW, Lion)]
+OPTIONS += [(cls, OPTIONS[-1][1] | {"decoupled_weight_decay": True}, *OPTIONS[-1][2:]) for cls in (NAdam, RAdam)]
+every_option = pytest.mark.parametrize(("cls", "more", "name", "usual", "other"), OPTIONS)
 
 
 @every_option
-def test_groups_take_it_from_the_constructor_or_have_their_own(cls, name, usual, other):
-    params = [param_with_grad() for _ in range(3)]
-    optimizer = cls([{"params": params[:1]}, {"params": params[1:2], name: usual}], lr=0.1, **{name: other})
+def test_groups_take_it_from_the_constructor_or_have_their_own(cls, more, name, usual, other):
+    params = [param_with_grad(-1.0) for _ in range(3)]
+    optimizer = cls([{"params": params[:1]}, {"params": params[1:2], name: usual}], lr=0.1, **more, **{name: other})
     optimizer.add_param_group({"params": params[2:]})
     assert [group[name] for group in optimizer.param_groups] == [other, usual, other]
     optimizer.step()
-    plain = cls([param_with_grad()], lr=0.1)
+    plain = cls([param_with_grad(-1.0)], lr=0.1, **more)
     plain.step()
     assert torch.equal(params[1], plain.param_groups[0]["params"][0])
     assert torch.equal(params[0], params[2])
@@ -31,10 +33,10 @@ def test_groups_take_it_from_the_constructor_or_have_their_own(cls, name, usual,
 
 
 @every_option
-def test_state_dicts_of_torch_stay_torchs(cls, name, usual, other):
+def test_state_dicts_of_torch_stay_torchs(cls, more, name, usual, other):
     for optimizer in (cls([param_with_grad()]), cls([param_with_grad()], **{name: usual})):
         assert name not in optimizer.param_groups[0]
-    ours = cls([param_with_grad()], **{name: other})
+    ours = cls([param_with_grad()], **more, **{name: other})
     theirs = cls._torchs([param_with_grad()])
     theirs.step()
     for each in (copy.deepcopy(ours), pickle.loads(pickle.dumps(ours))):
@@ -44,8 +46,8 @@ def test_state_dicts_of_torch_stay_torchs(cls, name, usual, other):
 
 
 @every_option
-def test_what_torch_would_have_to_step_is_refused(cls, name, usual, other):
-    optimizer = cls([param_with_grad(dtype=torch.bfloat16)], **{name: other})
+def test_what_torch_would_have_to_step_is_refused(cls, more, name, usual, other):
+    optimizer = cls([param_with_grad(dtype=torch.bfloat16)], **more, **{name: other})
     words = rf"\[0\] is torch.bfloat16.*expected tensors that fastadam can step, for {name}; set it to {usual} in this group"
     with pytest.raises(TypeError, match=words):
         optimizer.step()
@@ -57,7 +59,7 @@ def test_what_torch_would_have_to_step_is_refused(cls, name, usual, other):
 
 
 @every_option
-def test_a_value_that_is_no_flag_is_refused(cls, name, usual, other):
+def test_a_value_that_is_no_flag_is_refused(cls, more, name, usual, other):
     with pytest.raises(TypeError, match=f"{name} is 1; expected True or False"):
         cls([param_with_grad()], **{name: 1})
     optimizer = cls([param_with_grad()])
