@@ -69,6 +69,13 @@ def lion(o, t):
     return [b1, c1, b2, c2, o["lr"], 1 - o["lr"] * o["weight_decay"]]
 
 
+def adopt(o, t):
+    if t == 1:
+        return [1, 0, 0, 1, 0, 1, 0, 1, o["weight_decay"]]
+    limit, d = sqrt(sqrt(mpf(t - 1))), 1 - o["lr"] * o["weight_decay"]
+    return [*moments(o["beta1"], o["beta2"]), o["lr"], o["eps"], limit, d, o["weight_decay"]]
+
+
 def coefficients(name, options, step):
     bytes_ = _native.cuda_coefficients(_native.Rule(name, options, "float64"), step)
     return np.frombuffer(bytes_, np.float64)
@@ -92,12 +99,12 @@ BETAS = [(b, 0.999) for b in RATES] + [(0.9, b) for b in RATES] + [(1 - 2.0**-53
 
 
 @pytest.mark.parametrize("betas", BETAS, ids=str)
-@pytest.mark.parametrize("exact", [adam, adamax, lion])
+@pytest.mark.parametrize("exact", [adam, adamax, lion, adopt])
 def test_they_are_rounded_once(exact, betas):
     name = exact.__name__
     options = {"lr": LR, "beta1": betas[0], "beta2": betas[1], "weight_decay": DECAY}
     options |= {"eps": EPS} if name != "lion" else {}
-    options |= {"decoupled_weight_decay": 1.0} if name == "adam" else {}
+    options |= {"decoupled_weight_decay": 1.0} if name in ("adam", "adopt") else {}
     for step in STEPS:
         check(name, options, exact, step)
 

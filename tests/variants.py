@@ -34,7 +34,7 @@ CAUTIOUS = {"weight_decay": 0.1, "cautious_weight_decay": True}
 MAXIMIZE = switch("maximize")
 BETAS = [{}, {"lr": 0.1, "eps": 0.0}, {"eps": 1e-3}, {"betas": (0.0, 0.999)}, {"betas": (0.9, 0.0)}, {"betas": (0.5, 0.9999)}]
 # Options that torch.optim does not have, and rules.
-NOT_IN_TORCH = ("bias_correction", "cautious_weight_decay", "lion")
+NOT_IN_TORCH = ("bias_correction", "cautious_weight_decay", "lion", "adopt")
 STATE_FLAGS = ("amsgrad", "centered")  # which the references tell by the states they are given
 
 
@@ -104,6 +104,7 @@ KINDS = {
         also(grid(MAXIMIZE, DECAY), CAUTIOUS),
         [{}, {"lr": 0.1}, {"betas": (0.0, 0.99)}, {"betas": (0.5, 0.0)}],
     ),
+    "adopt": Kind(fastadam.ADOPT, reference.adopt_step, also(grid(MAXIMIZE, DECAYS), DECAYS[-1] | CAUTIOUS), BETAS),
 }
 
 
@@ -186,6 +187,11 @@ class Variant:
 
 VARIANTS = [Variant(name, tuple(given.items())) for name, kind in KINDS.items() for given in kind.kernels]
 ONE_OF_EACH = list({variant.rule_name: variant for variant in VARIANTS}.values())  # with all its flags
+
+
+def with_tensors(variants):
+    """Those of rules that fastadam.torch has."""
+    return [variant for variant in variants if variant.rule_name != "adopt"]
 
 
 def of_both_types(variants):

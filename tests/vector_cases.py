@@ -22,6 +22,8 @@ SHA256 = {
     ("bias_correction", "float64"): "02761f3febece87fa196ccc7945cc3226c30945b7d664ac1cf4abbb7cb0b43e5",
     ("cautious_weight_decay", "float32"): "eadadac819df652e8d0042b18098a700ff888a4c145fb5e6b8bc63894fa8a0e5",
     ("cautious_weight_decay", "float64"): "e768228e644a029b4c17c8f1b1aa5092fc673280ab884d57d33c39bafd978f33",
+    ("adopt", "float32"): "d2967f38f478c4975ae9c7d02fe4eb321c31ce56862f47b683de19d62e51b7aa",
+    ("adopt", "float64"): "3d75c0ed2571bc035b990e877591aa5181f6456b1467beb7e33ec19230900c01",
 }
 FIRST_RULES = ("adam", "adamw", "sgd", "adagrad", "rmsprop", "adamax", "nadam", "radam", "lion")
 LATER_OPTIONS = ("bias_correction", "cautious_weight_decay")
@@ -29,8 +31,9 @@ LATER_OPTIONS = ("bias_correction", "cautious_weight_decay")
 
 def chapter_of(variant):
     """The chapter that has a variant."""
-    later = [option for option in LATER_OPTIONS if option in dict(variant.given)]
-    return later[0] if later else "first" if variant.rule_name in FIRST_RULES else variant.rule_name
+    if variant.rule_name not in FIRST_RULES:
+        return variant.rule_name
+    return next((option for option in LATER_OPTIONS if option in dict(variant.given)), "first")
 
 
 CHAPTERS = list(dict.fromkeys(map(chapter_of, VARIANTS)))
