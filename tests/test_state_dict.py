@@ -128,6 +128,26 @@ def test_other_hyperparameters_are_refused_or_taken_over(name, value):
         optimizer.load_state_dict(bad, hyperparameters="load")
 
 
+@pytest.mark.parametrize("hyperparameters", ["same", "load", "keep"])
+def test_a_state_dict_from_before_an_option_means_its_default(hyperparameters):
+    optimizer = fastadam.AdamW([np.ones(3, F32)])
+    optimizer.step([np.ones(3, F32)])
+    old = optimizer.state_dict()
+    for name in ("bias_correction", "cautious_weight_decay"):
+        del old["param_groups"][0][name]
+    other = fastadam.AdamW([np.ones(3, F32)])
+    other.load_state_dict(old, hyperparameters=hyperparameters)
+    assert_same_bits(other.state[0]["exp_avg"], optimizer.state[0]["exp_avg"])
+    other.bias_correction, other.cautious_weight_decay = False, True
+    if hyperparameters == "same":
+        with pytest.raises(ValueError, match=r"\['bias_correction'\] is True; expected False"):
+            other.load_state_dict(old)
+    else:
+        other.load_state_dict(old, hyperparameters=hyperparameters)
+        assert other.bias_correction is (hyperparameters == "load")
+        assert other.cautious_weight_decay is (hyperparameters == "keep")
+
+
 def test_what_a_state_started_from_is_not_taken_over():
     """It would be said of a state that did not start there."""
     params = [np.ones(3, F32)]
