@@ -75,6 +75,7 @@ RULES = [
     rule("SGD, momentum", fastadam.SGD, reference.sgd_step, momentum=0.9),
     rule("Adagrad", fastadam.Adagrad, reference.adagrad_step),
     rule("Lion", fastadam.Lion, reference.lion_step),
+    rule("ADOPT", fastadam.ADOPT, reference.adopt_step),
     rule("RMSprop", fastadam.RMSprop, reference.rmsprop_step),
     rule("Adamax", fastadam.Adamax, reference.adamax_step),
     rule("NAdam", fastadam.NAdam, reference.nadam_step),

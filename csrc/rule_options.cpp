@@ -127,7 +127,7 @@ Rule make_rule(const std::string& name, const NamedOptions& options, DType dtype
       throw std::invalid_argument(std::string(option.name) + " is missing; " + name + " needs " +
                                   list_of(names_of(info, false)));
     }
-    values.push_back(given == options.end() ? 0 : given->second);
+    values.push_back(given == options.end() ? option.if_missing : given->second);
   }
   const auto common = [&](const OptionInfo& option) -> std::optional<double> {
     const auto given = options.find(option.name);

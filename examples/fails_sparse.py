@@ -19,7 +19,6 @@ from lab.program import Experiment, main
 from tqdm import tqdm
 
 import fastadam
-from fastadam.viz import uncorrected
 from fastadam.viz.style import STYLES
 from fastadam.viz.svg import GREY
 
@@ -39,9 +38,8 @@ class Training(NamedTuple):
 
 
 def train(beta2, lr, corrected, reviews, seed):
-    hyperparameters = {"lr": lr, "betas": (BETA1, beta2)}
     model = Classifier([Dense(WORDS, HIDDEN, scale=LENGTH**-0.5), ReLU(), Dense(HIDDEN, 2)], seed)
-    optimizer = fastadam.Adam(model.params, **(hyperparameters if corrected else uncorrected(**hyperparameters)))
+    optimizer = fastadam.Adam(model.params, lr=lr, betas=(BETA1, beta2), bias_correction=corrected)
     rng = np.random.default_rng(seed)
     losses, largest = [], 0.0
     for _ in range(EPOCHS):

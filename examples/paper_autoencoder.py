@@ -23,12 +23,11 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 import fastadam
-from fastadam.viz import uncorrected
 from fastadam.viz.style import STYLES
 
 BATCH = 128
 BETA1, BETA2, RATES = (0.0, 0.9), (0.99, 0.999, 0.9999), (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
-SIDES = {"corrected": dict, "not corrected": uncorrected}  # the hyperparameters of Adam in each case
+SIDES = {"corrected": True, "not corrected": False}
 
 ADAM = STYLES["Adam"]
 LOOKS = {
@@ -46,7 +45,7 @@ def run(settings):
     losses = {}
     for beta1, beta2, lr, side in tqdm(list(itertools.product(BETA1, BETA2, rates, SIDES)), unit="training"):
         model = Autoencoder(images.shape[1], hidden, latent, settings.seed, settings.xp)
-        optimizer = fastadam.Adam(model.params, **SIDES[side](lr=lr, betas=(beta1, beta2)))
+        optimizer = fastadam.Adam(model.params, lr=lr, betas=(beta1, beta2), bias_correction=SIDES[side])
         losses[beta1, beta2, lr, side] = train(model, optimizer, (images,), epochs, BATCH, settings.seed)
     return losses, f"{hidden} hidden units, {latent} latent ones; {data.name}"
 

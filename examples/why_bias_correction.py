@@ -9,18 +9,16 @@ from lab.program import Experiment, main
 from matplotlib.figure import Figure
 
 import fastadam
-from fastadam.viz import uncorrected
 from fastadam.viz.style import STYLES
 
 STEPS = 5_000
 
 
-def steps(**hyperparameters):
+def steps(bias_correction):
     """The size of each step for a gradient of 1, in learning rates."""
     lr = 2.0**-10
-    given = {"lr": lr, "betas": (0.9, 0.999), "eps": 1e-8}
     param = np.zeros(1, np.float32)
-    optimizer = fastadam.Adam(param, **(uncorrected(**given) if hyperparameters.get("uncorrected") else given))
+    optimizer = fastadam.Adam(param, lr=lr, betas=(0.9, 0.999), eps=1e-8, bias_correction=bias_correction)
     sizes = np.empty(STEPS)
     for step in range(STEPS):
         param[0] = 0  # so that the step is not rounded
@@ -30,7 +28,7 @@ def steps(**hyperparameters):
 
 
 def run(settings):
-    return {"without correction": steps(uncorrected=True), "with correction": steps()}
+    return {"without correction": steps(False), "with correction": steps(True)}
 
 
 def figure(sizes):

@@ -22,6 +22,7 @@ from fastadam.optimizers.adagrad import Adagrad
 from fastadam.optimizers.adam import Adam, AdamW
 from fastadam.optimizers.adam_step import adam_step
 from fastadam.optimizers.adamax import Adamax
+from fastadam.optimizers.adopt import ADOPT
 from fastadam.optimizers.base import Optimizer
 from fastadam.optimizers.lion import Lion
 from fastadam.optimizers.nadam import NAdam
@@ -38,6 +39,7 @@ from fastadam.runtime import (
 )
 
 __all__ = [
+    "ADOPT",
     "SGD",
     "Adagrad",
     "Adam",

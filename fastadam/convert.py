@@ -18,8 +18,9 @@ def to_torch(optimizer: Optimizer) -> dict[str, Any]:
     Parameters
     ----------
     optimizer : Optimizer
-        Any but Lion, which torch does not have. Schedules are asked for the next step and become their values. Averages of
-        parameters (`ema_decay`) are left out, because torch's optimizers have none.
+        Any but Lion and ADOPT, which torch does not have. Schedules are asked for the next step and become their values.
+        Averages of parameters (`ema_decay`) are left out, because torch's optimizers have none. What else torch does not have
+        is refused: ``bias_correction=False`` and ``cautious_weight_decay=True``.
 
     Returns
     -------
@@ -32,6 +33,8 @@ def to_torch(optimizer: Optimizer) -> dict[str, Any]:
         If torch is not installed.
     TypeError
         If torch has no optimizer of this name.
+    ValueError
+        If a hyperparameter is one that torch's optimizer does not have.
     """
     return torch_state.to_torch(optimizer)
 

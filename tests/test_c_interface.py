@@ -89,6 +89,26 @@ def test_the_guide_names_every_option_and_state():
         assert named == [state for state in variant.make(np.zeros(1, np.float32)).state if state != "step"]
 
 
+def test_flags_that_do_not_fit_together_are_refused():
+    given = {"lr": 0.1, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.1, "cautious_weight_decay": 1.0}
+    for name, more in (("adam", {}), ("nadam", {"momentum_decay": 0.0}), ("radam", {})):
+        with pytest.raises(ValueError, match="cautious_weight_decay is 1; expected decoupled_weight_decay too"):
+            c_interface.Rule(name, given | more)
+        assert c_interface.Rule(name, given | more | {"decoupled_weight_decay": 1.0}).state_count == 2
+
+
+def test_an_option_that_came_later_may_be_left_out():
+    """By modules that were compiled before it: the step is as it was."""
+    given = {"lr": 0.1, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
+    results = []
+    for more in ({}, {"bias_correction": 1.0}, {"bias_correction": 0.0}):
+        arrays = np.zeros((4, 3), np.float32)
+        arrays[1] = 1
+        assert c_interface.Rule("adam", given | more).step(*arrays, step=1) == OK
+        results.append(arrays[0].tolist())
+    assert results[0] == results[1] != results[2]
+
+
 def test_an_option_may_be_set_between_steps():
     rule = c_interface.Rule("sgd", {"lr": 0.1, "momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0})
     param, grad = np.ones((2, 3), np.float32)

@@ -18,7 +18,7 @@ from fastadam.state.torch_moments import mu_product
 
 F32 = np.float32
 SIZES, STEPS = [500, 3, 1], 20
-TORCH_VARIANTS = [variant for variant in VARIANTS if variant.rule_name != "lion"]
+TORCH_VARIANTS = [variant for variant in VARIANTS if variant.is_in_torch]
 
 every_torch_variant = pytest.mark.parametrize("variant", TORCH_VARIANTS, ids=str)
 
@@ -365,6 +365,26 @@ def test_nadam_s_product_takes_bounded_time_and_memory():
     step, beta1, decay = 2**24, 1 - 1e-7, 10.0
     expected = math.prod(1 - 0.5 * 0.96 ** (i * decay) for i in range(1, 1000)) * beta1**step
     assert abs(mu_product(beta1, decay, step) / expected - 1) < 1e-9
+
+
+def test_what_torch_s_adam_does_not_have_is_refused():
+    optimizer = fastadam.Adam([{"params": [np.ones(3, F32)]}, {"params": [np.ones(3, F32)], "bias_correction": False}])
+    words = "optimizer has bias_correction=False, which torch.optim.Adam does not have; expected True"
+    with pytest.raises(ValueError, match=words):
+        convert.to_torch(optimizer)
+
+
+def test_moments_that_are_not_corrected_are_not_scaled():
+    parameter = torch.nn.Parameter(torch.ones(3))
+    theirs = torch.optim.Adam([parameter])
+    parameter.grad = torch.full((3,), 0.3)
+    theirs.step()
+    moments = theirs.state[parameter]["exp_avg_sq"].numpy()
+    for corrects in (True, False):
+        ours = fastadam.Adam([np.ones(3, F32)], bias_correction=corrects)
+        convert.from_torch(ours, theirs)
+        assert ours.bias_correction is corrects
+        assert np.array_equal(ours.state[0]["exp_avg_sq"], moments) is not corrects
 
 
 def test_lion_is_not_in_torch():

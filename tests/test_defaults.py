@@ -48,7 +48,7 @@ def test_of_the_stateless_step():
     assert list(reference) == [name for name in kernel if name != "num_threads"]
     assert all(reference[name].default == kernel[name].default for name in reference)
     shared = [name for name in kernel if name in fastadam.Adam._declared]
-    assert len(shared) == 6
+    assert len(shared) == 8
     assert all(kernel[name].default == fastadam.Adam._declared[name].default for name in shared)
 
 

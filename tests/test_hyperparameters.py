@@ -19,6 +19,7 @@ BAD = {
     **dict.fromkeys(("lr", "eps", "weight_decay", "momentum", "lr_decay"), NOT_BELOW_ZERO),
     **dict.fromkeys(("initial_accumulator_value", "momentum_decay"), NOT_BELOW_ZERO),
     **dict.fromkeys(("maximize", "amsgrad", "nesterov", "centered", "decoupled_weight_decay", "capturable"), A_BOOL),
+    **dict.fromkeys(("bias_correction", "cautious_weight_decay"), A_BOOL),
     "dampening": (float("inf"), ValueError, "expected a finite number"),
     "alpha": (1.0, ValueError, "expected a number in [0, 1)"),
     "ema_decay": (1.0, ValueError, "expected a number in [0, 1)"),
@@ -27,6 +28,7 @@ BAD = {
 FIXED = {"initial_accumulator_value", "capturable"}  # chosen for good when an optimizer is made
 # With which each of the values below makes a difference.
 AT_FIRST = {"weight_decay": 0.1, "momentum": 0.9, "ema_decay": 0.5}
+WITH_CAUTION = {"decoupled_weight_decay": True, "maximize": True}  # parameters and gradients are positive
 ENOUGH = 6  # steps: RAdam's first ones have no eps
 OTHER = {
     "lr": 0.5,
@@ -41,6 +43,8 @@ OTHER = {
     "lr_decay": 0.5,
     "momentum_decay": 100.0,
     "decoupled_weight_decay": True,
+    "bias_correction": False,
+    "cautious_weight_decay": True,
     "ema_decay": 0.25,
 }
 assert OTHER.keys() == BAD.keys() - FIXED - {"amsgrad", "centered"}  # which take another state
@@ -87,7 +91,8 @@ def test_a_hyperparameter_is_checked(cls, name):
 @pytest.mark.parametrize(("cls", "name"), [(cls, name) for cls, name in HYPERPARAMETERS if name in OTHER])
 def test_what_is_set_between_steps_is_used(cls, name):
     """The next step is that of an optimizer which was made with it and has the same state; and not the one of before."""
-    at_first = {option: value for option, value in AT_FIRST.items() if option in names(cls)}
+    options = AT_FIRST | (WITH_CAUTION if name == "cautious_weight_decay" else {})
+    at_first = {option: value for option, value in options.items() if option in names(cls)}
     (changed, params, grads), (unchanged, others, _) = [trained(cls, ENOUGH, **at_first) for _ in range(2)]
     copies = [param.copy() for param in params]
     made = cls(copies, **at_first | {name: OTHER[name]})

@@ -11,7 +11,7 @@ from variants import ONE_OF_EACH
 
 F32 = np.float32
 STEPS, SIZES = 200, [300, 7, 1, 40]
-TORCH = [variant for variant in ONE_OF_EACH if variant.rule_name != "lion"]
+TORCH = [variant for variant in ONE_OF_EACH if variant.is_in_torch]
 
 
 def first_schedule(step):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fastadam import reference
-from fastadam.viz import METHODS, SURFACES, race, uncorrected
+from fastadam.viz import METHODS, SURFACES, race
 from fastadam.viz.trajectory import QUANTITIES, RATES, best_rate, gradient_at, losses, noise_of, trajectory
 
 STEPS = 120
@@ -35,11 +35,7 @@ def reference_step(name, lr, bias_correction):
     decay = {"weight_decay": 0.1, "decoupled_weight_decay": True} if name == "AdamW" else {}
 
     def step(param, grad, step):
-        now = {"lr": lr, "eps": 1e-8}
-        if not bias_correction:
-            schedules = uncorrected(lr, decoupled_weight_decay=decay.get("weight_decay"))
-            now = {key: value(step - 1) for key, value in schedules.items() if key != "betas"}
-        reference.adam_step(param, grad, *states, step=step, **(decay | now))
+        reference.adam_step(param, grad, *states, step=step, lr=lr, eps=1e-8, bias_correction=bias_correction, **decay)
 
     return states, step
 

@@ -69,6 +69,70 @@ def test_vanished_gradients_leave_no_subnormal_state(variant):
     assert all(MIN_NORMAL <= value < 2.0**-120 for value in smallest.values()), smallest
 
 
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.0, 0.9), (0.5, 0.0)])
+@pytest.mark.parametrize("eps", [0.0, 0.5])
+@pytest.mark.parametrize("decay", [0.0, 0.25])
+def test_adam_without_bias_correction_uses_the_moments_as_they_are(betas, eps, decay):
+    """Algorithm 1 of Kingma & Ba without its two corrections; a parameter of 1 shows decoupled decay."""
+    grads = gradients(30, positive=True)
+    actual, _ = updates(fastadam.Adam, grads, betas=betas, eps=eps, bias_correction=False)
+    (m, _), (v, _) = moments(grads, betas[0]), moments(grads, betas[1], 2)
+    assert_close(actual, LR * m / (np.sqrt(v) + eps), 60)
+    corrected, _ = updates(fastadam.Adam, grads, betas=betas, eps=eps)
+    assert np.abs(corrected[0] - actual[0]).max() > 0.1 * LR
+    param = np.ones(SIZE, F32)
+    fastadam.AdamW(param, lr=LR, betas=betas, eps=eps, weight_decay=decay, bias_correction=False).step(grads[0])
+    np.testing.assert_allclose(param, 1 - LR * decay - actual[0], rtol=4 * U, atol=0)
+
+
+DECOUPLED = [(fastadam.AdamW, {}), (fastadam.Lion, {})]
+DECOUPLED += [(cls, {"decoupled_weight_decay": True}) for cls in (fastadam.NAdam, fastadam.RAdam, fastadam.ADOPT)]
+
+
+@pytest.mark.parametrize(("cls", "options"), DECOUPLED)
+@pytest.mark.parametrize("steps", [2, 8])  # the first of ADOPT does nothing
+def test_cautious_decay_leaves_out_what_the_step_takes_away_from_zero(cls, options, steps):
+    """Chen et al. 2025: the mask is 1 where update times parameter is at least 0. Tiny ones, whose product underflows, too."""
+    rng = np.random.default_rng(0)
+    start = (rng.standard_normal(SIZE) * 10.0 ** rng.uniform(-36, 1, SIZE)).astype(F32)
+    start[:4] = 0, -0.0, 1, -1
+    grads = gradients(steps)
+    grads[:, SIZE // 2 :] *= F32(1e-10)
+    grads[:, :4] = 0
+    grads[:, 4:7] *= F32(-1)
+
+    def step(decay, cautious, param, state):
+        param = param.copy()
+        optimizer = cls(param, lr=0.1, weight_decay=decay, cautious_weight_decay=cautious, **options)
+        for name, value in state.items():
+            optimizer.state[name][...] = value
+        optimizer.step(grads[-1])
+        return param
+
+    before = cls(np.zeros(SIZE, F32), lr=0.1, **options)
+    for grad in grads[:-1]:
+        before.step(grad)
+    update = -step(0.0, False, np.zeros(SIZE, F32), before.state).astype(np.float64)
+    agrees = np.sign(update) * np.sign(start) >= 0
+    assert 0.2 < agrees.mean() < 0.8
+    expected = np.where(agrees, step(0.5, False, start, before.state), step(0.0, False, start, before.state))
+    assert_same_bits(step(0.5, True, start, before.state), expected)
+
+
+@pytest.mark.parametrize("cls", [fastadam.NAdam, fastadam.RAdam, fastadam.ADOPT])
+def test_cautious_decay_has_to_be_decoupled(cls):
+    words = "cautious_weight_decay is True with decoupled_weight_decay False; expected decoupled_weight_decay True"
+    with pytest.raises(ValueError, match=words):
+        cls(np.ones(2, F32), cautious_weight_decay=True)
+    optimizer = cls(np.ones(2, F32), cautious_weight_decay=True, decoupled_weight_decay=True)
+    with pytest.raises(ValueError, match=words):
+        optimizer.decoupled_weight_decay = False
+    with pytest.raises(ValueError, match=words):
+        fastadam.adam_step(*np.ones((4, 2), F32), step=1, cautious_weight_decay=True)
+    with pytest.raises(AttributeError, match="cautious_weight_decay cannot be set: it is always False for Adam"):
+        fastadam.Adam(np.ones(2, F32)).cautious_weight_decay = True
+
+
 def test_adamax_divides_by_the_largest_decayed_gradient():
     """Kingma & Ba, section 7.1: u_t is the maximum of beta2^(t-i) |g_i|, and the step is lr / (1 - beta1^t) m / u."""
     steps, b2 = 60, float(F32(0.97))
@@ -154,6 +218,39 @@ def test_radam_rectifies_the_steps_that_follow(t):
     r = math.sqrt((rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho))
     m, v = (float(optimizer.state[name][0]) for name in ("exp_avg", "exp_avg_sq"))
     assert_close(actual, LR * r * (m / (1 - b1**t)) / math.sqrt(v / (1 - b2**t)), 5)
+
+
+def test_adopt_divides_by_the_past_before_it_averages():
+    """Taniguchi et al., Algorithm 2, with the clip of the authors' code: at the fourth root of the number of steps before."""
+    grads = gradients(40, seed=1)
+    grads[1::7] *= F32(1e4)
+    actual, optimizer = updates(fastadam.ADOPT, grads, betas=(0.5, 0.75), eps=1e-2)
+    m, v = np.zeros(SIZE), grads[0].astype(np.float64) ** 2
+    assert not actual[0].any()
+    clipped = 0
+    for t, grad in enumerate(grads[1:].astype(np.float64), 1):
+        limit = t**0.25
+        normalized = grad / np.maximum(np.sqrt(v), 1e-2)
+        clipped += (np.abs(normalized) > limit).sum()
+        m = 0.5 * m + 0.5 * np.clip(normalized, -limit, limit)
+        v = 0.75 * v + 0.25 * grad**2
+        np.testing.assert_allclose(actual[t], LR * m, rtol=0, atol=LR * 60 * U * limit)
+    assert 0 < clipped < 0.5 * actual.size
+    assert_close(optimizer.state["exp_avg_sq"], v, 3 * 40)
+
+
+@pytest.mark.parametrize("eps", [0.0, 1e-6])
+def test_adopt_begins_with_gradients_of_zero(eps):
+    """Nothing is divided in the first step. The next gradient is clipped to a sign: nothing was known of its size."""
+    param = np.full(3, 2, F32)
+    optimizer = fastadam.ADOPT(param, lr=0.5, betas=(0.0, 0.999), eps=eps, weight_decay=0.5, decoupled_weight_decay=True)
+    optimizer.step(np.zeros(3, F32))
+    assert (param == 2).all()
+    assert not optimizer.state["exp_avg"].any()
+    assert not optimizer.state["exp_avg_sq"].any()
+    optimizer.weight_decay = 0.0
+    optimizer.step(np.array([1e-3, -5, 1e20], F32))
+    np.testing.assert_array_equal(param, np.array([1.5, 2.5, 1.5], F32))
 
 
 def test_lion_takes_steps_of_one_size():

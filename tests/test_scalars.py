@@ -23,8 +23,10 @@ def moments(b1, b2):
 
 
 def adam(o, t):
-    root, d = sqrt(1 - o["beta2"] ** t), 1 - o["lr"] * o["weight_decay"]
-    return [*moments(o["beta1"], o["beta2"]), o["lr"] * root / (1 - o["beta1"] ** t), o["eps"] * root, d, o["weight_decay"]]
+    corrects = o.get("bias_correction", 1)
+    k1, root = 1 - corrects * o["beta1"] ** t, sqrt(1 - corrects * o["beta2"] ** t)
+    d = 1 - o["lr"] * o["weight_decay"]
+    return [*moments(o["beta1"], o["beta2"]), o["lr"] * root / k1, o["eps"] * root, d, o["weight_decay"]]
 
 
 def adamax(o, t):
@@ -67,6 +69,13 @@ def lion(o, t):
     return [b1, c1, b2, c2, o["lr"], 1 - o["lr"] * o["weight_decay"]]
 
 
+def adopt(o, t):
+    if t == 1:
+        return [1, 0, 0, 1, 0, 1, 0, 1, o["weight_decay"]]
+    limit, d = sqrt(sqrt(mpf(t - 1))), 1 - o["lr"] * o["weight_decay"]
+    return [*moments(o["beta1"], o["beta2"]), o["lr"], o["eps"], limit, d, o["weight_decay"]]
+
+
 def coefficients(name, options, step):
     bytes_ = _native.cuda_coefficients(_native.Rule(name, options, "float64"), step)
     return np.frombuffer(bytes_, np.float64)
@@ -90,14 +99,20 @@ BETAS = [(b, 0.999) for b in RATES] + [(0.9, b) for b in RATES] + [(1 - 2.0**-53
 
 
 @pytest.mark.parametrize("betas", BETAS, ids=str)
-@pytest.mark.parametrize("exact", [adam, adamax, lion])
+@pytest.mark.parametrize("exact", [adam, adamax, lion, adopt])
 def test_they_are_rounded_once(exact, betas):
     name = exact.__name__
     options = {"lr": LR, "beta1": betas[0], "beta2": betas[1], "weight_decay": DECAY}
     options |= {"eps": EPS} if name != "lion" else {}
-    options |= {"decoupled_weight_decay": 1.0} if name == "adam" else {}
+    options |= {"decoupled_weight_decay": 1.0} if name in ("adam", "adopt") else {}
     for step in STEPS:
         check(name, options, exact, step)
+
+
+def test_those_without_bias_correction_are():
+    options = {"lr": LR, "beta1": 0.9, "beta2": 0.999, "eps": EPS, "weight_decay": DECAY, "bias_correction": 0.0}
+    for step in STEPS:
+        check("adam", options | {"decoupled_weight_decay": 1.0}, adam, step)
 
 
 @pytest.mark.parametrize("momentum_decay", [0.0, 0.004, 0.5, 100.0])

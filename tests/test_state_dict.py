@@ -29,6 +29,7 @@ def test_what_is_in_a_state_dict():
         "weight_decay": 0.0,
         "amsgrad": False,
         "maximize": False,
+        "bias_correction": True,
         "ema_decay": 0.5,
     }
     assert {name: state_dict[name] for name in ("optimizer", "step_count", "skipped_steps")} == {
@@ -125,6 +126,26 @@ def test_other_hyperparameters_are_refused_or_taken_over(name, value):
     bad = changed(other, ("param_groups", 0, "lr"), -1.0)
     with pytest.raises(ValueError, match=r"lr is -1\.0"):
         optimizer.load_state_dict(bad, hyperparameters="load")
+
+
+@pytest.mark.parametrize("hyperparameters", ["same", "load", "keep"])
+def test_a_state_dict_from_before_an_option_means_its_default(hyperparameters):
+    optimizer = fastadam.AdamW([np.ones(3, F32)])
+    optimizer.step([np.ones(3, F32)])
+    old = optimizer.state_dict()
+    for name in ("bias_correction", "cautious_weight_decay"):
+        del old["param_groups"][0][name]
+    other = fastadam.AdamW([np.ones(3, F32)])
+    other.load_state_dict(old, hyperparameters=hyperparameters)
+    assert_same_bits(other.state[0]["exp_avg"], optimizer.state[0]["exp_avg"])
+    other.bias_correction, other.cautious_weight_decay = False, True
+    if hyperparameters == "same":
+        with pytest.raises(ValueError, match=r"\['bias_correction'\] is True; expected False"):
+            other.load_state_dict(old)
+    else:
+        other.load_state_dict(old, hyperparameters=hyperparameters)
+        assert other.bias_correction is (hyperparameters == "load")
+        assert other.cautious_weight_decay is (hyperparameters == "keep")
 
 
 def test_what_a_state_started_from_is_not_taken_over():

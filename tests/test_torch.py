@@ -19,7 +19,7 @@ import inspect
 
 import numpy as np
 import pytest
-from variants import KINDS, VARIANTS
+from variants import KINDS, NOT_IN_TORCH, VARIANTS
 
 import fastadam
 
@@ -28,7 +28,6 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 F32 = np.float32
 STEPS, SIZE = 200, 2000
 LR = 1e-2
-NOT_IN_TORCH = {"lion"}
 DECAY_RATES = {"betas": (0.9, 0.999), "alpha": 0.99, "momentum": 0.9}
 # Two to three times the largest deviation seen, without what the two functions below add: 2.6e-6 and 3.5e-6.
 PARAM_TOLERANCE = 6e-6
@@ -97,7 +96,7 @@ def cases():
     Options are judged beside float64, where least is rounded; beside float32 it is the rounding alone.
     """
     for variant in VARIANTS:
-        if variant.rule_name not in NOT_IN_TORCH:
+        if variant.is_in_torch:
             for eps in [None, 1e-3] if hasattr(variant.kind.cls, "eps") else [None]:
                 name = f"{variant}-eps={eps}" if eps else str(variant)
                 yield pytest.param(variant, eps, True, torch.float64, id=f"{name}-rounded-rates")

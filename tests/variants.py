@@ -19,14 +19,22 @@ def grid(*choices):
     return [functools.reduce(dict.__or__, combination, {}) for combination in itertools.product(*choices)]
 
 
+def also(combinations, *more):
+    """With more combinations. The first stays the plainest, and the last the one with all flags."""
+    return [*combinations[:-1], *more, combinations[-1]]
+
+
 def switch(name):
     return [{}, {name: True}]
 
 
 DECAY = [{}, {"weight_decay": 0.1}]
 DECAYS = [*DECAY, {"weight_decay": 0.1, "decoupled_weight_decay": True}]
+CAUTIOUS = {"weight_decay": 0.1, "cautious_weight_decay": True}
 MAXIMIZE = switch("maximize")
 BETAS = [{}, {"lr": 0.1, "eps": 0.0}, {"eps": 1e-3}, {"betas": (0.0, 0.999)}, {"betas": (0.9, 0.0)}, {"betas": (0.5, 0.9999)}]
+# Options that torch.optim does not have, and rules.
+NOT_IN_TORCH = ("bias_correction", "cautious_weight_decay", "lion", "adopt")
 STATE_FLAGS = ("amsgrad", "centered")  # which the references tell by the states they are given
 
 
@@ -42,11 +50,20 @@ class Kind:
 
 
 KINDS = {
-    "adam": Kind(fastadam.Adam, reference.adam_step, grid(switch("amsgrad"), MAXIMIZE, DECAY), BETAS),
+    "adam": Kind(
+        fastadam.Adam,
+        reference.adam_step,
+        also(grid(switch("amsgrad"), MAXIMIZE, DECAY), {"bias_correction": False, "amsgrad": True}),
+        BETAS,
+    ),
     "adamw": Kind(
         fastadam.AdamW,
         reference.adam_step,
-        grid(switch("amsgrad"), MAXIMIZE, [{"weight_decay": 0.1}]),
+        also(
+            grid(switch("amsgrad"), MAXIMIZE, [{"weight_decay": 0.1}]),
+            {"bias_correction": False, "weight_decay": 0.1},
+            *grid([CAUTIOUS], switch("amsgrad")),
+        ),
         BETAS,
         {"decoupled_weight_decay": True},
     ),
@@ -69,14 +86,25 @@ KINDS = {
         [{}, {"lr": 0.1, "eps": 0.0}, {"alpha": 0.0}, {"alpha": 0.9999, "eps": 1e-3}],
     ),
     "adamax": Kind(fastadam.Adamax, reference.adamax_step, grid(MAXIMIZE, DECAY), BETAS),
-    "nadam": Kind(fastadam.NAdam, reference.nadam_step, grid(MAXIMIZE, DECAYS), [*BETAS, {"momentum_decay": 0.5}]),
-    "radam": Kind(fastadam.RAdam, reference.radam_step, grid(MAXIMIZE, DECAYS), [*BETAS, {"betas": (0.9, 0.5)}]),
+    "nadam": Kind(
+        fastadam.NAdam,
+        reference.nadam_step,
+        also(grid(MAXIMIZE, DECAYS), DECAYS[-1] | CAUTIOUS),
+        [*BETAS, {"momentum_decay": 0.5}],
+    ),
+    "radam": Kind(
+        fastadam.RAdam,
+        reference.radam_step,
+        also(grid(MAXIMIZE, DECAYS), DECAYS[-1] | CAUTIOUS),
+        [*BETAS, {"betas": (0.9, 0.5)}],
+    ),
     "lion": Kind(
         fastadam.Lion,
         reference.lion_step,
-        grid(MAXIMIZE, DECAY),
+        also(grid(MAXIMIZE, DECAY), CAUTIOUS),
         [{}, {"lr": 0.1}, {"betas": (0.0, 0.99)}, {"betas": (0.5, 0.0)}],
     ),
+    "adopt": Kind(fastadam.ADOPT, reference.adopt_step, also(grid(MAXIMIZE, DECAYS), DECAYS[-1] | CAUTIOUS), BETAS),
 }
 
 
@@ -129,6 +157,11 @@ class Variant:
         return [name for name, _ in self.rule.states]
 
     @property
+    def is_in_torch(self):
+        """Whether torch.optim has this rule and these options."""
+        return not {self.rule_name, *dict(self.given)} & {*NOT_IN_TORCH}
+
+    @property
     def averaged(self):
         """With averages of the parameters."""
         return self.changed(ema_decay=0.9)
@@ -154,6 +187,11 @@ class Variant:
 
 VARIANTS = [Variant(name, tuple(given.items())) for name, kind in KINDS.items() for given in kind.kernels]
 ONE_OF_EACH = list({variant.rule_name: variant for variant in VARIANTS}.values())  # with all its flags
+
+
+def with_tensors(variants):
+    """Those of rules that fastadam.torch has."""
+    return [variant for variant in variants if variant.rule_name != "adopt"]
 
 
 def of_both_types(variants):

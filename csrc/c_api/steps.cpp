@@ -46,7 +46,7 @@ Rule adam(const fastadam_adam_options* options, bool amsgrad, DType dtype) {
   if (!options) refuse("options", "is NULL", "the address of a fastadam_adam_options");
   const auto& [lr, beta1, beta2, eps, weight_decay, decoupled_weight_decay, maximize] = *options;
   return checked_rule(rule_info(RuleId::adam), dtype,
-                      {lr, beta1, beta2, eps, weight_decay, amsgrad ? 1.0 : 0.0, decoupled_weight_decay ? 1.0 : 0.0},
+                      {lr, beta1, beta2, eps, weight_decay, amsgrad ? 1.0 : 0.0, decoupled_weight_decay ? 1.0 : 0.0, 1.0, 0.0},
                       maximize != 0, std::nullopt);
 }
 

@@ -116,9 +116,10 @@ typedef struct fastadam_api {
   /* Since 1.1. */
 
   /* Makes a rule from its name ("adam", "sgd", ...), all of its numbers, and those of its flags that are not 0. Returns NULL if
-   * they are invalid. "maximize" is a flag of every rule, "decoupled_weight_decay" of those whose Python classes have it;
-   * "initial_accumulator_value" is a number of adagrad that may be left out. Since 1.2, "ema_decay" is a number of every rule
-   * that may be left out: with it, a parameter has an average, which is the last of its states. */
+   * they are invalid. "maximize" is a flag of every rule, "decoupled_weight_decay" of those whose Python classes have it,
+   * "bias_correction" one of adam, 1 if it is left out; "initial_accumulator_value" is a number of adagrad that may be left
+   * out. Since 1.2, "ema_decay" is a number of every rule that may be left out: with it, a parameter has an average, which is
+   * the last of its states. */
   fastadam_rule* (*rule_new)(const char* name, const fastadam_option* options, int count);
 
   /* Changes an option, between steps that use the rule. */

@@ -15,7 +15,8 @@ enum class Range {
 struct OptionInfo {
   const char* name;
   Range range;
-  bool optional = false;  // 0 if left out; every flag is optional
+  bool optional = false;  // every flag is
+  double if_missing = 0;  // the value of an optional one that is left out
 
   constexpr bool may_be_missing() const { return optional || range == Range::flag; }
 };
@@ -31,6 +32,12 @@ namespace {
 
 // For flags_of: a flag that is set on a condition.
 constexpr unsigned when(bool condition, unsigned flag) { return condition ? flag : 0; }
+
+// For the conflict of rules whose decay may be decoupled: what is wrong with these two flags, or nullptr.
+constexpr const char* caution_conflict(double decoupled, double cautious) {
+  const bool fits = cautious == 0 || decoupled != 0;
+  return fits ? nullptr : "cautious_weight_decay is 1; expected decoupled_weight_decay too";
+}
 
 constexpr bool is_kept(const StateInfo& state, unsigned flags) { return (flags & state.flags) == state.flags; }
 

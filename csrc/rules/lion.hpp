@@ -9,15 +9,18 @@ namespace fastadam {
 namespace {
 
 struct Lion {
-  enum Option { lr, beta1, beta2, weight_decay, option_count };
-  static constexpr unsigned variant_count = 1;
+  enum Option { lr, beta1, beta2, weight_decay, cautious_weight_decay, option_count };
+  enum Flag : unsigned { decays_cautiously = 1, variant_count = 2 };
   static constexpr OptionInfo options[] = {{"lr", Range::non_negative},
                                            {"beta1", Range::decay_rate},
                                            {"beta2", Range::decay_rate},
-                                           {"weight_decay", Range::non_negative}};
+                                           {"weight_decay", Range::non_negative},
+                                           {"cautious_weight_decay", Range::flag}};
   static constexpr StateInfo states[] = {{"exp_avg"}};
 
-  static constexpr unsigned flags_of(const double*) { return 0; }
+  static constexpr unsigned flags_of(const double* option) {
+    return when(option[weight_decay] != 0 && option[cautious_weight_decay] != 0, decays_cautiously);
+  }
 
   Real b1, c1;  // the moment's and the gradient's share in the direction
   Real b2, c2;  // decay of the moment, and one minus it
@@ -40,7 +43,8 @@ struct Lion {
     Real& m = state[0];
     const Real direction = b1 * m + c1 * g;
     m = flush_subnormal(b2 * m + c2 * g);
-    p = d * p - a * sign(direction);
+    const Real kept = flags & decays_cautiously ? cautious(d, p, direction) : d;
+    p = kept * p - a * sign(direction);
   }
 };
 

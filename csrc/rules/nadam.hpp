@@ -9,22 +9,38 @@ namespace fastadam {
 namespace {
 
 struct NAdam {
-  enum Option { lr, beta1, beta2, eps, weight_decay, momentum_decay, decoupled_weight_decay, option_count };
-  enum Flag : unsigned { coupled = 1, variant_count = 2 };
+  enum Option {
+    lr,
+    beta1,
+    beta2,
+    eps,
+    weight_decay,
+    momentum_decay,
+    decoupled_weight_decay,
+    cautious_weight_decay,
+    option_count
+  };
+  enum Flag : unsigned { coupled = 1, decays_cautiously = 2, variant_count = 3 };  // at most one
   static constexpr OptionInfo options[] = {{"lr", Range::non_negative},
                                            {"beta1", Range::decay_rate},
                                            {"beta2", Range::decay_rate},
                                            {"eps", Range::non_negative},
                                            {"weight_decay", Range::non_negative},
                                            {"momentum_decay", Range::non_negative},
-                                           {"decoupled_weight_decay", Range::flag}};
+                                           {"decoupled_weight_decay", Range::flag},
+                                           {"cautious_weight_decay", Range::flag}};
   static constexpr StateInfo states[] = {{"exp_avg"}, {"exp_avg_sq"}};
 
   // How many factors of the product are multiplied one by one. With beta1 up to 0.99995, it ends before.
   static constexpr long long most_factors = 1 << 20;
 
   static constexpr unsigned flags_of(const double* option) {
-    return when(option[weight_decay] != 0 && option[decoupled_weight_decay] == 0, coupled);
+    return when(option[weight_decay] != 0 && option[decoupled_weight_decay] == 0, coupled) |
+           when(option[weight_decay] != 0 && option[cautious_weight_decay] != 0, decays_cautiously);
+  }
+
+  static constexpr const char* conflict(const double* option) {
+    return caution_conflict(option[decoupled_weight_decay], option[cautious_weight_decay]);
   }
 
   Real b1, b2, c1, c2;  // decay of the two moments, and one minus it
@@ -71,7 +87,9 @@ struct NAdam {
     if constexpr ((flags & coupled) != 0) g = g + wd * p;
     m = flush_subnormal(b1 * m + c1 * g);
     v = flush_subnormal(b2 * v + (c2 * g) * g);
-    p = d * p - (ag * g + am * m) / (square_root(v) + e);
+    const Real direction = ag * g + am * m;
+    const Real kept = flags & decays_cautiously ? cautious(d, p, direction) : d;
+    p = kept * p - direction / (square_root(v) + e);
   }
 };
 

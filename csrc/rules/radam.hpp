@@ -9,15 +9,21 @@ namespace fastadam {
 namespace {
 
 struct RAdam {
-  enum Option { lr, beta1, beta2, eps, weight_decay, decoupled_weight_decay, option_count };
-  enum Flag : unsigned { coupled = 1, variant_count = 2 };
+  enum Option { lr, beta1, beta2, eps, weight_decay, decoupled_weight_decay, cautious_weight_decay, option_count };
+  enum Flag : unsigned { coupled = 1, decays_cautiously = 2, variant_count = 3 };  // at most one
   static constexpr OptionInfo options[] = {{"lr", Range::non_negative},           {"beta1", Range::decay_rate},
                                            {"beta2", Range::decay_rate},          {"eps", Range::non_negative},
-                                           {"weight_decay", Range::non_negative}, {"decoupled_weight_decay", Range::flag}};
+                                           {"weight_decay", Range::non_negative}, {"decoupled_weight_decay", Range::flag},
+                                           {"cautious_weight_decay", Range::flag}};
   static constexpr StateInfo states[] = {{"exp_avg"}, {"exp_avg_sq"}};
 
   static constexpr unsigned flags_of(const double* option) {
-    return when(option[weight_decay] != 0 && option[decoupled_weight_decay] == 0, coupled);
+    return when(option[weight_decay] != 0 && option[decoupled_weight_decay] == 0, coupled) |
+           when(option[weight_decay] != 0 && option[cautious_weight_decay] != 0, decays_cautiously);
+  }
+
+  static constexpr const char* conflict(const double* option) {
+    return caution_conflict(option[decoupled_weight_decay], option[cautious_weight_decay]);
   }
 
   Real b1, b2, c1, c2;  // decay of the two moments, and one minus it
@@ -57,7 +63,8 @@ struct RAdam {
     m = flush_subnormal(b1 * m + c1 * g);
     v = flush_subnormal(b2 * v + (c2 * g) * g);
     const Real denominator = adaptive != Real(0) ? square_root(v) + e : Real(1);
-    p = d * p - (a * m) / denominator;
+    const Real kept = flags & decays_cautiously ? cautious(d, p, m) : d;
+    p = kept * p - (a * m) / denominator;
   }
 };
 

@@ -67,5 +67,9 @@ FASTADAM_INLINE Real maximum(Real a, Real b) {
 // 1, 0 or -1; zeros and NaN are returned as they are.
 FASTADAM_INLINE Real sign(Real x) { return Real(0) < x ? Real(1) : x < Real(0) ? Real(-1) : x; }
 
+// The factor of cautious weight decay (Chen et al., 2025): `decay`, or 1 where the update, which is subtracted, and the
+// parameter have opposite signs. By the update's sign, since their product could underflow to zero.
+FASTADAM_INLINE Real cautious(Real decay, Real p, Real update) { return sign(update) * p < Real(0) ? Real(1) : decay; }
+
 }  // namespace
 }  // namespace fastadam

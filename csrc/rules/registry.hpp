@@ -4,6 +4,7 @@
 #include "adagrad.hpp"
 #include "adam.hpp"
 #include "adamax.hpp"
+#include "adopt.hpp"
 #include "lion.hpp"
 #include "nadam.hpp"
 #include "radam.hpp"
@@ -18,7 +19,8 @@
   RULE(adamax, Adamax)            \
   RULE(nadam, NAdam)              \
   RULE(radam, RAdam)              \
-  RULE(lion, Lion)
+  RULE(lion, Lion)                \
+  RULE(adopt, ADOPT)
 
 // Builds for bench/ and tests/ define FASTADAM_EXTRA_RULES as a header with rules of their own. No release has them.
 #if defined(FASTADAM_EXTRA_RULES)

@@ -64,7 +64,7 @@ GroupReader::GroupReader(const std::string& rule_name)
       ema_name_(interned("ema")) {
   for (const OptionInfo& option : info_.options) {
     const auto [name, member] = hyperparameter_of(option);
-    sources_.push_back({interned(name.c_str()), member, option.may_be_missing()});
+    sources_.push_back({interned(name.c_str()), member, option.may_be_missing(), option.if_missing});
   }
   for (const StateInfo& state : info_.states) states_.push_back(interned(state.name));
   values_.resize(sources_.size());
@@ -73,7 +73,7 @@ GroupReader::GroupReader(const std::string& rule_name)
 double GroupReader::value(PyObject* group, const Source& source) const {
   PyObject* const found = find(group, source.key.ptr());
   if (!found) {
-    if (source.may_be_missing) return 0;
+    if (source.may_be_missing) return source.if_missing;
     PyErr_SetObject(PyExc_KeyError, source.key.ptr());
     throw py::error_already_set();
   }

@@ -49,6 +49,7 @@ class GroupReader {
     pybind11::str key;
     int member;  // of a pair; -1: the value itself
     bool may_be_missing;
+    double if_missing = 0;
   };
 
   double value(PyObject* group, const Source& source) const;

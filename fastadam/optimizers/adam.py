@@ -1,8 +1,8 @@
 """Adam, AdamW and their AMSGrad variants."""
 
 from fastadam.optimizers.base import Optimizer
-from fastadam.optimizers.checks import Scheduled, beta_pair, flag, non_negative
-from fastadam.optimizers.hyperparameters import Hyperparameter
+from fastadam.optimizers.checks import Scheduled, beta_pair, expect_decoupled, flag, non_negative
+from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
 from fastadam.typing import GivenState, Params_co
 
 
@@ -35,6 +35,10 @@ class Adam(Optimizer[Params_co]):
         As for :func:`fastadam.adam_step`, with the names and defaults of ``torch.optim.Adam``. All but `amsgrad` are attributes
         that can be set between steps. Each can be a schedule: a function that each step calls once with `step_count`, which
         starts at 0, and that returns the value. Schedules of optax work.
+    bias_correction : bool
+        If False, the last line has :math:`m` and :math:`v` as they are, as in BERT's code (Devlin et al. 2019). The first steps
+        are then :math:`(1 - \beta_1^t) / \sqrt{1 - \beta_2^t}` times as long, up to 6.6 times with the default `betas`, and
+        need a warm-up of `lr`. Use it to repeat a recipe that has no correction, and not otherwise.
     ema_decay : float, optional
         In [0, 1). If given, ``state["ema"]`` is an exponential moving average of the parameter with this decay rate, corrected
         for its bias towards zero (section 7.2 of the paper). It is updated in the same pass.
@@ -84,7 +88,9 @@ class Adam(Optimizer[Params_co]):
     weight_decay = Hyperparameter(non_negative, 0.0, "At least 0.", unasked=0.01)
     amsgrad = Hyperparameter(flag, False, "Divide by the largest second moment so far.", unasked=True)
     maximize = Hyperparameter(flag, False, "Negate the gradient.")
+    bias_correction = Hyperparameter(flag, True, "Correct the moments for their start at zero.")
     decoupled_weight_decay = Hyperparameter(flag, False, "Whether weight decay bypasses the moments.", implied=True)
+    cautious_weight_decay = Hyperparameter(flag, False, "Decay only where the update agrees in sign.", implied=True)
 
     def __init__(
         self,
@@ -96,11 +102,16 @@ class Adam(Optimizer[Params_co]):
         amsgrad: Scheduled[bool] = False,
         *,
         maximize: Scheduled[bool] = False,
+        bias_correction: Scheduled[bool] = True,
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
         state: GivenState | None = None,
     ) -> None:
         self._make(params, locals(), capturable, state)
+
+    @staticmethod
+    def _check_together(values: Hyperparameters) -> None:
+        expect_decoupled(values.cautious_weight_decay, values.decoupled_weight_decay)
 
 
 class AdamW(Adam[Params_co]):
@@ -120,14 +131,20 @@ class AdamW(Adam[Params_co]):
 
     Parameters
     ----------
-    params, lr, betas, eps, amsgrad, maximize, ema_decay, capturable, state
+    params, lr, betas, eps, amsgrad, maximize, bias_correction, ema_decay, capturable, state
         As for :class:`fastadam.Adam`, which also lists the errors raised.
     weight_decay : float
         At least 0; the parameters are multiplied by ``1 - lr * weight_decay``.
+    cautious_weight_decay : bool
+        Decay only where the update does not have the opposite sign of the parameter (Chen et al. 2025), so not where the step
+        takes the parameter away from zero. Decay then does not work against the loss, and its minima stay where they are. The
+        paper tunes nothing anew for it, and reports better language models and image classifiers. Where decay is to keep all
+        weights small, leave it off.
 
     References
     ----------
-    Loshchilov & Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, Algorithm 2.
+    Loshchilov & Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, Algorithm 2. Chen et al., "Cautious Weight Decay",
+    2025, https://arxiv.org/abs/2510.12402.
 
     Examples
     --------
@@ -141,6 +158,7 @@ class AdamW(Adam[Params_co]):
 
     weight_decay = Adam.weight_decay.with_default(1e-2)
     decoupled_weight_decay = Adam.decoupled_weight_decay.with_default(True)
+    cautious_weight_decay = Hyperparameter(flag, False, "Decay only where the update agrees in sign.")
 
     def __init__(
         self,
@@ -152,6 +170,8 @@ class AdamW(Adam[Params_co]):
         amsgrad: Scheduled[bool] = False,
         *,
         maximize: Scheduled[bool] = False,
+        bias_correction: Scheduled[bool] = True,
+        cautious_weight_decay: Scheduled[bool] = False,
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
         state: GivenState | None = None,

@@ -26,6 +26,8 @@ def _rule(
     amsgrad: bool,
     maximize: bool,
     decoupled_weight_decay: bool,
+    bias_correction: bool,
+    cautious_weight_decay: bool,
     dtype: DType,
 ) -> _native.Rule:
     given = {name: value for name, value in locals().items() if name != "dtype"}
@@ -49,6 +51,8 @@ def adam_step(
     eps: float = 1e-8,
     weight_decay: float = 0.0,
     decoupled_weight_decay: bool = False,
+    bias_correction: bool = True,
+    cautious_weight_decay: bool = False,
     maximize: bool = False,
     num_threads: SupportsIndex | None = None,
 ) -> None:
@@ -83,6 +87,10 @@ def adam_step(
         At least 0. Coupled decay adds ``weight_decay * param`` to the gradient.
     decoupled_weight_decay : bool
         AdamW: multiply the parameter by ``1 - lr * weight_decay`` instead.
+    bias_correction : bool
+        Divide the moments by :math:`1 - \beta^t`. Without it, as in BERT's code, they are used as they are.
+    cautious_weight_decay : bool
+        Decay only where the update agrees in sign, as for :class:`fastadam.AdamW`. Needs `decoupled_weight_decay`.
     maximize : bool
         Negate the gradient.
     num_threads : int, optional
@@ -110,7 +118,8 @@ def adam_step(
     array([0.5, 1.5], dtype=float32)
     """
     amsgrad = max_exp_avg_sq is not None
-    given = (lr, betas, eps, weight_decay, amsgrad, maximize, decoupled_weight_decay, dtype_of(param))
+    flags = (amsgrad, maximize, decoupled_weight_decay, bias_correction, cautious_weight_decay)
+    given = (lr, betas, eps, weight_decay, *flags, dtype_of(param))
     try:
         rule = _cached_rule(*given)
     except TypeError:  # not hashable, as betas in a list, or of a wrong type, about which the checks raise

@@ -94,6 +94,15 @@ def flag_or_raise(name: str, value: Any) -> tuple[bool, bool]:
     return bool(value), False
 
 
+def expect_decoupled(cautious: bool, decoupled: bool) -> None:
+    """Raise an error if weight decay is to be cautious that is not decoupled."""
+    if cautious and not decoupled:
+        raise ValueError(
+            "cautious_weight_decay is True with decoupled_weight_decay False; expected decoupled_weight_decay True as well: "
+            "coupled decay is part of the gradient"
+        )
+
+
 def step_number(name: str, value: Any) -> int:
     """A step number: an integer >= 1."""
     try:

@@ -29,6 +29,8 @@ class Lion(Optimizer[Params_co]):
         The moment's share in the direction, and its decay rate, in [0, 1).
     weight_decay : float
         At least 0. It is decoupled: the parameters are multiplied by ``1 - lr * weight_decay``.
+    cautious_weight_decay : bool
+        Decay only where the update agrees in sign, as for :class:`fastadam.AdamW`.
 
     References
     ----------
@@ -55,6 +57,7 @@ class Lion(Optimizer[Params_co]):
         unasked=0.01,
     )
     maximize = Hyperparameter(flag, False, "Negate the gradient.")
+    cautious_weight_decay = Hyperparameter(flag, False, "Decay only where the update agrees in sign.")
 
     def __init__(
         self,
@@ -64,6 +67,7 @@ class Lion(Optimizer[Params_co]):
         weight_decay: Scheduled[float] = 0.0,
         *,
         maximize: Scheduled[bool] = False,
+        cautious_weight_decay: Scheduled[bool] = False,
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
         state: GivenState | None = None,

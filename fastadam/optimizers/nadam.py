@@ -1,8 +1,8 @@
 """NAdam."""
 
 from fastadam.optimizers.base import Optimizer
-from fastadam.optimizers.checks import Scheduled, beta_pair, flag, non_negative
-from fastadam.optimizers.hyperparameters import Hyperparameter
+from fastadam.optimizers.checks import Scheduled, beta_pair, expect_decoupled, flag, non_negative
+from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
 from fastadam.typing import GivenState, Params_co
 
 
@@ -40,6 +40,8 @@ class NAdam(Optimizer[Params_co]):
         How fast the momentum approaches `betas[0]`, at least 0.
     decoupled_weight_decay : bool
         Multiply the parameters by ``1 - lr * weight_decay`` instead.
+    cautious_weight_decay : bool
+        Decay only where the update agrees in sign, as for :class:`fastadam.AdamW`. Needs `decoupled_weight_decay`.
 
     References
     ----------
@@ -64,8 +66,11 @@ class NAdam(Optimizer[Params_co]):
         non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.", unasked=0.01
     )
     momentum_decay = Hyperparameter(non_negative, 4e-3, "How fast the momentum approaches `betas[0]`, at least 0.")
-    decoupled_weight_decay = Hyperparameter(flag, False, "Multiply the parameters by ``1 - lr * weight_decay`` instead.")
+    decoupled_weight_decay = Hyperparameter(
+        flag, False, "Multiply the parameters by ``1 - lr * weight_decay`` instead.", unasked=True
+    )
     maximize = Hyperparameter(flag, False, "Negate the gradient.")
+    cautious_weight_decay = Hyperparameter(flag, False, "Decay only where the update agrees in sign.")
 
     def __init__(
         self,
@@ -78,8 +83,13 @@ class NAdam(Optimizer[Params_co]):
         decoupled_weight_decay: Scheduled[bool] = False,
         *,
         maximize: Scheduled[bool] = False,
+        cautious_weight_decay: Scheduled[bool] = False,
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
         state: GivenState | None = None,
     ) -> None:
         self._make(params, locals(), capturable, state)
+
+    @staticmethod
+    def _check_together(values: Hyperparameters) -> None:
+        expect_decoupled(values.cautious_weight_decay, values.decoupled_weight_decay)

@@ -1,8 +1,8 @@
 """RAdam."""
 
 from fastadam.optimizers.base import Optimizer
-from fastadam.optimizers.checks import Scheduled, beta_pair, flag, non_negative
-from fastadam.optimizers.hyperparameters import Hyperparameter
+from fastadam.optimizers.checks import Scheduled, beta_pair, expect_decoupled, flag, non_negative
+from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
 from fastadam.typing import GivenState, Params_co
 
 
@@ -39,6 +39,8 @@ class RAdam(Optimizer[Params_co]):
         At least 0; ``weight_decay * param`` is added to the gradient.
     decoupled_weight_decay : bool
         Multiply the parameters by ``1 - lr * weight_decay`` instead.
+    cautious_weight_decay : bool
+        Decay only where the update agrees in sign, as for :class:`fastadam.AdamW`. Needs `decoupled_weight_decay`.
 
     References
     ----------
@@ -62,8 +64,11 @@ class RAdam(Optimizer[Params_co]):
     weight_decay = Hyperparameter(
         non_negative, 0.0, "At least 0; ``weight_decay * param`` is added to the gradient.", unasked=0.01
     )
-    decoupled_weight_decay = Hyperparameter(flag, False, "Multiply the parameters by ``1 - lr * weight_decay`` instead.")
+    decoupled_weight_decay = Hyperparameter(
+        flag, False, "Multiply the parameters by ``1 - lr * weight_decay`` instead.", unasked=True
+    )
     maximize = Hyperparameter(flag, False, "Negate the gradient.")
+    cautious_weight_decay = Hyperparameter(flag, False, "Decay only where the update agrees in sign.")
 
     def __init__(
         self,
@@ -75,8 +80,13 @@ class RAdam(Optimizer[Params_co]):
         decoupled_weight_decay: Scheduled[bool] = False,
         *,
         maximize: Scheduled[bool] = False,
+        cautious_weight_decay: Scheduled[bool] = False,
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
         state: GivenState | None = None,
     ) -> None:
         self._make(params, locals(), capturable, state)
+
+    @staticmethod
+    def _check_together(values: Hyperparameters) -> None:
+        expect_decoupled(values.cautious_weight_decay, values.decoupled_weight_decay)

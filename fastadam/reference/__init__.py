@@ -12,6 +12,7 @@ but `grad` are updated in place. States start as zeros, and `step` counts from 1
 from fastadam.reference.adagrad import adagrad_step
 from fastadam.reference.adam import adam_step
 from fastadam.reference.adamax import adamax_step
+from fastadam.reference.adopt import adopt_step
 from fastadam.reference.average import average_step
 from fastadam.reference.gradients import clipping_scale, global_norm, transform_gradient
 from fastadam.reference.lion import lion_step
@@ -26,6 +27,7 @@ __all__ = [
     "adagrad_step",
     "adam_step",
     "adamax_step",
+    "adopt_step",
     "average_step",
     "clipping_scale",
     "global_norm",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastadam.reference.scalars import Array, effective_gradient, flush_subnormals, sign, types_of
+from fastadam.reference.scalars import Array, decay_factor, effective_gradient, flush_subnormals, sign, types_of
 
 
 def lion_step(
@@ -14,6 +14,7 @@ def lion_step(
     lr: float = 1e-4,
     betas: tuple[float, float] = (0.9, 0.99),
     weight_decay: float = 0.0,
+    cautious_weight_decay: bool = False,
     maximize: bool = False,
 ) -> None:
     """One step of :class:`fastadam.Lion`."""
@@ -26,4 +27,5 @@ def lion_step(
         g = effective_gradient(param, grad, maximize, 0.0)
         direction = b1 * exp_avg + c1 * g
         exp_avg[...] = flush_subnormals(b2 * exp_avg + c2 * g)
+        d = decay_factor(d, param, direction, cautious_weight_decay)
         param[...] = d * param - real(lr) * sign(direction)

@@ -4,6 +4,7 @@ import numpy as np
 
 from fastadam.reference.scalars import (
     Array,
+    decay_factor,
     effective_gradient,
     exponential_of_negative,
     flush_subnormals,
@@ -29,6 +30,7 @@ def nadam_step(
     weight_decay: float = 0.0,
     momentum_decay: float = 4e-3,
     decoupled_weight_decay: bool = False,
+    cautious_weight_decay: bool = False,
     maximize: bool = False,
 ) -> None:
     """One step of :class:`fastadam.NAdam`."""
@@ -61,4 +63,6 @@ def nadam_step(
         g = effective_gradient(param, grad, maximize, 0.0 if decoupled_weight_decay else weight_decay)
         exp_avg[...] = flush_subnormals(b1 * exp_avg + c1 * g)
         exp_avg_sq[...] = flush_subnormals(b2 * exp_avg_sq + (c2 * g) * g)
-        param[...] = d * param - (ag * g + am * exp_avg) / (np.sqrt(exp_avg_sq) + e)
+        direction = ag * g + am * exp_avg
+        d = decay_factor(d, param, direction, cautious_weight_decay)
+        param[...] = d * param - direction / (np.sqrt(exp_avg_sq) + e)

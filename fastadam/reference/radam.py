@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from fastadam.reference.scalars import Array, effective_gradient, flush_subnormals, power, square_root, types_of, whole
+from fastadam.reference.scalars import (
+    Array,
+    decay_factor,
+    effective_gradient,
+    flush_subnormals,
+    power,
+    square_root,
+    types_of,
+    whole,
+)
 
 
 def radam_step(
@@ -17,6 +26,7 @@ def radam_step(
     eps: float = 1e-8,
     weight_decay: float = 0.0,
     decoupled_weight_decay: bool = False,
+    cautious_weight_decay: bool = False,
     maximize: bool = False,
 ) -> None:
     """One step of :class:`fastadam.RAdam`."""
@@ -39,4 +49,5 @@ def radam_step(
         exp_avg[...] = flush_subnormals(b1 * exp_avg + c1 * g)
         exp_avg_sq[...] = flush_subnormals(b2 * exp_avg_sq + (c2 * g) * g)
         denominator = np.sqrt(exp_avg_sq) + real(eps) if tractable else real(1)
+        d = decay_factor(d, param, exp_avg, cautious_weight_decay)
         param[...] = d * param - (real(a) * exp_avg) / denominator

@@ -74,6 +74,14 @@ def sign(x: NDArray[np.floating[Any]]) -> Any:
     return np.where(x > 0, one, np.where(x < 0, -one, x))
 
 
+def decay_factor(d: Any, param: Array, update: Any, cautious: bool) -> Any:
+    """What decoupled weight decay multiplies by: `d`, if cautious only where update and parameter do not differ in sign."""
+    if not cautious:
+        return d
+    differ = ((update > 0) & (param < 0)) | ((update < 0) & (param > 0))
+    return np.where(differ, param.dtype.type(1), d)
+
+
 def effective_gradient(param: Array, grad: Array, maximize: bool, coupled_decay: float) -> Any:
     """The gradient of the minimized objective: negated to maximize, and with coupled weight decay."""
     g = -grad if maximize else grad

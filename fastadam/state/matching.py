@@ -12,6 +12,8 @@ from fastadam.state.reading import Stored
 from fastadam.state.state_dicts import SCHEDULE, Stateful
 
 _ABOUT_PARAMS = ("params", "param_shapes", "param_names")
+# Hyperparameters that files of version 1 may lack, since they were written before: what they mean then.
+_LATER = {"bias_correction": True, "cautious_weight_decay": False}
 
 
 class Match(NamedTuple):
@@ -39,7 +41,7 @@ def misfits_of(
     misfits: list[str],
 ) -> Match | None:
     """What belongs together. `misfits` gets a sentence for each difference; None if there is nothing to compare."""
-    theirs = _params(there, "its ", misfits) if _has_all(here, there, misfits) else None
+    theirs = _params(_with_later(optimizer, there), "its ", misfits) if _has_all(here, there, misfits) else None
     if theirs is None:
         return None
     if there["optimizer"] != here["optimizer"]:
@@ -78,6 +80,13 @@ def misfits_of(
             if hyperparameters == "load" and len(found) > 1:
                 misfits.append(f"param_groups[{g}] has parameters of {len(found)} groups there; pass hyperparameters='keep'")
     return match
+
+
+def _with_later(optimizer: Stateful, there: Mapping[str, Any]) -> dict[str, Any]:
+    """A state dict whose groups have the hyperparameters that came later."""
+    chosen = optimizer._groups[0].hyperparameters.kind._chosen
+    later = {name: value for name, value in _LATER.items() if name in chosen}
+    return {**there, "param_groups": [{**later, **group} for group in there["param_groups"]]}
 
 
 def _has_all(here: Mapping[str, Any], there: Mapping[str, Any], misfits: list[str]) -> bool:

@@ -1,6 +1,7 @@
 """The numbers of a state that torch and we keep differently: precisions, decay rates, and NAdam's product."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,15 @@ _CORRECTED = {"adam": _FIRST | _SECOND, "radam": _FIRST | _SECOND, "nadam": _SEC
 _MOST_FACTORS, _BLOCK = 1 << 20, 1 << 12
 
 
-def scales(rule: str, betas: Any, step: int, dtype: DType) -> dict[str, float]:
+def scales(rule: str, group: Mapping[str, Any], step: int, dtype: DType) -> dict[str, float]:
     """What our moments are multiplied by to be torch's.
 
     Moments begin at zero, and a step divides them by what they lack because of that. Those in float32 follow decay rates in
     float32, so they lack ``b ** step``; torch divides by one minus the power of the exact rate. So that the quotients are the
-    same, moments are multiplied by the ratio of the divisors.
+    same, moments are multiplied by the ratio of the divisors. `group` has the betas, and whether there is a correction at all.
     """
-    corrected = _CORRECTED.get(rule, {})
+    corrected = _CORRECTED.get(rule, {}) if group.get("bias_correction") is not False else {}
+    betas: Any = group.get("betas")
     real = np.dtype(dtype).type
     pairs = {name: (float(betas[i]), float(real(betas[i]))) for name, i in corrected.items()}
     # Rates out of range are refused with the other hyperparameters.

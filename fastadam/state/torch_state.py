@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 _ALWAYS_HAS_STATE = ("Adagrad",)  # torch's other optimizers create a parameter's state in its first step
 _HAS_NO_STEP = ("SGD",)
 _LATER = ("maximize",)  # which older torch does not have
+_OURS = {
+    "ema_decay": None,
+    "bias_correction": True,
+    "cautious_weight_decay": False,
+}  # which torch does not have, and the values that it stands for
 # Hyperparameters by which torch's optimizers differ; what else a group may have is how torch runs, or a user's own.
 _TELLING = (
     *("alpha", "amsgrad", "betas", "centered", "dampening", "decoupled_weight_decay", "eps", "etas"),
@@ -34,9 +39,11 @@ def to_torch(optimizer: "Optimizer") -> dict[str, Any]:
     present = members.groups
     if schedules is not None:
         present = schedules.groups_by(schedules.ask(schedules.asks, optimizer.step_count))
+    for group in present:
+        _expect_torchs(name, group.hyperparameters)
     for group, described in zip(present, state_dicts.describe(optimizer)["param_groups"], strict=True):
         groups.append(
-            {key: getattr(group.hyperparameters, key) for key in group.given if key != "ema_decay"}
+            {key: getattr(group.hyperparameters, key) for key in group.given if key not in _OURS}
             | {"params": described["params"]}
         )
     of = [group for group in groups for _ in group["params"]]
@@ -45,7 +52,7 @@ def to_torch(optimizer: "Optimizer") -> dict[str, Any]:
         ours.pop("ema", None)
         if step == 0 and name not in _ALWAYS_HAS_STATE:
             continue
-        factors = scales(optimizer._rule_name, of[i].get("betas"), step, dtype)
+        factors = scales(optimizer._rule_name, of[i], step, dtype)
         state[i] = {key: torch.from_numpy(_scaled(array, factors.get(key, 1.0))) for key, array in ours.items()}
         if name not in _HAS_NO_STEP:
             state[i]["step"] = torch.tensor(float(step))
@@ -61,15 +68,15 @@ def from_torch(optimizer: "Optimizer", state_dict: Any) -> None:
     _expect_groups(optimizer, result["param_groups"], state_dict["param_groups"])
     numbers, groups, dtype = [], [], optimizer._groups[0].hyperparameters.dtype
     for ours, group in zip(result["param_groups"], state_dict["param_groups"], strict=True):
-        numbers += [(number, group) for number in group["params"]]
         groups.append(ours | {name: group[name] for name in optimizer._chosen if name in group})
+        numbers += [(number, groups[-1]) for number in group["params"]]
     initial = [group.hyperparameters.initial_state for group in optimizer._groups for _ in range(group.size)]
     counts = [result["step_count"]] if type(optimizer).__name__ in _HAS_NO_STEP else []
     for i, ((number, group), param, values) in enumerate(zip(numbers, members.params, initial, strict=True)):
         their = {name: value for name, value in theirs.get(number, {}).items() if value is not None and name != "mu_product"}
         # SGD keeps no count, but has state after its first step.
         step = _step(i, their.pop("step", max(result["state"][i]["step"], bool(their)) if counts else 0))
-        factors = scales(optimizer._rule_name, group.get("betas"), step, dtype)
+        factors = scales(optimizer._rule_name, group, step, dtype)
         arrays = {
             name: _scaled(as_array(f"state_dict['state'][{number!r}][{name!r}]", value, dtype), 1.0 / factors.get(name, 1.0))
             for name, value in their.items()
@@ -96,6 +103,14 @@ def _step(i: int, value: Any) -> int:
     except (TypeError, ValueError) as error:
         raise ValueError(f"state_dict['state'][{i}]['step'] is {value!r}; expected a whole number") from error
     return step
+
+
+def _expect_torchs(name: str, hyperparameters: Any) -> None:
+    """Refuse what torch cannot go on with. Averages of the parameters are beside its steps."""
+    for key in _OURS.keys() - {"ema_decay"}:
+        value = getattr(hyperparameters, key, _OURS[key])
+        if value != _OURS[key]:
+            raise ValueError(f"optimizer has {key}={value}, which torch.optim.{name} does not have; expected {_OURS[key]}")
 
 
 def _expect_state_dict(optimizer: "Optimizer", given: Any) -> Mapping[str, Any]:
@@ -127,7 +142,7 @@ def _expect_groups(optimizer: "Optimizer", ours: list[dict[str, Any]], theirs: l
     sizes = [[len(group["params"]) for group in groups] for groups in (theirs, ours)]
     if sizes[0] != sizes[1]:
         raise ValueError(f"state_dict has parameter groups of {sizes[0]} parameters; expected groups of {sizes[1]}")
-    own = {*optimizer._chosen, *optimizer._declared} - {"ema_decay"}
+    own = {*optimizer._chosen, *optimizer._declared} - _OURS.keys()
     for i, group in enumerate(theirs):
         unknown = [name for name in group if name in _TELLING and name not in own]
         missing = [name for name in optimizer._chosen if name in own and name not in group and name not in _LATER]

@@ -9,9 +9,9 @@ import torch
 
 from fastadam._native import StepOptions
 from fastadam.optimizers.base import AS_GIVEN
-from fastadam.optimizers.checks import optional_decay_rate, positive
+from fastadam.optimizers.checks import flag, optional_decay_rate, positive
 from fastadam.torch.hooks import hooked, unhooked
-from fastadam.torch.leftovers import finish
+from fastadam.torch.leftovers import OWN_OPTIONS, finish
 from fastadam.torch.tensor_access import native_tensors
 
 _threads = torch.get_num_threads
@@ -22,6 +22,7 @@ class DropIn:
 
     _rule_name: ClassVar[str]  # the native rule
     _torchs: ClassVar[type]  # torch's class
+    _own_flags: ClassVar[tuple[str, ...]] = ()  # options that torch's class does not have
     _step_supports_amp_scaling = True  # so that GradScaler leaves scaling and skipping to step
 
     #: Whether a parameter that torch would have to step is an error.
@@ -45,22 +46,23 @@ class DropIn:
         ema_decay: float | None = None,
         **kwargs: Any,
     ) -> None:
+        own: dict[str, Any] = {name: flag(name, kwargs.pop(name)) for name in self._own_flags if name in kwargs}
+        own["ema_decay"] = optional_decay_rate("ema_decay", ema_decay)
         super().__init__(*args, **kwargs)
         self.strict = strict
         self.max_norm = None if max_norm is None else positive("max_norm", max_norm)
-        if ema_decay is not None:
-            self.defaults["ema_decay"] = optional_decay_rate("ema_decay", ema_decay)
-            self._fill_in_ema_decay()
+        self.defaults.update({name: value for name, value in own.items() if value != OWN_OPTIONS[name]})
+        self._fill_in_own_options()
 
-    def _fill_in_ema_decay(self) -> None:
-        """Give groups the option that torch's constructors, and torch's state dicts, do not have."""
-        if "ema_decay" in self.defaults:
+    def _fill_in_own_options(self) -> None:
+        """Give groups the options that torch's constructors, and torch's state dicts, do not have."""
+        for name in [name for name in OWN_OPTIONS if name in self.defaults]:
             for group in self.param_groups:
-                group.setdefault("ema_decay", self.defaults["ema_decay"])
+                group.setdefault(name, self.defaults[name])
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[misc]
-        self._fill_in_ema_decay()
+        self._fill_in_own_options()
 
     def __getstate__(self) -> dict[str, Any]:
         own: Any = super().__getstate__()

@@ -15,6 +15,9 @@ from fastadam.torch.tensor_access import PLAIN, local_of
 if TYPE_CHECKING:
     from fastadam.torch.drop_in import DropIn
 
+# Options that torch's optimizers do not have, and their values with which a step is torch's.
+OWN_OPTIONS: dict[str, Any] = {"ema_decay": None, "bias_correction": True, "cautious_weight_decay": False}
+
 _Left = list[tuple[int, int, int, str]]
 _Rest = dict[int, tuple[int, int, str]]  # groups, indices in them and reasons, by number
 
@@ -77,20 +80,27 @@ def _expect_allowed(
     optimizer: "DropIn", groups: list[dict[str, Any]], rest: _Rest, options: StepOptions, place: tuple[int, int]
 ) -> None:
     """Say once that torch steps these parameters, or raise."""
-    averaged = [(g, i, reason) for g, i, reason in rest.values() if groups[g].get("ema_decay") is not None]
-    g, i, reason = next(iter(averaged or rest.values()))
+    owning = [(g, i, reason) for g, i, reason in rest.values() if _own_option(groups[g])]
+    g, i, reason = next(iter(owning or rest.values()))
     param, name = groups[g]["params"][i], f"param_groups[{place[0] + g}]['params'][{place[1] + i}]"
     found = f"{name} {_words(reason, param)}"
     if options.finds_norm:
         raise TypeError(f"{found}; expected tensors that fastadam can step, for max_norm; use torch.nn.utils.clip_grad_norm_")
-    if averaged:
-        raise TypeError(f"{found}; expected tensors that fastadam can step, for ema_decay; set it to None in this group")
+    if owning:
+        own = _own_option(groups[g])
+        advice = f"set it to {OWN_OPTIONS[own]} in this group"
+        raise TypeError(f"{found}; expected tensors that fastadam can step, for {own}; {advice}")
     if optimizer.strict:
         raise TypeError(f"{found}; expected tensors that fastadam can step, for strict=True")
     if not vars(optimizer).get("_warned"):
         vars(optimizer)["_warned"] = True
         more = f", and {len(rest) - 1} more" if len(rest) > 1 else ""
         warnings.warn(f"{found}: torch's own step is used for it{more}. This is said once", stacklevel=5)
+
+
+def _own_option(group: dict[str, Any]) -> str:
+    """The first option of a group that torch's step would not follow, or nothing."""
+    return next((name for name, usual in OWN_OPTIONS.items() if group.get(name, usual) != usual), "")
 
 
 def _words(reason: str, param: Any) -> str:

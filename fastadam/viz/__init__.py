@@ -6,6 +6,5 @@ from fastadam.viz.result import Race, save
 from fastadam.viz.runner import race
 from fastadam.viz.surface import Surface
 from fastadam.viz.trajectory import Trajectory
-from fastadam.viz.uncorrected import uncorrected
 
-__all__ = ["METHODS", "SURFACES", "Race", "Surface", "Trajectory", "race", "save", "uncorrected"]
+__all__ = ["METHODS", "SURFACES", "Race", "Surface", "Trajectory", "race", "save"]

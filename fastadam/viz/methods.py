@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 import fastadam
 from fastadam.optimizers.base import Optimizer
 from fastadam.optimizers.checks import Scheduled
-from fastadam.viz.uncorrected import uncorrected
 
 MOMENTUM, ALPHA = 0.9, 0.99
 FIRST = ("SGD", "momentum", "RMSProp", "Adam")  # those that a page and a picture begin with: Adam and what it is made of
@@ -54,9 +53,8 @@ class Method:
     def make(self, param: NDArray[np.float32], lr: Scheduled[float], bias_correction: bool = True) -> Optimizer:
         """The optimizer of an array. `bias_correction` matters only to methods that have it."""
         hyperparameters: dict[str, Any] = {**self.options, "lr": lr}
-        if self.corrects_bias and not bias_correction:
-            decay = self.options.get("weight_decay")  # only AdamW has one here
-            hyperparameters |= uncorrected(lr, self.options["betas"], self.options["eps"], decay)
+        if self.corrects_bias:
+            hyperparameters["bias_correction"] = bias_correction
         return self.optimizer(param, **hyperparameters)
 
     def formulas(self, bias_correction: bool = True) -> dict[str, str]:

@@ -55,7 +55,7 @@ def race(
     seed : int
         Of the noise, which is the same for all optimizers.
     bias_correction : bool
-        Whether Adam, AMSGrad and AdamW correct the bias of their moments; see :func:`uncorrected`.
+        Whether Adam, AMSGrad and AdamW correct the bias of their moments.
     region : ((float, float), (float, float)), optional
         What is drawn: least and greatest x, least and greatest y. By default that of the surface, enlarged if the start is
         outside. For your own function, it covers the paths as far as the loss is not above that at the start.

@@ -3,7 +3,7 @@
 import copy
 
 import pytest
-from variants import BOTH_TYPES, ONE_OF_EACH, of_both_types
+from variants import BOTH_TYPES, ONE_OF_EACH, of_both_types, with_tensors
 
 pytestmark = pytest.mark.gpu
 
@@ -51,7 +51,7 @@ def options_of(variant):
     return variant.kind.cls.__name__, {"weight_decay": 0.0} | dict(variant.given)
 
 
-@pytest.mark.parametrize("variant", BOTH_TYPES, ids=str)
+@pytest.mark.parametrize("variant", with_tensors(BOTH_TYPES), ids=str)
 def test_every_rule_and_option(torch, variant):
     name, options = options_of(variant)
     both = Both(torch, name, dtype=variant.dtype, **options)
@@ -61,7 +61,7 @@ def test_every_rule_and_option(torch, variant):
         both.assert_same()
 
 
-@pytest.mark.parametrize("variant", of_both_types(ONE_OF_EACH), ids=str)
+@pytest.mark.parametrize("variant", with_tensors(of_both_types(ONE_OF_EACH)), ids=str)
 def test_averages_and_norms(torch, variant):
     name, options = options_of(variant)
     both = Both(torch, name, dtype=variant.dtype, ema_decay=0.75, **options)

@@ -4,7 +4,7 @@ Here on the stand-in for GPUs; tests/gpu/test_torch_optim.py has what only a GPU
 """
 
 import pytest
-from variants import BOTH_TYPES, ONE_OF_EACH, VARIANTS, of_both_types
+from variants import BOTH_TYPES, ONE_OF_EACH, VARIANTS, of_both_types, with_tensors
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("cupy", reason="needs CuPy, though no GPU: pip install cupy-cuda13x")
@@ -42,12 +42,12 @@ def expect_the_cpus_bits(variant, gpus, **options):
     assert gpus.streams == {(0, STREAM)}
 
 
-@pytest.mark.parametrize("variant", BOTH_TYPES, ids=str)
+@pytest.mark.parametrize("variant", with_tensors(BOTH_TYPES), ids=str)
 def test_every_rule_and_option_in_every_layout(variant, gpus):
     expect_the_cpus_bits(variant, gpus)
 
 
-@pytest.mark.parametrize("variant", of_both_types(ONE_OF_EACH), ids=str)
+@pytest.mark.parametrize("variant", with_tensors(of_both_types(ONE_OF_EACH)), ids=str)
 @pytest.mark.parametrize("gpus", ["described"], indirect=True)
 def test_averages_of_parameters(variant, gpus):
     expect_the_cpus_bits(variant, gpus, ema_decay=0.75)

@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from variants import VARIANTS
+from variants import VARIANTS, with_tensors
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
@@ -24,7 +24,7 @@ def step(optimizers, value=None):
         optimizer.step()
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize("variant", with_tensors(VARIANTS), ids=str)
 def test_bits_are_those_of_the_numpy_optimizers(variant):
     rng = torch.Generator().manual_seed(1)
     params = [torch.nn.Parameter(make(torch.randn(shape, generator=rng))) for shape, make in LAYOUTS.values()]

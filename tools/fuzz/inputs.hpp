@@ -19,7 +19,7 @@ using namespace model;
 
 constexpr int64_t block_size = 512;
 constexpr double infinity = std::numeric_limits<double>::infinity();
-const std::string rule_names[] = {"adam", "sgd", "adagrad", "rmsprop", "adamax", "nadam", "radam", "lion", "adan", ""};
+const std::string rule_names[] = {"adam", "sgd", "adagrad", "rmsprop", "adamax", "nadam", "radam", "lion", "adopt", "adan", ""};
 const char* const required[][6] = {{"lr", "beta1", "beta2", "eps", "weight_decay"},
                                    {"lr", "momentum", "dampening", "weight_decay"},
                                    {"lr", "lr_decay", "eps", "weight_decay"},
@@ -28,6 +28,7 @@ const char* const required[][6] = {{"lr", "beta1", "beta2", "eps", "weight_decay
                                    {"lr", "beta1", "beta2", "eps", "weight_decay", "momentum_decay"},
                                    {"lr", "beta1", "beta2", "eps", "weight_decay"},
                                    {"lr", "beta1", "beta2", "weight_decay"},
+                                   {"lr", "beta1", "beta2", "eps", "weight_decay"},
                                    {"lr"},
                                    {"lr"}};
 const char* const flags[] = {"maximize",

@@ -25,11 +25,13 @@ def usable(kind, given):
     values = {
         name: tuple(float(b) + 0.0 for b in v) if name == "betas" else v
         for name, v in values.items()
-        if v is not False and v is not None
+        if v is not None and (v is not False or declared[name].default is True)
     }
     values.pop("initial_accumulator_value", None)  # which the state begins with
     if not values.get("momentum"):
         values.pop("momentum", None)
         values.pop("dampening", None)
-    values = {name: value if value is True or name == "betas" else float(value) + 0.0 for name, value in values.items()}
+    values = {
+        name: value if isinstance(value, bool) or name == "betas" else float(value) + 0.0 for name, value in values.items()
+    }
     return values  # + 0.0: zeros have no sign

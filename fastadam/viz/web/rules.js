@@ -17,8 +17,9 @@ function power(base, exponent) {
 }
 
 function adam(options, t) {
-  const { lr, eps, weight_decay = 0, amsgrad = false } = options, [b1, b2] = options.betas.map(single);
-  const c1 = single(1 - b1), c2 = single(1 - b2), k1 = 1 - power(b1, t), k2 = 1 - power(b2, t);
+  const { lr, eps, weight_decay = 0, amsgrad = false, bias_correction = true } = options;
+  const [b1, b2] = options.betas.map(single), c1 = single(1 - b1), c2 = single(1 - b2);
+  const [k1, k2] = bias_correction ? [1 - power(b1, t), 1 - power(b2, t)] : [1, 1];
   const a = single(lr * Math.sqrt(k2) / k1), e = single(eps * Math.sqrt(k2)), d = single(1 - lr * weight_decay);
   return (p, g, state) => {
     state.m = average(b1, state.m, c1, g);
@@ -56,13 +57,6 @@ const RULES = {
   AdamW: adam,
 };
 
-// Schedules that cancel the bias correction, as in uncorrected.py.
-function uncorrected(options, t) {
-  const [b1, b2] = options.betas.map(single), root = Math.sqrt(1 - b2 ** t), factor = (1 - b1 ** t) / root;
-  const { lr, eps, weight_decay = 0 } = options;
-  return { ...options, lr: lr * factor, eps: eps / root, weight_decay: weight_decay / factor };
-}
-
 // What happens inside a step, for one parameter, as in trajectory.py.
 function inside(method, options, bias, t, g, moved, state) {
   const m = method.hasM ? state.m : g, v = method.hasV ? state.v : 1;
@@ -78,13 +72,13 @@ function inside(method, options, bias, t, g, moved, state) {
 
 // The path of a method from a start. `noise` is that of each step, or missing. Quantities are those of `inside`, in its order.
 function walk(surface, method, { start, steps, noise, lr, betas, bias }, quantities) {
-  const options = { ...method.options, lr, ...(method.correctsBias ? { betas } : {}) };
+  const options = { ...method.options, lr, ...(method.correctsBias ? { betas, bias_correction: bias } : {}) };
   const states = start.map(() => ({ m: 0, v: 0, largest: 0 })), rows = [];
   let place = start.map(single);
   const places = [place];
   for (let t = 1; t <= steps; t++) {
     const gradient = surface.gradient(...place).map((g, i) => single(g + (noise ? noise[t - 1][i] : 0)));
-    const update = RULES[method.optimizer](method.correctsBias && !bias ? uncorrected(options, t) : options, t);
+    const update = RULES[method.optimizer](options, t);
     const next = place.map((p, i) => update(p, gradient[i], states[i]));
     rows.push(next.map((p, i) => inside(method, options, bias, t, gradient[i], p - place[i], states[i])));
     places.push(place = next);
