@@ -104,12 +104,14 @@ bench: .venv/bench/ready  ## measure fastadam, every rule, the memory wall and e
 	.venv/bench/bin/python bench --rules
 	.venv/bench/bin/python bench --torch
 	.venv/bench/bin/python bench --float64
+	.venv/bench/bin/python bench --storage
 
 bench-short: .venv/bench/ready  ## the same in a minute: checks all results, without meaningful times
 	.venv/bench/bin/python bench --short
 	.venv/bench/bin/python bench --short --rules
 	.venv/bench/bin/python bench --short --torch
 	.venv/bench/bin/python bench --short --float64
+	.venv/bench/bin/python bench --short --storage
 
 # Its installation compiles its kernel for this CPU, which requires torch and the build tools to be installed before.
 bench-deepspeed: .venv/bench/ready  ## the same with DeepSpeed's CPUAdam, which it builds first

@@ -15,6 +15,7 @@ from typing import Any
 
 import precision_report
 import rules_report
+import storage_report
 import torch_report
 from command import RESULTS, add_options, write
 from machine import describe
@@ -25,6 +26,7 @@ from fastadam.cpu_count import usable_cpus
 
 HERE = Path(__file__).parent
 REPORTS = {None: report, "rules": rules_report.report, "torch": torch_report.report, "float64": precision_report.report}
+REPORTS |= {"storage": storage_report.report}
 
 
 def main() -> None:
@@ -32,10 +34,11 @@ def main() -> None:
     parser.add_argument("--rules", action="store_true", help="every rule and option instead of the sizes and the peers")
     parser.add_argument("--torch", action="store_true", help="fastadam.torch beside torch.optim, also in training loops")
     parser.add_argument("--float64", action="store_true", help="AdamW in float64, beside its float32 and the peers")
+    parser.add_argument("--storage", action="store_true", help="AdamW on bfloat16 and 8 bits, beside float32 and the peers")
     arguments = add_options(parser).parse_args()
     parts = [part for part in REPORTS if part and getattr(arguments, part)]
     if len(parts) + bool(arguments.sizes) > 1:
-        parser.error("--rules, --torch, --float64 and --sizes exclude each other")
+        parser.error("--rules, --torch, --float64, --storage and --sizes exclude each other")
     part = parts[0] if parts else None
 
     options = ["--short"] if arguments.short else ["--budget", str(arguments.budget)]

@@ -21,7 +21,7 @@ def side_by_side(folder: Path = RESULTS) -> str:
     rows: list[list[str]] = []
     for path in sorted(folder.glob("*/*.json")):
         run = json.loads(path.read_text())
-        if "gpu" not in run["machine"] and not path.stem.endswith(("-rules", "-torch", "-float64")):
+        if "gpu" not in run["machine"] and not path.stem.endswith(("-rules", "-torch", "-float64", "-storage")):
             results = Results(run["machine"], run["rows"], run["missing"])
             rows += [_row(results, path.parent.name, threads) for threads in results.unique("threads")]
     return table(HEAD, rows)

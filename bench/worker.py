@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import precision
 import rules
+import storage
 import torch_loops
 import torch_steps
 from buffers import Buffers
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("--rules", action="store_true")
     parser.add_argument("--torch", action="store_true")
     parser.add_argument("--float64", action="store_true")
+    parser.add_argument("--storage", action="store_true")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
@@ -43,6 +45,8 @@ def main() -> None:
         plan = torch_steps.plan(arguments.short, arguments.threads)
     elif arguments.float64:
         plan = precision.plan(arguments.short)
+    elif arguments.storage:
+        plan = storage.plan(arguments.short)
     else:
         plan = [(case, CONTENDERS) for case in select(arguments.sizes, arguments.short)]
     progress = tqdm(plan, unit="case", leave=False)

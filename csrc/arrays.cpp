@@ -1,11 +1,8 @@
 #include "arrays.hpp"
 
-#include <pybind11/complex.h>
 #include <pybind11/stl.h>
 
-#include <algorithm>
-#include <complex>
-#include <exception>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -13,183 +10,95 @@
 
 #include "cpu/norm.hpp"
 #include "cpu/norm_parts.hpp"
+#include "exported.hpp"
 #include "interpreter.hpp"
-#include "layout.hpp"
 
 namespace py = pybind11;
 
 namespace fastadam {
-namespace {
-
-using Flags = py::detail::npy_api;
-constexpr int to_read = Flags::NPY_ARRAY_ALIGNED_;
-constexpr int to_write = to_read | Flags::NPY_ARRAY_WRITEABLE_;
-
-// Whether an exception is about the object that raised it. Ctrl-C, the end of the process and a lack of memory are not.
-bool is_about_object(const py::error_already_set& error) {
-  return error.matches(PyExc_Exception) && !error.matches(PyExc_MemoryError);
-}
-
-// Whether an array is one of numpy.ma, whose mask the kernels would ignore. While that module is not imported there is none.
-bool is_masked(py::handle array) {
-  if (Py_TYPE(array.ptr()) == py::detail::npy_api::get().PyArray_Type_) return false;
-  const auto name = py::str("numpy.ma");
-  const auto module = py::reinterpret_steal<py::object>(PyImport_GetModule(name.ptr()));
-  if (!module) return false;
-  const py::object type = module.attr("MaskedArray");
-  return PyType_Check(type.ptr()) && PyObject_TypeCheck(array.ptr(), reinterpret_cast<PyTypeObject*>(type.ptr()));
-}
-
-// Whether an array of another library stands for the negatives of the numbers in its memory, as PyTorch's may, which DLPack
-// does not say. Tensors say so by a method.
-bool is_lazy(py::handle object) {
-  PyObject* const method =
-      call_python([&] { return PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(object.ptr())), "is_neg"); });
-  if (!method) {
-    PyErr_Clear();
-    return false;
-  }
-  const auto is_neg = py::reinterpret_steal<py::object>(method);
-  return result_of([&] { return PyObject_CallOneArg(is_neg.ptr(), object.ptr()); }).ptr() == Py_True;
-}
-
-// A NumPy array over the memory of `object`, an array of any library; throws Refusal for anything else.
-py::array as_array(py::handle object, Place place) {
-  if (py::isinstance<py::array>(object)) {
-    if (is_masked(object)) throw Refusal("masked", place);
-    return py::reinterpret_borrow<py::array>(object);
-  }
-  PyObject* const method = call_python([&] { return PyObject_GetAttrString(object.ptr(), "__dlpack__"); });
-  if (!method && PyErr_ExceptionMatches(PyExc_AttributeError)) {
-    PyErr_Clear();
-    throw Refusal("type", place);
-  }
-  Py_XDECREF(method);
-  try {
-    if (!method) throw py::error_already_set();
-    if (is_lazy(object)) {
-      if (place.role != grad_role) throw Refusal("lazy", place);
-      const py::object resolved = object.attr("resolve_neg")();
-      if (!is_lazy(resolved)) return as_array(resolved, place);
-    }
-    const py::object from_dlpack = py::module_::import("numpy").attr("from_dlpack");
-    return result_of([&] { return PyObject_CallOneArg(from_dlpack.ptr(), object.ptr()); });
-  } catch (const py::error_already_set& error) {
-    if (!is_about_object(error)) throw;
-    std::throw_with_nested(Refusal("export", place, place, error.what()));
-  }
-}
-
-template <class Number>
-bool has_type(const py::array& array) {
-  static const PyObject* const canonical = py::dtype::of<Number>().release().ptr();  // which nearly all arrays have
-  if (py::detail::array_proxy(array.ptr())->descr == canonical) return true;
-  // A dtype may also state the native byte order explicitly, as those of ctypes do.
-  return array.dtype().equal(py::dtype::of<Number>());
-}
-
-// What the elements of an array are: numbers of a type, or complex ones, which are pairs of them.
-struct Elements {
-  DType dtype;
-  bool is_complex;
-  bool operator==(const Elements&) const = default;
-};
-
-// None if the kernels do not know them.
-std::optional<Elements> elements_of(const py::array& array) {
-  if (has_type<float>(array)) return Elements{DType::float32, false};
-  if (has_type<double>(array)) return Elements{DType::float64, false};
-  if (has_type<std::complex<float>>(array)) return Elements{DType::float32, true};
-  if (has_type<std::complex<double>>(array)) return Elements{DType::float64, true};
-  return std::nullopt;
-}
-
-// As NumPy calls it.
-const char* name_of(Elements elements) {
-  if (!elements.is_complex) return name_of(elements.dtype);
-  return elements.dtype == DType::float32 ? "complex64" : "complex128";
-}
-
-// How many numbers of the kernels' type an array has.
-py::ssize_t number_count(const py::array& array) { return array.dtype().kind() == 'c' ? 2 * array.size() : array.size(); }
-
-bool has_same_shape(const py::array& array, const py::array& param) {
-  return array.ndim() == param.ndim() && std::equal(array.shape(), array.shape() + array.ndim(), param.shape());
-}
-
-// Whether the elements fill a block of memory.
-bool fills_block(const py::array& array) {
-  constexpr int usual = Flags::NPY_ARRAY_C_CONTIGUOUS_ | Flags::NPY_ARRAY_F_CONTIGUOUS_;
-  if (array.flags() & usual) return true;
-  return is_dense(static_cast<int>(array.ndim()), array.shape(), array.strides(), array.itemsize());
-}
-
-// Whether the elements have the order in memory that those of the parameter have. One of another shape is refused for that.
-bool has_order_of(const py::array& param, const py::array& array) {
-  if (array.flags() & param.flags() & Flags::NPY_ARRAY_C_CONTIGUOUS_) return true;
-  if (!has_same_shape(array, param)) return fills_block(array);
-  return have_same_order(static_cast<int>(array.ndim()), array.shape(), array.strides(), param.strides());
-}
-
-// Throws Refusal unless a kernel can use an array's memory in place; `flags` are the NumPy flags that it needs. `param` is the
-// parameter that it belongs to, if it is not one itself.
-void expect_usable(const py::array& array, DType dtype, Place place, int flags, const py::array* param = nullptr) {
-  const int missing = flags & ~array.flags();
-  const std::optional<Elements> found = elements_of(array);
-  const std::optional<Elements> expected = param ? elements_of(*param) : found;
-  const bool has_right_parts = found && found->dtype == dtype;
-  if (found != expected && (has_right_parts || expected->is_complex)) {
-    throw Refusal("dtype", place, {param_role, place.tensor}, name_of(*expected));
-  }
-  if (!has_right_parts) throw Refusal("dtype", place, place, name_of(dtype));
-  if (param && !has_order_of(*param, array)) throw Refusal("layout", place, {param_role, place.tensor});
-  if (!param && !fills_block(array)) throw Refusal("layout", place);
-  if (missing & Flags::NPY_ARRAY_ALIGNED_) throw Refusal("alignment", place);
-  if (missing & Flags::NPY_ARRAY_WRITEABLE_) throw Refusal("read-only", place);
-}
-
-void expect_shape(const py::array& array, const py::array& param, Place place) {
-  if (!has_same_shape(array, param)) throw Refusal("shape", place, {param_role, place.tensor});
-}
-
-// The last NumPy array of those that an array is a view of, whose memory it is; null if it is its own.
-py::object owner_of(const py::array& array) {
-  py::object owner = array.base();
-  if (!owner || !py::isinstance<py::array>(owner)) return {};
-  for (;;) {
-    const py::object next = py::reinterpret_borrow<py::array>(owner).base();
-    if (!next || !py::isinstance<py::array>(next)) return owner;
-    owner = next;
-  }
-}
-
-}  // namespace
 
 ArrayTensors::ArrayTensors(const py::sequence& params, const py::sequence& states, const std::vector<size_t>& group_sizes,
                            std::vector<Rule> rules, const std::vector<int64_t>& steps)
     : tensors_(group_sizes, rules.empty() ? DType::float32 : rules[0].dtype) {
   if (steps.size() != params.size()) throw std::invalid_argument("expected a step count for each tensor");
-  for (size_t i = 0; i < params.size(); ++i) {
-    params_.push_back(owned_.size());
-    void* const memory = own(params[i], {param_role, i});
-    std::vector<void*> state_memory;
-    const py::sequence state = states[i];
-    for (size_t k = 0; k < state.size(); ++k) {
-      const Place place{state_role + static_cast<int>(k), i};
-      state_memory.push_back(own(state[k], place));
-      expect_shape(owned_.back().array, param(i), place);
+  if (rules.size() != group_sizes.size()) throw std::invalid_argument("expected a rule for each group");
+  if (std::accumulate(group_sizes.begin(), group_sizes.end(), size_t{0}) != params.size()) {
+    throw std::invalid_argument("the sizes of the groups do not add up to the number of tensors");
+  }
+  size_t i = 0;
+  for (size_t group = 0; group < rules.size(); ++group) {
+    for (const size_t end = i + group_sizes[group]; i < end; ++i) {
+      params_.push_back(owned_.size());
+      own(params[i], {param_role, i});
+      tensors_.add(arrays_of(rules[group], i, states[i]), number_count(param(i)), steps[i]);
     }
-    tensors_.add(memory, state_memory, number_count(param(i)), steps[i]);
   }
   tensors_.seal(std::move(rules));
 }
 
-void* ArrayTensors::own(const py::object& object, Place place) {
-  const py::array array = as_array(object, place);
+TensorArrays ArrayTensors::arrays_of(const Rule& rule, size_t tensor, const py::sequence& states) {
+  const Place place{param_role, tensor};
+  const Elements elements = *elements_of(param(tensor));
+  const Storage& storage = rule.storage;
+  if (elements.is_complex || elements.dtype != DType::float32) {
+    if (storage.states != StateFormat::float32) throw Refusal("storage", place);
+  }
+  const bool is_c_ordered = param(tensor).flags() & py::array::c_style;
+  if (storage.states == StateFormat::log8 && !is_c_ordered) throw Refusal("block order", place);
+  size_t next = 0;
+  const auto own_next = [&](Codes codes) {
+    if (next == states.size()) throw std::invalid_argument("a tensor has the wrong states for its rule");
+    const int role = state_role + static_cast<int>(next);
+    return own(states[next++], {role, tensor}, codes);
+  };
+  TensorArrays arrays{{owned_[params_[tensor]].memory, nullptr, Format::real}, {}, {}};
+  for (const StateInfo& state : rule.states()) {
+    const bool is_square = state.sign == StateInfo::squares;
+    switch (storage.states) {
+      case StateFormat::float32:
+        arrays.states.push_back({own_next(Codes::none), nullptr, Format::real});
+        break;
+      case StateFormat::bfloat16:
+        arrays.states.push_back(
+            {own_next(Codes::halves), nullptr, is_square ? Format::bfloat16_dithered : Format::bfloat16_away});
+        break;
+      case StateFormat::log8: {
+        void* const bytes = own_next(Codes::bytes);
+        arrays.states.push_back({bytes, own_next(Codes::exponents), is_square ? Format::log8_square : Format::log8_signed});
+        break;
+      }
+    }
+  }
+  if (rule.ema_decay) arrays.states.push_back({own_next(Codes::none), nullptr, Format::real});
+  if (elements.format != Format::real) {
+    if (storage.master == Master::float32) {
+      arrays.copy = {arrays.param.data, nullptr, elements.format};
+      arrays.param.data = own_next(Codes::none);
+    } else if (elements.format == Format::float16) {
+      throw Refusal("master", place);
+    } else if (storage.master == Master::split) {
+      arrays.param = {arrays.param.data, own_next(Codes::halves), Format::split};
+    } else {
+      arrays.param.format = Format::bfloat16_dithered;
+    }
+  }
+  if (next != states.size()) throw std::invalid_argument("a tensor has the wrong states for its rule");
+  return arrays;
+}
+
+void ArrayTensors::expect_updatable(const py::array& array, Place place, Codes codes) const {
+  if (codes != Codes::none) return expect_codes(array, codes, place, param(place.tensor));
   expect_usable(array, tensors_.dtype(), place, to_write, param_of(place));
-  Owned owned{array, array.data(), array.size(), place, owner_of(array), {}, {}, {}, {}};
+}
+
+void* ArrayTensors::own(const py::object& object, Place place, Codes codes) {
+  const py::array array = as_array(object, place);
+  expect_updatable(array, place, codes);
+  if (place.role >= state_role && codes == Codes::none) expect_shape(array, param(place.tensor), place);
+  const Format format = codes == Codes::none ? elements_of(array)->format : Format::real;
+  Owned owned{array, codes, format, const_cast<void*>(array.data()), array.size(), place, owner_of(array), {}, {}, {}, {}};
   if (!owned.is_owned()) owned.owner = {};  // a view that reaches beyond the array it was made from
-  if (!array.is(object) && array.size() > 0) {
+  if (!array.is(object) && array.size() > 0 && !is_wrapped(object)) {
     owned.exporter = object;
     const auto has = [&](const char* name) { return py::hasattr(object, name); };
     if (has("data_ptr") && has("numel") && has("dtype")) {
@@ -260,19 +169,23 @@ std::optional<double> ArrayTensors::step(const py::sequence& grads, const StepOp
   for (const Owned& owned : owned_) {
     const std::optional<py::array> exported_again = owned.exporter ? *next++ : std::nullopt;
     const py::array& array = exported_again ? *exported_again : owned.array;
-    expect_usable(array, tensors_.dtype(), owned.place, to_write, param_of(owned.place));
+    expect_updatable(array, owned.place, owned.codes);
+    if (owned.codes == Codes::none && elements_of(array)->format != owned.format) {
+      if (owned.format == Format::real) throw Refusal("dtype", owned.place, owned.place, name_of(tensors_.dtype()));
+      throw Refusal("moved", owned.place);
+    }
     // NumPy exports memory that is gone as memory of its own, maybe at the old address, so what data_ptr said counts.
     const bool said_moved = owned.data_ptr && exported_again;
     if (said_moved || !owned.is_owned() || array.data() != owned.memory || array.size() != owned.size)
       throw Refusal("moved", owned.place);
   }
-  std::vector<std::optional<const void*>> memory(tensors_.count());
+  Gradients memory(tensors_.count());
   for (size_t i = 0; i < memory.size(); ++i) {
     if (!exported[i]) continue;
     const Place place{grad_role, i};
     expect_usable(*exported[i], tensors_.dtype(), place, to_read, param_of(place));
     expect_shape(*exported[i], param(i), place);
-    memory[i] = exported[i]->data();
+    memory[i] = Gradient(exported[i]->data(), elements_of(*exported[i])->format);
   }
   py::object versioned;  // a list of the parameters that are tensors of PyTorch, if there are any
   for (size_t i = 0; i < memory.size(); ++i) {
@@ -311,7 +224,7 @@ struct ReadArrays {
       is_first = false;
       if (!may_be_complex && elements && elements->is_complex) throw Refusal("complex", {grad_role, i});
       expect_usable(array, dtype, {grad_role, i}, to_read);
-      memory.back() = {array.data(), number_count(array)};
+      memory.back() = {array.data(), number_count(array), elements_of(array)->format};
       if (!array.is(grad)) kept.push_back(array);
     }
   }

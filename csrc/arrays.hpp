@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cpu/tensors.hpp"
+#include "elements.hpp"
 #include "instances.hpp"
 #include "schedules.hpp"
 #include "torch/versions.hpp"
@@ -47,7 +48,9 @@ class ArrayTensors {
  private:
   struct Owned {
     pybind11::array array;
-    const void* memory;
+    Codes codes;
+    Format format;  // of its elements
+    void* memory;
     pybind11::ssize_t size;
     Place place;
     pybind11::object owner;     // the NumPy array that it is a view of, which can be resized; else null
@@ -61,7 +64,13 @@ class ArrayTensors {
     bool is_owned() const;
   };
 
-  void* own(const pybind11::object& object, Place place);
+  // Returns the memory of an array. Throws Refusal unless a step can update it.
+  void* own(const pybind11::object& object, Place place, Codes codes = Codes::none);
+
+  // The arrays of a tensor whose parameter is own already, with those of `states`.
+  TensorArrays arrays_of(const Rule& rule, size_t tensor, const pybind11::sequence& states);
+
+  void expect_updatable(const pybind11::array& array, Place place, Codes codes) const;
   const pybind11::array& param(size_t tensor) const { return owned_[params_[tensor]].array; }
   // The parameter that an array is to have the order of; null if it is one itself.
   const pybind11::array* param_of(Place place) const { return place.role == param_role ? nullptr : &param(place.tensor); }

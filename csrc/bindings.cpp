@@ -21,6 +21,7 @@
 #include "cpu/prefetch.hpp"
 #include "cpu/threads.hpp"
 #include "cuda_structs.hpp"
+#include "exported.hpp"
 #include "gpu_arrays.hpp"
 #include "held_turn.hpp"
 #include "include/fastadam.h"
@@ -89,8 +90,11 @@ std::unique_ptr<StepOptions> step_options(double grad_scale, double clip_value, 
                                                    norm.value_or(0)});
 }
 
-std::unique_ptr<Rule> rule_of(const std::string& name, const NamedOptions& options, const std::string& dtype) {
-  return std::make_unique<Rule>(make_rule(name, options, dtype_named(dtype)));
+std::unique_ptr<Rule> rule_of(const std::string& name, const NamedOptions& options, const std::string& dtype,
+                              const std::string& state_dtype, const std::optional<std::string>& master, uint32_t seed) {
+  auto rule = std::make_unique<Rule>(make_rule(name, options, dtype_named(dtype)));
+  rule->set_storage(storage_of(state_dtype, master, seed));
+  return rule;
 }
 
 std::unique_ptr<Rule> copy_of(const Rule& other) { return std::make_unique<Rule>(other); }
@@ -110,6 +114,25 @@ std::vector<std::pair<std::string, std::optional<double>>> states_of(const Rule&
   std::vector<std::pair<std::string, std::optional<double>>> states;
   for (const StateInfo& state : rule.states()) states.emplace_back(state.name, rule.start_of(state));
   return states;
+}
+
+// The numbers whose codes in C order, with an exponent for each block, these are.
+py::array from_8_bits(const Numbers<uint8_t>& codes, const Numbers<uint8_t>& exponents, bool is_square) {
+  if (exponents.size() != blocks(codes.size())) throw std::invalid_argument("expected an exponent for each block");
+  Numbers<float> numbers(std::vector<py::ssize_t>(codes.shape(), codes.shape() + codes.ndim()));
+  const Stored stored{const_cast<uint8_t*>(codes.data()), const_cast<uint8_t*>(exponents.data()),
+                      is_square ? Format::log8_square : Format::log8_signed};
+  active_kernels(DType::float32).decode(stored, 0, codes.size(), numbers.mutable_data());
+  return numbers;
+}
+
+// Those whose numbers are never negative.
+std::vector<std::string> squares_of(const Rule& rule) {
+  std::vector<std::string> names;
+  for (const StateInfo& state : rule.states()) {
+    if (state.sign == StateInfo::squares) names.emplace_back(state.name);
+  }
+  return names;
 }
 
 bool is_dense_array(const std::vector<int64_t>& shape, const std::vector<int64_t>& strides, int64_t unit) {
@@ -199,7 +222,8 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
       .def("__bytes__",
            [](const StepOptions& options) { return py::bytes(reinterpret_cast<const char*>(&options), sizeof options); });
 
-  with_init(with_init(class_of<Rule>(m, "Rule"), &rule_of, py::arg("name"), py::arg("options"), py::arg("dtype") = "float32"),
+  with_init(with_init(class_of<Rule>(m, "Rule"), &rule_of, py::arg("name"), py::arg("options"), py::arg("dtype") = "float32",
+                      py::arg("state_dtype") = "float32", py::arg("master") = "split", py::arg("seed") = 0),
             &copy_of, py::arg("other"))
       .def_property_readonly("name", [](const Rule& rule) { return rule.info->name; })
       .def_property_readonly("dtype", [](const Rule& rule) { return name_of(rule.dtype); })
@@ -209,6 +233,7 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
       .def_readonly("maximize", &Rule::maximize)
       .def_readonly("ema_decay", &Rule::ema_decay)
       .def_property_readonly("states", &states_of)
+      .def_property_readonly("squares", &squares_of)
       .def("keeps_states_of", &Rule::keeps_states_of, py::arg("other"));
 
   with_init(class_of<Schedules>(m, "Schedules"), &schedules_of, py::arg("rules"), py::arg("uses"))
@@ -247,6 +272,14 @@ PYBIND11_MODULE(_native_of_main, m, py::mod_gil_not_used()) {
       .def("scalars", &TorchTensors::scalars, py::arg("group"))
       .def_property_readonly("step_count", &TorchTensors::step_count);
 
+  m.def("set_bfloat16_class", &set_bfloat16_class, py::arg("type"));
+  m.def(
+      "bfloat16_bits",
+      [](const py::object& array, std::pair<int, size_t> place) {
+        return as_array(array, {place.first, place.second}).attr("view")(py::dtype::of<uint16_t>());
+      },
+      py::arg("array"), py::arg("place"));
+  m.def("from_8_bits", &from_8_bits, py::arg("codes").noconvert(), py::arg("exponents").noconvert(), py::arg("is_square"));
   m.def("global_norm", &norm_of_arrays, py::arg("grads"), py::arg("threads"));
   m.def("norm_part", &norm_part_of_arrays, py::arg("grads"), py::arg("begins"), py::arg("sizes"), py::arg("scale"),
         py::arg("threads"));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <stdexcept>
 
 #include "buffers.hpp"
 #include "cpu/float_env.hpp"
@@ -66,11 +67,23 @@ int Rule::state_count() const {
 }
 
 bool Rule::keeps_states_of(const Rule& other) const {
-  if (info != other.info || dtype != other.dtype || ema_decay.has_value() != other.ema_decay.has_value()) return false;
+  if (info != other.info || dtype != other.dtype || storage != other.storage) return false;
+  if (ema_decay.has_value() != other.ema_decay.has_value()) return false;
   return std::all_of(info->states.begin(), info->states.end(), [&](const StateInfo& state) {
     const bool kept = is_kept(state, flags);
     return kept == is_kept(state, other.flags) && (!kept || start_of(state) == other.start_of(state));
   });
+}
+
+void Rule::set_storage(const Storage& chosen) {
+  if (chosen.states == StateFormat::log8) {
+    for (const StateInfo& state : states()) {
+      if (!state.needs_16_bits) continue;
+      throw std::invalid_argument("state_dtype is '8bit', which is too coarse for " + std::string(state.name) +
+                                  "; expected 'float32' or 'bfloat16', or options without that state");
+    }
+  }
+  storage = chosen;
 }
 
 std::optional<double> Rule::start_of(const StateInfo& state) const {

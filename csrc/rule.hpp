@@ -12,6 +12,7 @@
 #include "coefficients.hpp"
 #include "dtype.hpp"
 #include "rules/description.hpp"
+#include "storage.hpp"
 
 namespace fastadam {
 
@@ -42,6 +43,7 @@ struct Rule {
   unsigned flags;
   bool maximize = false;                 // the objective, instead of minimizing it
   std::optional<double> ema_decay = {};  // of the average of the parameter, if there is one
+  Storage storage = {};
 
   // Its states, in order.
   std::vector<StateInfo> states() const;
@@ -59,6 +61,9 @@ struct Rule {
   // Changes what a rule is made of, as checked_rule() takes it. Throws std::invalid_argument and changes nothing if it is
   // invalid.
   void set_options(std::vector<double> values, bool maximizes, std::optional<double> decay_of_ema);
+
+  // Throws std::invalid_argument if 8 bits are too few for one of its states.
+  void set_storage(const Storage& chosen);
 
   // Whether it keeps the same states as another rule, of the same type and with the same initial values.
   bool keeps_states_of(const Rule& other) const;

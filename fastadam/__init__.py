@@ -16,6 +16,7 @@ except ModuleNotFoundError as error:
 from fastadam._native import c_api
 from fastadam.backends.cuda import warmup
 from fastadam.flat import flatten
+from fastadam.half import bfloat16
 from fastadam.norm import global_norm
 from fastadam.norm_parts import combined_norm, norm_part
 from fastadam.optimizers.adagrad import Adagrad
@@ -54,6 +55,7 @@ __all__ = [
     "active_isa",
     "adam_step",
     "available_isas",
+    "bfloat16",
     "build_info",
     "c_api",
     "combined_norm",

@@ -50,7 +50,15 @@ class StepOptions:
 
 class Rule:
     @overload
-    def __init__(self, name: str, options: dict[str, float], dtype: str = "float32") -> None: ...
+    def __init__(
+        self,
+        name: str,
+        options: dict[str, float],
+        dtype: str = "float32",
+        state_dtype: str = "float32",
+        master: str | None = "split",
+        seed: int = 0,
+    ) -> None: ...
     @overload
     def __init__(self, other: Rule) -> None: ...
     @property
@@ -70,6 +78,10 @@ class Rule:
     @property
     def states(self) -> list[tuple[str, float | None]]:
         """The names of the states and their initial values; None for a copy of the parameter."""
+
+    @property
+    def squares(self) -> list[str]:
+        """The names of the states whose numbers are never negative."""
 
     def keeps_states_of(self, other: Rule) -> bool: ...
 
@@ -170,6 +182,9 @@ class TorchTensors:
     @property
     def step_count(self) -> int: ...
 
+def set_bfloat16_class(type: type[Any]) -> None: ...
+def bfloat16_bits(array: Any, place: tuple[int, int]) -> NDArray[np.uint16]: ...
+def from_8_bits(codes: NDArray[np.uint8], exponents: NDArray[np.uint8], is_square: bool) -> NDArray[np.float32]: ...
 def global_norm(grads: Sequence[Any], threads: int) -> float: ...
 def norm_part(grads: Sequence[Any], begins: Sequence[int], sizes: Sequence[int], scale: float, threads: int) -> bytes: ...
 def combined_norm(parts: Sequence[Any], scale: float) -> tuple[float | None, float]:

@@ -124,7 +124,8 @@ def adam_step(
 def options_of(variant):
     """The options of a variant of tests/variants.py, by the names that the header has for them."""
     group = variant.make(np.zeros(1, np.float32)).param_groups[0]
-    given = {name: value for name, value in group.items() if name not in ("params", "ema_decay", "initial_accumulator_value")}
+    others = ("params", "ema_decay", "initial_accumulator_value", "state_dtype", "master", "seed")
+    given = {name: value for name, value in group.items() if name not in others}
     if betas := given.pop("betas", None):
         given |= {"beta1": betas[0], "beta2": betas[1]}
     return given | variant.kind.fixed

@@ -39,6 +39,8 @@ class Exporter:
 
 def plain(value):
     """A value to compare, in which arrays are bytes and optimizers all that they keep."""
+    if isinstance(value, fastadam.bfloat16):
+        value = value.bits
     if isinstance(value, np.ndarray | np.generic):
         return value.shape, value.dtype.str, value.tobytes()
     if isinstance(value, Exporter):
@@ -91,6 +93,14 @@ def named(steps=2, lr=0.25):
     for _ in range(steps):
         optimizer.step(dict(zip("abc", grads(), strict=True)))
     return optimizer
+
+
+def half(array):
+    return fastadam.bfloat16((array.view(np.uint32) >> 16).astype(np.uint16))
+
+
+def halved(steps=2):
+    return trained(steps=steps, params=[*map(half, arrays(*SIZES))], state_dtype="8bit")
 
 
 def stepped(optimizer, wrap=np.array, **options):
@@ -174,6 +184,8 @@ OPERATIONS: dict[str, Callable[[str], Case]] = {
     "step after a change": lambda _: stepped(changed(grouped())),
     "step after an addition": lambda _: grown_step(),
     "step without state": lambda _: stateless(),
+    "make with other formats": lambda _: Case(lambda: halved(steps=0)),
+    "step with other formats": lambda _: stepped(halved(), wrap=half, max_norm=0.25, skip_nonfinite=True),
     "set a hyperparameter": lambda _: of(grouped(), set_attribute("weight_decay", 0.5)),
     "set a schedule": lambda _: of(trained(), set_attribute("lr", decay)),
     "set in a group": lambda _: of(grouped(), lambda optimizer: optimizer.param_groups[1].update(lr=0.5)),
@@ -262,7 +274,7 @@ def c_made():
     each = [c_interface.Tensor(row[0].ctypes.data, state, 6, 0) for row, state in zip(memory, states, strict=True)]
     groups = (c_interface.Group * 1)(c_interface.Group(adam.pointer, (c_interface.Tensor * 2)(*each), 2))
     new, free = c_interface.api.tensors_new, c_interface.api.tensors_free
-    return Case(lambda: free(checked(new(groups, 1))), lambda: plain(memory))
+    return Case(lambda: free(checked(new(groups, 1))), lambda: (plain(memory), type(adam)))  # which frees the rule when it goes
 
 
 def c_rule():

@@ -56,7 +56,7 @@ def read_only(array):
 
 
 def dtype_cases():
-    dtypes = [np.longdouble, np.float16, np.int32, np.clongdouble, np.bool_, np.dtype(F32).newbyteorder()]
+    dtypes = [np.longdouble, np.int32, np.clongdouble, np.bool_, np.dtype(F32).newbyteorder()]
     for dtype in map(np.dtype, dtypes):
         words = (
             f"has dtype {dtype.str!r}",

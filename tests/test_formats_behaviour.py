@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+import fastadam
 from fastadam.reference import Stored, adam_step, formats, stored_step
 
 F32 = np.float32
@@ -59,21 +60,61 @@ class Result:
     largest_step: float  # of any element, in units of lr
 
 
+class Ours:
+    """The optimizer."""
+
+    def __init__(self, size, param, state, start, **options):
+        array = np.full(size, start, F32)
+        self.array = fastadam.bfloat16(formats.to_bfloat16(array)) if param == "bfloat16" else array
+        self.state_dtype = state
+        self.optimizer = fastadam.Adam(self.array, betas=(0.9, BETA2), state_dtype=state, master=None, **options)
+
+    def step(self, grad):
+        self.optimizer.step(grad)
+
+    def param(self):
+        return self.array.copy() if isinstance(self.array, np.ndarray) else self.array.float32()
+
+    def exp_avg_sq(self):
+        arrays = [array for name, array in self.optimizer.state.items() if name.startswith("exp_avg_sq")]
+        return Stored(self.state_dtype, tuple(arrays), formats.SQUARE).decode()
+
+
+class ByReference:
+    """The reference, whose ways to store may be those of NAIVE."""
+
+    def __init__(self, size, param, state, start, **options):
+        def stored(name, value, which):
+            cls, format = NAIVE.get(name, (Stored, name))
+            return cls.of(format, np.full(size, value, F32), which)
+
+        self.stored = [stored(param, start, formats.PARAMETER)]
+        self.stored += [stored(state, 0, which) for which in (formats.SIGNED, formats.SQUARE)]
+        self.options, self.steps = {"betas": (0.9, BETA2), **options}, 0
+
+    def step(self, grad):
+        self.steps += 1
+        param, *moments = self.stored
+        stored_step(adam_step, param, Stored("float32", (grad,)), *moments, step=self.steps, **self.options)
+
+    def param(self):
+        return self.stored[0].decode()
+
+    def exp_avg_sq(self):
+        return self.stored[2].decode()
+
+
 def run(gradients, param="float32", state="float32", start=0.0, lr=1e-3, eps=1e-8):
     """Steps of Adam with each row of `gradients`, and where they arrive. `param` and `state` are formats, or keys of NAIVE."""
-
-    def stored(name, value, which):
-        cls, format = NAIVE.get(name, (Stored, name))
-        return cls.of(format, np.full(gradients.shape[1], value, F32), which)
-
-    p, m, v = stored(param, start, formats.PARAMETER), stored(state, 0, formats.SIGNED), stored(state, 0, formats.SQUARE)
-    largest_step, before = 0.0, p.decode()
-    for step, grad in enumerate(gradients, 1):
-        stored_step(adam_step, p, Stored("float32", (grad,)), m, v, step=step, lr=lr, eps=eps, betas=(0.9, BETA2))
-        now = p.decode()
+    cls = ByReference if {param, state} & NAIVE.keys() else Ours
+    adam = cls(gradients.shape[1], param, state, start, lr=lr, eps=eps)
+    largest_step, before = 0.0, adam.param()
+    for grad in gradients:
+        adam.step(grad)
+        now = adam.param()
         largest_step = np.maximum(largest_step, np.abs(now - before).max() / lr)  # a NaN stays
         before = now
-    return Result(now.astype(float), v.decode().astype(float), largest_step)
+    return Result(now.astype(float), adam.exp_avg_sq().astype(float), largest_step)
 
 
 def normal(steps, size, seed=0):

@@ -39,7 +39,7 @@ def test_every_code_is_a_fixed_point(signed, u, exponent):
     x = formats.from_log8(codes, exponents, signed)
     again, exponents_again = encoded(x, u, signed)
     np.testing.assert_array_equal(exponents_again, exponents)
-    np.testing.assert_array_equal(again, codes)
+    np.testing.assert_array_equal(again, np.where(codes == 255, top, codes))  # a NaN is stored without a sign
     assert np.isnan(x).sum() == (2 if signed else 1)
 
 

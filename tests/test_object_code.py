@@ -32,6 +32,8 @@ PACKED = {
         for kind, lanes in (("ps", "4s"), ("pd", "2d"))
     },
 }
+WIDE = {"x86_64": "%xmm", "x86_64_v3": "%ymm", "x86_64_v4": "%zmm", "aarch64": r"\bv\d+\.(4s|8h|16b)"}
+CODECS = 12  # functions that decode or encode a tile
 # Rules that have no square roots, and no divisions.
 NO_ROOT, NO_DIVISION = {"SGD", "Lion", "Adamax", "Probe"}, {"SGD", "Lion", "Probe"}
 MEMORY_WALL = "step_kernel<fastadam::(anonymous namespace)::MemoryWall<2>, 0u, false>"
@@ -46,13 +48,13 @@ OTHER_KERNELS = {
 KINDS = {"float32": "ps", "float64": "pd"}
 
 
-def kernels(objdump, path):
-    """The disassembly of each kernel of an object, by its name."""
+def kernels(objdump, path, pattern=r"\w*_kernel(?:<.*>)?"):
+    """The disassembly of each kernel of an object, by its name; or of other functions."""
     listing = subprocess.run(
         [objdump, "--disassemble", "--demangle", "--no-show-raw-insn", path], capture_output=True, text=True
     )
     functions = re.split(r"\n(?=[0-9a-f]+ <)", listing.stdout)
-    names = (re.search(r"::(\w*_kernel(?:<.*>)?)\(", text.partition("\n")[0]) for text in functions)
+    names = (re.search(rf"::({pattern})\(", text.partition("\n")[0]) for text in functions)
     return {name[1]: text for name, text in zip(names, functions, strict=True) if name}
 
 
@@ -73,11 +75,17 @@ def symbols(nm, path):
 def assert_kernels(path, isa, dtype, prefix):
     functions = kernels(f"{prefix}objdump", path)
     assert functions.keys() >= OTHER_KERNELS.keys()
-    assert len(functions) == 2 * (sum(_native.cuda_variants().values()) + PROBES) + len(OTHER_KERNELS)
+    each = 3 if dtype == "float32" else 2  # with and without a transform; of float32 also those of bfloat16
+    assert len(functions) == each * (sum(_native.cuda_variants().values()) + PROBES) + len(OTHER_KERNELS)
     for name, function in functions.items():
         for operation in expected_operations(name):
             packed = operation if operation in PACKED[isa] else operation + KINDS[dtype]
             assert re.search(PACKED[isa][packed], function), f"{name} has no packed {packed}"
+        assert not re.search(FUSED, function), f"{name} has a fused multiply-add"
+    codecs = kernels(f"{prefix}objdump", path, r"(?:en|de)code_\w+(?:<.*>)?")
+    assert len(codecs) == (CODECS if dtype == "float32" else 0)
+    for name, function in codecs.items():
+        assert re.search(WIDE[isa], function), f"{name} is not vectorized"
         assert not re.search(FUSED, function), f"{name} has a fused multiply-add"
     assert symbols(f"{prefix}nm", path) == [("T", f"fastadam_kernels_{isa}_{dtype}")]
 

@@ -34,8 +34,6 @@ def complex_of_float16(torch):
 
 
 def torch_arrays():
-    yield "float16", lambda t: t.ones(4, dtype=t.float16)
-    yield "bfloat16", lambda t: t.ones(4, dtype=t.bfloat16)
     yield "int64", lambda t: t.ones(4, dtype=t.int64)
     yield "every second of a transposed", lambda t: t.ones(2, 8)[:, ::2].T
     yield "grad", lambda t: t.ones(4, requires_grad=True)
@@ -48,7 +46,6 @@ def torch_arrays():
 ARRAYS = {
     "longdouble": lambda: np.ones(4, np.longdouble),
     "big-endian float64": lambda: np.ones(4, ">f8"),
-    "float16": lambda: np.ones(4, np.float16),
     "int": lambda: np.ones(4, int),
     "bool": lambda: np.ones(4, bool),
     "big-endian": lambda: np.ones(4, ">f4"),
@@ -69,6 +66,10 @@ ARRAYS = {
 TRANSPOSED = {  # which fit, but as gradients of parameters in C order
     "transposed": lambda: np.ones((2, 4), F32).T,
     "torch-transposed": lambda: pytest.importorskip("torch").ones(2, 4).T,
+}
+HALVES = {  # which fit as gradients
+    "float16": lambda: np.ones(4, np.float16),
+    "torch-float16": lambda: (torch := pytest.importorskip("torch")).ones(4, dtype=torch.float16),
 }
 READ_ONLY = {
     "read-only": lambda: read_only(np.ones(4, F32)),
@@ -104,7 +105,7 @@ def values(array):
     return found if found.dtype.kind == "c" else found.astype(F32)
 
 
-@pytest.mark.parametrize("make", (ARRAYS | READ_ONLY).values(), ids=ARRAYS | READ_ONLY)
+@pytest.mark.parametrize("make", (ARRAYS | HALVES | READ_ONLY).values(), ids=ARRAYS | HALVES | READ_ONLY)
 @pytest.mark.parametrize(
     "container", [lambda w: [w], lambda w: {"w": w}, lambda w: [{"params": [w]}]], ids=["list", "dict", "group"]
 )

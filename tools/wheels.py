@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 DIST, BUILD = ROOT / "dist", ROOT / "build" / "wheels"
 # The tests' dependencies: all peers, or where torch has no build without CUDA, the minimum.
 TEST_GROUPS = {"3.11": "test", "3.12": "test-wheel", "3.13": "test-wheel"}
-MOST_BYTES = 1_600_000  # of a wheel, a quarter of which is the library for programs without Python
+MOST_BYTES = 2_300_000  # of a wheel, a quarter of which is the library for programs without Python
 
 
 def run(*command: object, **options: object) -> None:

@@ -18,7 +18,7 @@ struct fastadam_tensors {
   std::vector<int64_t> sizes;
   std::vector<fastadam::Rule> rules;
   fastadam::Tensors tensors;
-  std::vector<std::optional<const void*>> grads;  // of the step in progress
+  fastadam::Gradients grads;  // of the step in progress
 };
 
 namespace fastadam::c_api {
@@ -153,7 +153,7 @@ void step(fastadam_tensors* tensors, const Given* grads, const fastadam_step_opt
   for (size_t i = 0; i < count; ++i) {
     // An empty tensor's gradient may be NULL, and is one.
     const bool is_given = elements(grads[i]) || tensors->sizes[i] == 0;
-    tensors->grads[i] = is_given ? std::optional<const void*>(gradient(grads[i], i, dtype)) : std::nullopt;
+    tensors->grads[i] = is_given ? std::optional<fastadam::Gradient>(gradient(grads[i], i, dtype)) : std::nullopt;
   }
   try {
     const std::optional<double> found = tensors->tensors.step(tensors->grads, checked_options, threads);

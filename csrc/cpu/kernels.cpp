@@ -27,6 +27,10 @@
 #define FASTADAM_PREFETCH(address) static_cast<void>(address)
 #endif
 
+#if !defined(FASTADAM_FLOAT64)
+#include "halves.hpp"
+#endif
+
 namespace fastadam {
 namespace {
 
@@ -84,8 +88,12 @@ StepKernels kernels_for(unsigned wanted) {
   if constexpr (flags == Rule::variant_count) {
     return {};
   } else {
-    return wanted == flags ? StepKernels{step_kernel<Rule, flags, false>, step_kernel<Rule, flags, true>}
-                           : kernels_for<Rule, flags + 1>(wanted);
+    if (wanted != flags) return kernels_for<Rule, flags + 1>(wanted);
+#if defined(FASTADAM_FLOAT64)
+    return {step_kernel<Rule, flags, false>, step_kernel<Rule, flags, true>, nullptr};
+#else
+    return {step_kernel<Rule, flags, false>, step_kernel<Rule, flags, true>, halves_kernel<Rule, flags>};
+#endif
   }
 }
 
@@ -113,6 +121,16 @@ void average_kernel(const void* average, void* averages, const void* params, int
   }
 }
 
+}  // namespace
+}  // namespace fastadam
+
+#if !defined(FASTADAM_FLOAT64)
+#include "tiles.hpp"
+#endif
+
+namespace fastadam {
+namespace {
+
 // The terms of a sum.
 struct Squares {
   using Number = Real;
@@ -137,8 +155,14 @@ double sum_kernel(const void* numbers, int64_t size) {
   return sum_lanes(lanes);
 }
 
-constexpr Kernels kernels = {step_kernels, average_kernel, step_kernel<MemoryWall<2>, 0, false>, sum_kernel<Squares>,
-                             sum_kernel<Numbers>};
+#if defined(FASTADAM_FLOAT64)
+constexpr decltype(Kernels::stored_step) stored_step = nullptr;
+constexpr decltype(Kernels::decode) decode = nullptr;
+#endif
+
+constexpr Kernels kernels = {
+    step_kernels, average_kernel, step_kernel<MemoryWall<2>, 0, false>, sum_kernel<Squares>, sum_kernel<Numbers>,
+    stored_step,  decode};
 
 }  // namespace
 

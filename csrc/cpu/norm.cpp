@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 
+#include "../rules/formats.hpp"
 #include "../rules/norm.hpp"
 #include "float_env.hpp"
 #include "isa.hpp"
@@ -15,14 +16,13 @@ int64_t chunks(int64_t size) { return (size + norm_chunk - 1) / norm_chunk; }
 
 namespace {
 
-// Computes the sum of squares of a chunk of elements.
-using SumOfChunk = std::function<double(const void* chunk, int64_t size)>;
+// Computes the sum of squares of a chunk of elements of an array, from one on.
+using SumOfChunk = std::function<double(const Array& array, int64_t first, int64_t size)>;
 
 // The sums of all chunks of all arrays. The thread in whose share a chunk starts computes its sum.
 class ChunkSums final : public Work {
  public:
-  ChunkSums(const SumOfChunk& sum, const std::vector<Array>& arrays, int64_t width, double* sums)
-      : sum_(sum), arrays_(arrays), width_(width) {
+  ChunkSums(const SumOfChunk& sum, const std::vector<Array>& arrays, double* sums) : sum_(sum), arrays_(arrays) {
     reserve(arrays.size());
     sums_.reserve(arrays.size());
     for (const Array& array : arrays) {
@@ -37,14 +37,12 @@ class ChunkSums final : public Work {
     const Array& array = arrays_[item];
     for (int64_t chunk = chunks(begin); chunk < chunks(end); ++chunk) {
       const int64_t first = chunk * norm_chunk;
-      const void* const start = static_cast<const char*>(array.begin) + first * width_;
-      sums_[item][chunk] = sum_(start, std::min<int64_t>(array.size - first, norm_chunk));
+      sums_[item][chunk] = sum_(array, first, std::min<int64_t>(array.size - first, norm_chunk));
     }
   }
 
   const SumOfChunk& sum_;
   const std::vector<Array>& arrays_;
-  const int64_t width_;        // bytes of an element
   std::vector<double*> sums_;  // the first sum of each array
 };
 
@@ -67,22 +65,35 @@ std::vector<double> sums_of_chunks(const std::vector<Array>& arrays, DType dtype
   int64_t count = 0;
   for (const Array& array : arrays) count += chunks(array.size);
   std::vector<double> sums(static_cast<size_t>(count));
-  SumOfChunk sum = active_kernels(dtype).sum_of_squares;
+  const Kernels& kernels = active_kernels(dtype);
+  SumOfChunk sum = [&kernels, dtype](const Array& array, int64_t first, int64_t size) {
+    if (array.format == Format::real) {
+      return kernels.sum_of_squares(static_cast<const char*>(array.begin) + first * size_of(dtype), size);
+    }
+    float numbers[norm_chunk];
+    kernels.decode({const_cast<void*>(array.begin), nullptr, array.format}, first, size, numbers);
+    return kernels.sum_of_squares(numbers, size);
+  };
   if (scale != 1) {
     const auto sum_of_float64 = active_kernels(DType::float64).sum_of_squares;
-    sum = [=](const void* chunk, int64_t size) {
+    sum = [=](const Array& array, int64_t first, int64_t size) {
       double scaled[norm_chunk];
-      for (int64_t i = 0; i < size; ++i) scaled[i] = element({chunk, size}, i, dtype) * scale;
+      for (int64_t i = 0; i < size; ++i) scaled[i] = element(array, first + i, dtype) * scale;
       return sum_of_float64(scaled, size);
     };
   }
-  run_on_threads(ChunkSums(sum, arrays, size_of(dtype), sums.data()), threads);
+  run_on_threads(ChunkSums(sum, arrays, sums.data()), threads);
   return sums;
 }
 
 bool is_in_range(double sum) {
   constexpr double least = 0x1p-900;
   return (sum >= least && std::isfinite(sum)) || std::isnan(sum);
+}
+
+double decoded_element(const Array& array, int64_t i) {
+  const Half half = static_cast<const Half*>(array.begin)[i];
+  return array.format == Format::float16 ? from_float16(half) : from_bfloat16(half);
 }
 
 double largest_of(const std::vector<Array>& arrays, DType dtype) {

@@ -5,12 +5,14 @@
 #include <vector>
 
 #include "../dtype.hpp"
+#include "../stored.hpp"
 
 namespace fastadam {
 
 struct Array {
   const void* begin;
   int64_t size;
+  Format format = Format::real;  // or bfloat16 or float16, of an array for float32
 };
 
 // By the kernels of the active instruction set on up to `threads` threads, in the default floating-point environment.
@@ -34,7 +36,11 @@ double largest_of(const std::vector<Array>& arrays, DType dtype);
 // It is 1 if the largest is zero or infinite, and the norm too.
 double scale_for(double largest);
 
+// Of another format.
+double decoded_element(const Array& array, int64_t i);
+
 inline double element(const Array& array, int64_t i, DType dtype) {
+  if (array.format != Format::real) return decoded_element(array, i);
   if (dtype == DType::float32) return static_cast<const float*>(array.begin)[i];
   return static_cast<const double*>(array.begin)[i];
 }

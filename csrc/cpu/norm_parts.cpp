@@ -91,13 +91,13 @@ class Part {
 
 std::string norm_part(const std::vector<Shard>& shards, DType dtype, double scale, int threads) {
   const DefaultFloatEnv float_env;
-  const int64_t width = size_of(dtype);
   std::vector<Array> middles, present;
   int64_t chunk_count = 0;
   for (const Shard& shard : shards) {
     const Middle middle(shard);
-    const int64_t before = (middle.begin - shard.first) * width;
-    middles.push_back({static_cast<const char*>(shard.array.begin) + before, middle.end - middle.begin});
+    const Format format = shard.array.format;
+    const int64_t before = (middle.begin - shard.first) * width_of(format, size_of(dtype));
+    middles.push_back({static_cast<const char*>(shard.array.begin) + before, middle.end - middle.begin, format});
     present.push_back(shard.array);
     chunk_count += chunks(shard.whole);
   }

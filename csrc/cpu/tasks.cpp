@@ -13,6 +13,15 @@ constexpr int64_t line = 64;  // bytes in a cache line
 // Bytes of each array that stay in the first-level cache from one kernel to the next.
 constexpr int64_t tile = 4096;
 
+// Whether all arrays of a step are bfloat16, the parameter without a master.
+bool are_halves(const StoredStep& step) {
+  const auto is_half = [](const Stored& state) {
+    return state.format == Format::bfloat16_away || state.format == Format::bfloat16_dithered;
+  };
+  return step.param.format == Format::bfloat16_dithered && step.grad.format == Format::bfloat16 &&
+         std::all_of(step.states, step.states + step.state_count, is_half);
+}
+
 class Step final : public Work {
  public:
   Step(const Kernels& kernels, DType dtype, const std::vector<Task>& tasks)
@@ -25,6 +34,7 @@ class Step final : public Work {
  private:
   void run_item(size_t item, int64_t begin, int64_t end) const override {
     const Task& task = tasks_[item];
+    if (task.stored) return run_stored(task, begin, end);
     // Vectors that straddle cache lines cost up to a sixth. NumPy's large arrays all start 16 bytes after one.
     const auto misaligned = static_cast<int64_t>(reinterpret_cast<uintptr_t>(at(task.buffers.param, begin)) % line);
     if (misaligned != 0 && (end - begin) * width_ >= 256 * line) {
@@ -45,6 +55,21 @@ class Step final : public Work {
       kernel(task.rule->bytes, transform, buffers, size, ahead_);
       kernels_.average(task.average->bytes, at(task.ema, begin), buffers.param, size, ahead_);
     }
+  }
+
+  // The thread in whose share a block starts steps it.
+  void run_stored(const Task& task, int64_t begin, int64_t end) const {
+    StoredStep step = *task.stored;
+    step.kernel = task.transform ? task.kernels.transforming : task.kernels.plain;
+    if (are_halves(step) && !task.ema) step.halves = task.kernels.halves;
+    step.rule = task.rule->bytes;
+    step.transform = task.transform ? task.transform->bytes : nullptr;
+    if (task.ema) {
+      step.average = task.average->bytes;
+      step.ema = task.ema;
+    }
+    const auto start = [&](int64_t element) { return std::min(blocks(element) * block_size, task.size); };
+    kernels_.stored_step(step, start(begin), start(end));
   }
 
   // The address of an element.

@@ -17,6 +17,7 @@ struct Task {
   Buffers buffers;
   void* ema;
   int64_t size;
+  const StoredStep* stored;  // if some arrays are in other formats: all of them, in place of `buffers`, without what is above
 };
 
 // Runs every task, all on elements of one type, on up to `threads` threads. As for run_on_threads, the calling thread must have

@@ -14,6 +14,23 @@
 
 namespace fastadam {
 
+// The gradient of a tensor: of the tensor's type, or bfloat16 or float16 for one of float32.
+struct Gradient {
+  const void* memory;
+  Format format;
+  Gradient(const void* begin, Format stored = Format::real) : memory(begin), format(stored) {}
+};
+
+// The gradient of each tensor that has one in a step.
+using Gradients = std::vector<std::optional<Gradient>>;
+
+// The arrays of a tensor that a step updates.
+struct TensorArrays {
+  Stored param;
+  Stored copy;                 // if `param` is a copy of it in float32, the parameter, to which it is rounded; else no data
+  std::vector<Stored> states;  // the rule's, and then, if there is one, the average of the parameter, which is real
+};
+
 // Leaves gradients as they are.
 constexpr StepOptions as_given{
     1, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity(), false, false, false};
@@ -28,6 +45,11 @@ class Tensors : public Turns {
   // average of the parameter.
   void add(void* param, const std::vector<void*>& states, int64_t size, int64_t steps = 0);
 
+  // The same with arrays that are stored in other formats; the elements are float32 then. Refusals number the arrays in the
+  // order param, states, each before its `more`, and last what `param` has beside it: its `more`, or if there is a copy,
+  // itself.
+  void add(const TensorArrays& arrays, int64_t size, int64_t steps);
+
   // Call this once, after the last add(), with a rule for each group. Throws Refusal("overlap") if two arrays share memory.
   void seal(std::vector<Rule> rules);
 
@@ -41,7 +63,7 @@ class Tensors : public Turns {
   void expect_fit(const std::vector<Rule>& rules) const;
 
   // Throws Refusal if a gradient overlaps a parameter or state.
-  void expect_apart(const std::vector<std::optional<const void*>>& grads) const;
+  void expect_apart(const Gradients& grads) const;
 
   size_t count() const { return tensors_.size(); }
   DType dtype() const { return dtype_; }
@@ -59,18 +81,21 @@ class Tensors : public Turns {
   // the tensor's step count, or to `skips` if the step is skipped. If there are `rules`, one for each group, it is by them, and
   // so are the steps that follow. Returns the norm if the options ask for it. Throws Refusal and writes nothing if a gradient
   // overlaps a parameter or state, a step count is out of range, or a gradient is not finite and the options say to raise.
-  std::optional<double> step(const std::vector<std::optional<const void*>>& grads, const StepOptions& options, int threads,
+  std::optional<double> step(const Gradients& grads, const StepOptions& options, int threads,
                              std::vector<Rule>* rules = nullptr);
 
  private:
+  void expect_apart(const Gradient& grad, size_t tensor) const;
+
   // The step is not to be taken because a gradient is not finite: throws Refusal with the place of the first one.
-  void throw_nonfinite(const std::vector<std::optional<const void*>>& grads, const StepOptions& options) const;
+  void throw_nonfinite(const Gradients& grads, const StepOptions& options) const;
 
   struct Tensor {
-    void* param;
-    void* states[max_states + 1];
+    Stored param, copy;
+    Stored states[max_states + 1];
     int state_count;
     int64_t size;
+    bool is_real;  // all arrays are
   };
 
   std::vector<size_t> group_sizes_;

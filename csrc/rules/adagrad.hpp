@@ -16,7 +16,7 @@ struct Adagrad {
                                            {"eps", Range::non_negative},
                                            {"weight_decay", Range::non_negative},
                                            {"initial_accumulator_value", Range::non_negative, true}};
-  static constexpr StateInfo states[] = {{"sum", 0, StateInfo::option, initial_accumulator_value}};
+  static constexpr StateInfo states[] = {{"sum", 0, StateInfo::squares, StateInfo::option, initial_accumulator_value}};
 
   static constexpr unsigned flags_of(const double* option) { return when(option[weight_decay] != 0, coupled); }
 

@@ -31,7 +31,9 @@ struct Adam {
                                            {"decoupled_weight_decay", Range::flag},
                                            {"bias_correction", Range::flag, true, 1},
                                            {"cautious_weight_decay", Range::flag}};
-  static constexpr StateInfo states[] = {{"exp_avg"}, {"exp_avg_sq"}, {"max_exp_avg_sq", amsgrad}};
+  static constexpr StateInfo states[] = {{"exp_avg"},
+                                         {"exp_avg_sq", 0, StateInfo::squares},
+                                         {"max_exp_avg_sq", amsgrad, StateInfo::squares, StateInfo::zero, 0, true}};
 
   static constexpr unsigned flags_of(const double* option) {
     return when(option[with_amsgrad] != 0, amsgrad) |

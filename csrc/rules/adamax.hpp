@@ -16,7 +16,7 @@ struct Adamax {
                                            {"beta2", Range::decay_rate},
                                            {"eps", Range::non_negative},
                                            {"weight_decay", Range::non_negative}};
-  static constexpr StateInfo states[] = {{"exp_avg"}, {"exp_inf"}};
+  static constexpr StateInfo states[] = {{"exp_avg"}, {"exp_inf", 0, StateInfo::squares}};
 
   static constexpr unsigned flags_of(const double* option) { return when(option[weight_decay] != 0, coupled); }
 

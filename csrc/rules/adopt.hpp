@@ -15,7 +15,7 @@ struct ADOPT {
                                            {"beta2", Range::decay_rate},          {"eps", Range::non_negative},
                                            {"weight_decay", Range::non_negative}, {"decoupled_weight_decay", Range::flag},
                                            {"cautious_weight_decay", Range::flag}};
-  static constexpr StateInfo states[] = {{"exp_avg"}, {"exp_avg_sq"}};
+  static constexpr StateInfo states[] = {{"exp_avg"}, {"exp_avg_sq", 0, StateInfo::squares}};
 
   static constexpr unsigned flags_of(const double* option) {
     return when(option[weight_decay] != 0 && option[decoupled_weight_decay] == 0, coupled) |

@@ -23,9 +23,11 @@ struct OptionInfo {
 
 struct StateInfo {
   const char* name;
-  unsigned flags = 0;  // the rule has this state if all of these flags are set
+  unsigned flags = 0;                               // the rule has this state if all of these flags are set
+  enum Sign { any_sign, squares } sign = any_sign;  // whether its numbers are never negative, which formats may use
   enum Start { zero, option, param } start = zero;
-  int start_option = 0;  // the option whose value it starts with, for Start::option
+  int start_option = 0;        // the option whose value it starts with, for Start::option
+  bool needs_16_bits = false;  // 8 are too few: its error would not average out
 };
 
 namespace {

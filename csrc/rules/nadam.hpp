@@ -29,7 +29,7 @@ struct NAdam {
                                            {"momentum_decay", Range::non_negative},
                                            {"decoupled_weight_decay", Range::flag},
                                            {"cautious_weight_decay", Range::flag}};
-  static constexpr StateInfo states[] = {{"exp_avg"}, {"exp_avg_sq"}};
+  static constexpr StateInfo states[] = {{"exp_avg"}, {"exp_avg_sq", 0, StateInfo::squares}};
 
   // How many factors of the product are multiplied one by one. With beta1 up to 0.99995, it ends before.
   static constexpr long long most_factors = 1 << 20;

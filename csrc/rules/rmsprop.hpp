@@ -13,7 +13,9 @@ struct RMSprop {
   static constexpr OptionInfo options[] = {{"lr", Range::non_negative},       {"alpha", Range::decay_rate},
                                            {"eps", Range::non_negative},      {"weight_decay", Range::non_negative},
                                            {"momentum", Range::non_negative}, {"centered", Range::flag}};
-  static constexpr StateInfo states[] = {{"square_avg"}, {"grad_avg", centered}, {"momentum_buffer", with_momentum}};
+  static constexpr StateInfo states[] = {{"square_avg", 0, StateInfo::squares},
+                                         {"grad_avg", centered, StateInfo::any_sign, StateInfo::zero, 0, true},
+                                         {"momentum_buffer", with_momentum}};
 
   static constexpr unsigned flags_of(const double* option) {
     return when(option[with_centering] != 0, centered) | when(option[momentum] != 0, with_momentum) |

@@ -104,8 +104,8 @@ void DeviceTensors::settle(const std::vector<GroupRule>& rules) {
   for (size_t i = 0; i < members_.size(); ++i) tensors_->steps()[i] = members_[i].steps;
 }
 
-std::vector<std::optional<const void*>> DeviceTensors::grads() const {
-  std::vector<std::optional<const void*>> grads;
+Gradients DeviceTensors::grads() const {
+  Gradients grads;
   grads.reserve(members_.size());
   for (const TorchMember& member : members_) grads.emplace_back(member.grad);
   return grads;
@@ -117,7 +117,7 @@ void DeviceTensors::expect_apart() const {
 }
 
 std::optional<double> DeviceTensors::step(const StepOptions& options, int threads) {
-  const std::vector<std::optional<const void*>> memory = grads();
+  const Gradients memory = grads();
   const WithoutGil released;
   return tensors_->step(memory, options, std::min(threads, effective_threads(0)));
 }

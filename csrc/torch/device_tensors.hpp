@@ -49,7 +49,7 @@ class DeviceTensors {
   void launch(const std::vector<pybind11::object>& prepared, const pybind11::object& done) const;
 
  private:
-  std::vector<std::optional<const void*>> grads() const;
+  Gradients grads() const;
   std::unique_ptr<Tensors> tensors_on_cpu(const std::vector<GroupRule>& rules) const;
   std::unique_ptr<OwnedMemory> memory_on_gpu() const;
 

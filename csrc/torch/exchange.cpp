@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "../dlpack.hpp"
 #include "../interpreter.hpp"
 #include "../layout.hpp"
 
@@ -14,35 +15,6 @@ namespace py = pybind11;
 
 namespace fastadam {
 namespace {
-
-constexpr int dlpack_cpu = 1, dlpack_cuda = 2;
-
-// DLPack's structs, of major version 1.
-struct DLTensor {
-  void* data;
-  struct {
-    int32_t type, id;
-  } device;
-  int32_t ndim;
-  struct {
-    uint8_t code, bits;
-    uint16_t lanes;
-  } dtype;
-  int64_t *shape, *strides;
-  uint64_t byte_offset;
-};
-
-struct DLPackExchangeAPI {
-  struct {
-    uint32_t major, minor;
-  } version;
-  void* older;
-  int (*allocate)(void*, void**, void*, void (*)(void*, const char*, const char*));
-  int (*managed_from_object)(void*, void**);
-  int (*managed_to_object)(void*, void**);
-  int (*tensor_from_object)(void*, void*);  // fills a DLTensor that borrows all; null if not supported
-  int (*current_stream)(int32_t, int32_t, void**);
-};
 
 bool is_true(const py::object& function, PyObject* argument) {
   PyObject* const result = call_python([&] { return PyObject_CallOneArg(function.ptr(), argument); });
@@ -95,9 +67,9 @@ Exchange::Exchange(const py::object& table, py::object describe, py::tuple types
       is_conj_(std::move(is_conj)),
       types_(std::move(types)) {
   if (table.is_none()) return;
-  const auto* api = static_cast<const DLPackExchangeAPI*>(PyCapsule_GetPointer(table.ptr(), "dlpack_exchange_api"));
+  const auto* api = static_cast<const dlpack::ExchangeAPI*>(PyCapsule_GetPointer(table.ptr(), "dlpack_exchange_api"));
   if (!api) throw py::error_already_set();
-  while (api && api->version.major > 1) api = static_cast<const DLPackExchangeAPI*>(api->older);
+  while (api && api->version.major > 1) api = static_cast<const dlpack::ExchangeAPI*>(api->older);
   if (api && api->version.major == 1) fill_ = api->tensor_from_object;
 }
 
@@ -117,7 +89,7 @@ bool Exchange::view(PyObject* tensor, TensorView& out) const {
     if (!is_plain(tensor)) return false;
   }
   if (!fill_) return view_by_python(tensor, out);
-  DLTensor source;
+  dlpack::Tensor source;
   if (fill_(tensor, &source) != 0) {
     if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)) throw py::error_already_set();
     PyErr_Clear();
@@ -125,7 +97,7 @@ bool Exchange::view(PyObject* tensor, TensorView& out) const {
   }
   out.memory = static_cast<char*>(source.data) + source.byte_offset;
   const auto [type, id] = source.device;
-  out.device = type == dlpack_cpu ? TensorView::cpu : type == dlpack_cuda ? id : TensorView::elsewhere;
+  out.device = type == dlpack::cpu ? TensorView::cpu : type == dlpack::cuda ? id : TensorView::elsewhere;
   out.code = source.dtype.lanes == 1 ? source.dtype.code : 0;
   out.bits = source.dtype.bits;
   out.ndim = source.ndim;

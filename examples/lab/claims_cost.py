@@ -139,7 +139,7 @@ class Memory(Claim):
     title = "State"
 
     def measure(self, settings):
-        size = 1_000_000
+        size = 4_000_000  # beside which a few objects of Python do not count
         param, grad = arrays(size)
         self.bytes, self.step_bytes = {}, {}
         for name in TRAFFIC:

@@ -14,6 +14,7 @@ from fastadam.backends import layouts
 from fastadam.backends.devices import has, is_lazy, is_masked
 from fastadam.backends.dtypes import both_parts, like
 from fastadam.backends.roles import PARAM, Place
+from fastadam.half import bfloat16, half_of
 
 CACHE_LINE = 64  # bytes
 
@@ -33,7 +34,12 @@ def tensors(
 
 
 def full_like(param: Any, values: Sequence[float | None]) -> list[NDArray[Any]]:
-    """See :class:`fastadam.backends.protocol.Backend`.
+    """See :class:`fastadam.backends.protocol.Backend`."""
+    return arrays_like(param, [(value, None) for value in values])
+
+
+def arrays_like(param: Any, wanted: Sequence[tuple[float | None, Any]]) -> list[NDArray[Any]]:
+    """The same with the dtype of each array, None for the parameter's.
 
     Each array has the parameter's order of dimensions and its offset from a cache line, so that a kernel that starts at a cache
     line of one array does so for all.
@@ -44,17 +50,17 @@ def full_like(param: Any, values: Sequence[float | None]) -> list[NDArray[Any]]:
         return []
     if not layouts.is_dense(param):
         return []
-    dtype = like(param)
-    line = CACHE_LINE // dtype.itemsize
-    size = param.size + line - 1
-    numbers = [both_parts(value, dtype) for value in values]
-    buffers = [np.full(size, number, dtype) if number else np.zeros(size, dtype) for number in numbers]
-    starts = [(param.ctypes.data - buffer.ctypes.data) // dtype.itemsize % line for buffer in buffers]
-    flat = [buffer[start : start + param.size] for buffer, start in zip(buffers, starts, strict=True)]
-    arrays = [layouts.shaped(each, param) for each in flat]
-    for array, value in zip(arrays, values, strict=True):
+    arrays = []
+    for value, given in wanted:
+        dtype = like(param) if given is None else np.dtype(given)
+        line = CACHE_LINE // dtype.itemsize
+        size = param.size + line - 1
+        number = both_parts(value, dtype)
+        buffer = np.full(size, number, dtype) if number else np.zeros(size, dtype)
+        start = (param.ctypes.data - buffer.ctypes.data) // dtype.itemsize % line
+        arrays.append(layouts.shaped(buffer[start : start + param.size], param))
         if value is None:
-            array[...] = param
+            arrays[-1][...] = param
     return arrays
 
 
@@ -65,6 +71,8 @@ def exported(array: Any, place: Place) -> NDArray[Any]:
     try:
         if is_lazy(array):
             raise Refused("lazy", place, place, "")
+        if half_of(array) == "bfloat16":
+            return _native.bfloat16_bits(array, place)
         return np.from_dlpack(array)
     except (MemoryError, Refused):  # no fault of its export
         raise
@@ -74,6 +82,8 @@ def exported(array: Any, place: Place) -> NDArray[Any]:
 
 def view(array: Any, place: Place) -> NDArray[Any]:
     """See :class:`fastadam.backends.protocol.Backend`."""
+    if isinstance(array, bfloat16):
+        return array.bits
     return array if isinstance(array, np.ndarray) else exported(array, place)
 
 

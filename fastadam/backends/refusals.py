@@ -10,6 +10,9 @@ from fastadam.backends import layouts, remedies
 from fastadam.backends.devices import is_array, is_on_gpu, place_of
 from fastadam.backends.dtypes import dtype_of, is_complex, nearest
 from fastadam.backends.roles import GRAD, PARAM
+from fastadam.half import float32_of, half_of
+
+_REMEDIES = {"master": "dtype", "block order": "layout"}  # reasons with the remedies of others
 
 # A refusal names an array by its role and the index of its tensor; a lookup gives the user's name for it and the array.
 Lookup = Callable[[int, int], tuple[str, Any]]
@@ -22,18 +25,22 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
     other_name, other = lookup(*other_place)
     first_name, first = lookup(PARAM, 0)
     library = "cupy" if is_on_gpu(first) else "numpy"
+    if reason == "master":
+        detail = "float32"  # of a copy
     if reason in ("type", "export") and is_array(array) and is_on_gpu(array) != is_on_gpu(first):
         reason, other_name, other = "device", first_name, first
     updated = not only_read and place[0] != GRAD
     kinds = "float32, float64, complex64 or complex128"
     own = array if only_read or place[0] == PARAM else lookup(PARAM, place[1])[1]  # which decides whether it is complex
     wanted = remedies.like(own, dtype_of(first))
-    by_others = array is not first or dtype_of(array) != detail  # whether other arrays decide the type
+    by_others = reason != "master" and (array is not first or dtype_of(array) != detail)  # whether they decide the type
     is_pair = place != other_place  # of which one is complex, and the other is not
-    if reason == "dtype":
+    if reason in ("dtype", "master"):
         wanted = nearest(array) if not by_others else detail if is_pair else remedies.like(own, detail)
     like = other if reason == "layout" and place != other_place else None
-    advice = remedies.advice(reason, array, library, updated, wanted, () if like is None else _order(like))
+    advice = remedies.advice(
+        _REMEDIES.get(reason, reason), array, library, updated, wanted, () if like is None else _order(like)
+    )
     match reason:
         case "type":
             return TypeError(
@@ -57,14 +64,40 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
                 f"{name} is {place_of(array)}, but {other_name} is {place_of(other)}; expected all arrays of an optimizer "
                 f"on one device; {advice}"
             )
-        case "dtype":
+        case "dtype" | "master":
             dtype = trait(array, "dtype")
             found = f"{dtype.str!r} ({dtype})" if hasattr(dtype, "str") else f"{dtype}"
             whose = "the optimizer's other arrays" if array is first else first_name
             trait_of_others = "dtype" if wanted == detail else "precision"
             whose = other_name if is_pair else whose
             expected = f"{wanted}, the {trait_of_others} of {whose}," if by_others else kinds
+            if reason == "master":
+                advice = f"pass master='float32', by which a float32 copy of it is stepped and rounded to it; or {advice}"
+            elif dtype == np.uint16:
+                advice += "; or pass fastadam.bfloat16(array), if these are the bits of such numbers"
             return TypeError(f"{name} has dtype {found}; expected {expected} in native byte order; {advice}")
+        case "codes":
+            return TypeError(
+                f"{name} has dtype {trait(array, 'dtype')}; expected {detail}, in which this optimizer stores it by its "
+                "state_dtype and master; pass arrays like those that it makes itself, which its attribute state has"
+            )
+        case "exponents":
+            return ValueError(
+                f"{name} has shape {trait(array, 'shape')}; expected ({detail},) without gaps, one exponent for each block of "
+                "128 elements; pass arrays like those that an optimizer makes itself, which its attribute state has"
+            )
+        case "bits":
+            return TypeError(f"{name} has bits that are no numpy.ndarray of uint16; pass fastadam.bfloat16 of one")
+        case "storage":
+            return ValueError(
+                f"{name} has dtype {trait(array, 'dtype')}; expected float32, bfloat16 or float16, whose states alone can have "
+                "another state_dtype; leave state_dtype out for it, in a group of its own if it has to be"
+            )
+        case "block order":
+            return ValueError(
+                f"{name} has its dimensions in an order of its own (strides {trait(array, 'strides')}); expected C's for "
+                f"state_dtype='8bit', whose blocks are runs of elements; {advice}"
+            )
         case "masked":
             return TypeError(
                 f"{name} is a masked array, whose mask would be ignored; expected an array without a mask; pass its values "
@@ -103,7 +136,7 @@ def explain(refused: Refused, lookup: Lookup, only_read: bool = False) -> Except
             )
         case "nonfinite":
             order, shape = _order(array), trait(array, "shape")
-            values = np.from_dlpack(array)
+            values = float32_of(array) if half_of(array) else np.from_dlpack(array)
             element = int(detail) // (2 if is_complex(values) else 1)  # the detail counts both parts
             places = dict(zip(order, np.unravel_index(element, [shape[d] for d in order]), strict=True))
             index = tuple(int(places[d]) for d in range(len(order)))

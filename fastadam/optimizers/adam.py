@@ -3,6 +3,7 @@
 from fastadam.optimizers.base import Optimizer
 from fastadam.optimizers.checks import Scheduled, beta_pair, expect_decoupled, flag, non_negative
 from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
+from fastadam.optimizers.storage import Master, StateDType
 from fastadam.typing import GivenState, Params_co
 
 
@@ -25,7 +26,8 @@ class Adam(Optimizer[Params_co]):
     Parameters
     ----------
     params : array, or iterable or mapping of arrays, or list of groups
-        The arrays to optimize, in place: float32 or float64 or complex of these, all of one precision, writeable, of any shape,
+        The arrays to optimize, in place: float32 or float64 or complex of these, all of one precision, or on the CPU bfloat16
+        (:class:`fastadam.bfloat16`, an array of ml_dtypes, or an export) and float16 beside float32; writeable, of any shape,
         not overlapping, on one device. They fill their memory without gaps, with their dimensions in any order, such as C's or
         Fortran's, which `state` has too. They are NumPy arrays, CuPy arrays, or arrays that export their memory by DLPack or
         ``__cuda_array_interface__``. Mappings, lists and tuples may be nested. Gradients and `state` have the same structure
@@ -49,6 +51,16 @@ class Adam(Optimizer[Params_co]):
         to arrays as `params` may be, with the shape and strides of the parameter, which are updated in place. By default the
         optimizer makes them. What is in them is the state that the first step finds: those of a new run hold zeros (but those
         that begin with an `initial_accumulator_value`). With ``"step"``, an integer, the parameter has taken so many steps.
+    state_dtype : {"float32", "bfloat16", "8bit"}
+        How the states are stored, of parameters of float32, bfloat16 and float16 on the CPU: in 4, 2 or about 1 byte for each
+        number. Each step rounds them by a dither that leaves their mean right. By default they have the parameters' precision.
+        It is fixed once the optimizer is made, as `master` and `seed` are, and may differ between groups.
+    master : {"split", "float32"}, optional
+        What is kept beside a parameter of 16 bits, so that small updates are not lost: "split", the 16 bits that are a float32
+        together with a bfloat16; "float32", a copy, which float16 needs; or None, nothing: a bfloat16 parameter is then rounded
+        by dither.
+    seed : int
+        Of the dither, 0 to 4294967295. Equal seeds give equal bits.
 
     Raises
     ------
@@ -88,9 +100,11 @@ class Adam(Optimizer[Params_co]):
     weight_decay = Hyperparameter(non_negative, 0.0, "At least 0.", unasked=0.01)
     amsgrad = Hyperparameter(flag, False, "Divide by the largest second moment so far.", unasked=True)
     maximize = Hyperparameter(flag, False, "Negate the gradient.")
-    bias_correction = Hyperparameter(flag, True, "Correct the moments for their start at zero.")
+    bias_correction = Hyperparameter(flag, True, "Correct the moments for their start at zero.", is_later=True)
     decoupled_weight_decay = Hyperparameter(flag, False, "Whether weight decay bypasses the moments.", implied=True)
-    cautious_weight_decay = Hyperparameter(flag, False, "Decay only where the update agrees in sign.", implied=True)
+    cautious_weight_decay = Hyperparameter(
+        flag, False, "Decay only where the update agrees in sign.", implied=True, is_later=True
+    )
 
     def __init__(
         self,
@@ -106,6 +120,9 @@ class Adam(Optimizer[Params_co]):
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
         state: GivenState | None = None,
+        state_dtype: StateDType = "float32",
+        master: Master | None = "split",
+        seed: int = 0,
     ) -> None:
         self._make(params, locals(), capturable, state)
 
@@ -131,7 +148,7 @@ class AdamW(Adam[Params_co]):
 
     Parameters
     ----------
-    params, lr, betas, eps, amsgrad, maximize, bias_correction, ema_decay, capturable, state
+    params, lr, betas, eps, amsgrad, maximize, bias_correction, ema_decay, capturable, state, state_dtype, master, seed
         As for :class:`fastadam.Adam`, which also lists the errors raised.
     weight_decay : float
         At least 0; the parameters are multiplied by ``1 - lr * weight_decay``.
@@ -158,7 +175,7 @@ class AdamW(Adam[Params_co]):
 
     weight_decay = Adam.weight_decay.with_default(1e-2)
     decoupled_weight_decay = Adam.decoupled_weight_decay.with_default(True)
-    cautious_weight_decay = Hyperparameter(flag, False, "Decay only where the update agrees in sign.")
+    cautious_weight_decay = Hyperparameter(flag, False, "Decay only where the update agrees in sign.", is_later=True)
 
     def __init__(
         self,
@@ -175,5 +192,8 @@ class AdamW(Adam[Params_co]):
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
         state: GivenState | None = None,
+        state_dtype: StateDType = "float32",
+        master: Master | None = "split",
+        seed: int = 0,
     ) -> None:
         self._make(params, locals(), capturable, state)

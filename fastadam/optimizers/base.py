@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, SupportsIndex, TypeVar,
 
 from fastadam._native import StepOptions
 from fastadam.backends.dtypes import dtype_of
+from fastadam.optimizers import storage
 from fastadam.optimizers.borrowed_state import given_states
 from fastadam.optimizers.checks import expect_within, flag, flag_or_raise, known_norm, optional_decay_rate, positive, real
 from fastadam.optimizers.grouped import Grouped
-from fastadam.optimizers.hyperparameters import Hyperparameter
+from fastadam.optimizers.hyperparameters import Hyperparameter, with_later
 from fastadam.optimizers.members import Members, new_states
 from fastadam.optimizers.param_groups import Group, parse
 from fastadam.optimizers.unknown_names import Missing
@@ -37,6 +38,12 @@ class Optimizer(Grouped, Generic[Params_co]):
         optional_decay_rate, None, "Decay rate of an average of the parameters, in [0, 1), or None.", unasked=0.5
     )
 
+    state_dtype = Hyperparameter(storage.state_dtype, "float32", "How states are stored.", is_storage=True)
+    master: Hyperparameter[str | None] = Hyperparameter(
+        storage.master, "split", "What is kept beside parameters of 16 bits.", is_storage=True
+    )
+    seed = Hyperparameter(storage.seed, 0, "The seed of the dither by which they are rounded.", is_storage=True)
+
     def __init__(self, params: Params_co) -> None:
         raise TypeError("Optimizer is only a base class; create one of its subclasses, such as fastadam.Adam")
 
@@ -47,6 +54,7 @@ class Optimizer(Grouped, Generic[Params_co]):
         """
         flag("capturable", capturable)
         kind = type(self)
+        arguments = with_later(kind, arguments)
         given = {name: one.default if one.implied else arguments[name] for name, one in kind._declared.items()}
         structure, arrays, parts = parse(params, kind)
         dtype = dtype_of(arrays[0])
@@ -90,6 +98,12 @@ class Optimizer(Grouped, Generic[Params_co]):
             raise ValueError(f"step_count is {number}; expected 0 to 2**63 - 2")
         with (tensors := self._members.tensors).change():
             tensors.step_count = number
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the state: of all its arrays, without parameters, gradients and step counts."""
+        arrays = [array for state in self._members.states for array in state.values()]
+        return sum(array.nbytes for array in arrays)
 
     @property
     def skipped_steps(self) -> int:

@@ -8,6 +8,7 @@ from fastadam.backends.dispatch import backend_of
 from fastadam.backends.refusals import explain
 from fastadam.backends.roles import STATE
 from fastadam.optimizers.param_groups import Group
+from fastadam.optimizers.storage import names_of
 from fastadam.plain_numbers import to_int
 from fastadam.structure import Structure
 
@@ -19,7 +20,8 @@ def given_states(
 ) -> tuple[list[dict[str, Any]], list[int]]:
     """The states of each parameter, as arrays of the backend, and its step count. :class:`Members` checks the arrays."""
     members = [state] if structure.is_one else structure.flatten("state", state)
-    expected = [[*group.hyperparameters.initial_state] for group in groups for _ in range(group.size)]
+    of = [group.hyperparameters for group in groups for _ in range(group.size)]
+    expected = [names_of(hyperparameters, param) for hyperparameters, param in zip(of, params, strict=True)]
     states, steps = [], []
     for i, (member, names) in enumerate(zip(members, expected, strict=True)):
         argument = structure.name("state", i)

@@ -30,18 +30,20 @@ class Hyperparameter(Generic[_Value]):
         *,
         implied: bool = False,  # fixed by the class, not chosen by users
         used_once: bool = False,  # when the state is made, so that a schedule would make no sense
+        is_later: bool = False,  # younger than files: they leave it out where it is the default, so that theirs stay the same
+        is_storage: bool = False,  # how arrays are stored, no option of the rule; also later
         unasked: _Value | None = None,  # what a schedule stands for until it is asked, if not the default
     ) -> None:
-        self.check, self.default, self.implied, self.used_once = check, default, implied, used_once
+        self.check, self.default, self.implied, self.used_once = check, default, implied, used_once or is_storage
+        self.is_later, self.is_storage = is_later or is_storage, is_storage
         self.unasked = default if unasked is None else unasked
         self.__doc__ = doc
 
     def with_default(self, default: _Value) -> Hyperparameter[_Value]:
         """The same hyperparameter for a subclass with another default."""
         unasked = None if self.unasked == self.default else self.unasked
-        return Hyperparameter(
-            self.check, default, self.__doc__ or "", implied=self.implied, used_once=self.used_once, unasked=unasked
-        )
+        flags = {"implied": self.implied, "used_once": self.used_once, "is_later": self.is_later, "is_storage": self.is_storage}
+        return Hyperparameter(self.check, default, self.__doc__ or "", unasked=unasked, **flags)
 
     @property
     def not_negative(self) -> bool:
@@ -120,6 +122,12 @@ def _is_ours(cls: type) -> bool:
     return cls.__module__.partition(".")[0] == "fastadam"
 
 
+def with_later(kind: type[Declaring], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Hyperparameters with the defaults of later ones, which files and pickles from before they existed do not have."""
+    defaults = {name: one.default for name, one in kind._declared.items() if one.is_later and name not in given}
+    return {**given, **defaults}
+
+
 _CACHED = ("rule", "initial_state")
 
 
@@ -132,10 +140,11 @@ class Hyperparameters:
     _dtype: DType  # of the parameters
 
     def __init__(self, kind: type[Declaring], given: Mapping[str, Any], dtype: DType) -> None:
-        if given.keys() != kind._declared.keys():
+        complete = with_later(kind, given)
+        if complete.keys() != kind._declared.keys():
             raise TypeError(f"{kind.__name__} got hyperparameters {[*given]}; expected {[*kind._declared]}")
         vars(self).update(_kind=kind, _dtype=dtype)
-        vars(self).update(self.checked(given))
+        vars(self).update(self.checked(complete))
         kind._check_together(self)
 
     if TYPE_CHECKING:
@@ -194,8 +203,10 @@ class Hyperparameters:
         options: dict[str, float] = {}
         for name in self._kind._declared:
             value = getattr(self, name)
+            if self._kind._declared[name].is_storage:
+                continue
             if name == "betas":
                 options["beta1"], options["beta2"] = value
             elif value is not None:  # as ema_decay may be
                 options[name] = value
-        return _native.Rule(self._kind._rule_name, options, self._dtype)
+        return _native.Rule(self._kind._rule_name, options, self._dtype, self.state_dtype, self.master, self.seed)

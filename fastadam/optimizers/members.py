@@ -14,6 +14,7 @@ from fastadam.backends.dispatch import backend_of
 from fastadam.backends.protocol import Tensors
 from fastadam.backends.refusals import explain, of_replaced
 from fastadam.backends.roles import GRAD, PARAM, STATE
+from fastadam.optimizers import storage
 from fastadam.optimizers.param_groups import Group
 from fastadam.optimizers.schedules import Schedules
 from fastadam.structure import Structure
@@ -43,6 +44,8 @@ class Members:
         self.backend = backend_of(params[0])
         self._origins = structure.origins if any(structure.origins) else []
         self._ends = [0, *itertools.accumulate(group.size for group in groups)]
+        for group in groups:
+            storage.expect_storable(params, group.hyperparameters)
         try:
             arrays = [list(state.values()) for state in states]
             self.tensors: Tensors = self.backend.tensors(
@@ -151,7 +154,6 @@ def rules_of(groups: Sequence[Group]) -> list[_native.Rule]:
 
 def new_states(params: Sequence[Any], groups: Sequence[Group]) -> list[dict[str, Any]]:
     """The initial state of each parameter; none of one that is not usable, which :class:`Members` will refuse."""
-    initial = [group.hyperparameters.initial_state for group in groups for _ in range(group.size)]
     backend = backend_of(params[0])
-    arrays = [backend.full_like(param, [*values.values()]) for param, values in zip(params, initial, strict=True)]
-    return [dict(zip(values, state, strict=False)) for values, state in zip(initial, arrays, strict=True)]
+    hyperparameters = [group.hyperparameters for group in groups for _ in range(group.size)]
+    return [storage.new_state(backend, param, each) for param, each in zip(params, hyperparameters, strict=True)]

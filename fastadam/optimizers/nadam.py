@@ -3,6 +3,7 @@
 from fastadam.optimizers.base import Optimizer
 from fastadam.optimizers.checks import Scheduled, beta_pair, expect_decoupled, flag, non_negative
 from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
+from fastadam.optimizers.storage import Master, StateDType
 from fastadam.typing import GivenState, Params_co
 
 
@@ -26,7 +27,7 @@ class NAdam(Optimizer[Params_co]):
 
     Parameters
     ----------
-    params, maximize, ema_decay, capturable, state
+    params, maximize, ema_decay, capturable, state, state_dtype, master, seed
         As for :class:`fastadam.Adam`, which also lists the errors raised.
     lr : float
         Learning rate, at least 0.
@@ -70,7 +71,7 @@ class NAdam(Optimizer[Params_co]):
         flag, False, "Multiply the parameters by ``1 - lr * weight_decay`` instead.", unasked=True
     )
     maximize = Hyperparameter(flag, False, "Negate the gradient.")
-    cautious_weight_decay = Hyperparameter(flag, False, "Decay only where the update agrees in sign.")
+    cautious_weight_decay = Hyperparameter(flag, False, "Decay only where the update agrees in sign.", is_later=True)
 
     def __init__(
         self,
@@ -87,6 +88,9 @@ class NAdam(Optimizer[Params_co]):
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
         state: GivenState | None = None,
+        state_dtype: StateDType = "float32",
+        master: Master | None = "split",
+        seed: int = 0,
     ) -> None:
         self._make(params, locals(), capturable, state)
 

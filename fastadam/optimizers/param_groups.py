@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias, overload
 
 from fastadam.backends.dtypes import DType, dtype_of
-from fastadam.optimizers.hyperparameters import Declaring, Hyperparameters
+from fastadam.optimizers.hyperparameters import Declaring, Hyperparameters, with_later
 from fastadam.optimizers.schedules import is_schedule, plain
 from fastadam.structure import Structure, is_sequence, listed
 
@@ -23,6 +23,7 @@ class Group(NamedTuple):
     @classmethod
     def make(cls, kind: type[Declaring], size: int, given: Given, dtype: DType) -> "Group":
         """A group as it is before its first step: no schedule is asked."""
+        given = with_later(kind, given)
         unasked, present = _present(kind, given)
         checked = Hyperparameters(kind, present, dtype)
         kept = {name: value if name in unasked else getattr(checked, name) for name, value in given.items()}
@@ -48,6 +49,8 @@ class Group(NamedTuple):
     def _with(self, other: "Group", changes: Given) -> "Group":
         """`other`, made by `changes`, unless it needs a different state."""
         if not other.hyperparameters.rule.keeps_states_of(self.hyperparameters.rule):
+            if any(self.hyperparameters.kind._declared[name].is_storage for name in changes):
+                raise ValueError(f"{', '.join(changes)} cannot be set: how arrays are stored is fixed; create a new optimizer")
             after, before = other.hyperparameters.initial_state, self.hyperparameters.initial_state
             cause = ", ".join(
                 f"{name} is {'a schedule' if name in other.unasked else repr(getattr(other.hyperparameters, name))}"

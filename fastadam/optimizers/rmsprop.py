@@ -3,6 +3,7 @@
 from fastadam.optimizers.base import Optimizer
 from fastadam.optimizers.checks import Scheduled, decay_rate, flag, non_negative
 from fastadam.optimizers.hyperparameters import Hyperparameter
+from fastadam.optimizers.storage import Master, StateDType
 from fastadam.typing import GivenState, Params_co
 
 
@@ -25,7 +26,7 @@ class RMSprop(Optimizer[Params_co]):
 
     Parameters
     ----------
-    params, maximize, ema_decay, capturable, state
+    params, maximize, ema_decay, capturable, state, state_dtype, master, seed
         As for :class:`fastadam.Adam`, which also lists the errors raised.
     lr : float
         Learning rate, at least 0.
@@ -83,5 +84,8 @@ class RMSprop(Optimizer[Params_co]):
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
         state: GivenState | None = None,
+        state_dtype: StateDType = "float32",
+        master: Master | None = "split",
+        seed: int = 0,
     ) -> None:
         self._make(params, locals(), capturable, state)

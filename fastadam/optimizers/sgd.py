@@ -3,6 +3,7 @@
 from fastadam.optimizers.base import Optimizer
 from fastadam.optimizers.checks import Scheduled, flag, non_negative, real
 from fastadam.optimizers.hyperparameters import Hyperparameter, Hyperparameters
+from fastadam.optimizers.storage import Master, StateDType
 from fastadam.typing import GivenState, Params_co
 
 
@@ -23,7 +24,7 @@ class SGD(Optimizer[Params_co]):
 
     Parameters
     ----------
-    params, maximize, ema_decay, capturable, state
+    params, maximize, ema_decay, capturable, state, state_dtype, master, seed
         As for :class:`fastadam.Adam`, which also lists the errors raised.
     lr : float
         Learning rate, at least 0.
@@ -77,6 +78,9 @@ class SGD(Optimizer[Params_co]):
         ema_decay: Scheduled[float] | None = None,
         capturable: bool = False,
         state: GivenState | None = None,
+        state_dtype: StateDType = "float32",
+        master: Master | None = "split",
+        seed: int = 0,
     ) -> None:
         self._make(params, locals(), capturable, state)
 

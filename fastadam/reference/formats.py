@@ -93,7 +93,8 @@ def to_log8(x: Float32, u: Bits, signed: bool) -> tuple[Codes, Codes]:
     y = np.where(y < limit, y, limit)  # NaN too becomes the limit
     magnitude = (_bits(y) - bias + (u >> 13)) >> 19
     # A square that is not zero stays so, since the step divides by its root.
-    codes = magnitude | ((bits >> 24) & 0x80) if signed else np.maximum(magnitude, (x != 0).astype(np.uint32))
+    sign = np.where(np.isnan(x), 0, (bits >> 24) & 0x80)  # that of a NaN depends on the machine
+    codes = magnitude | sign if signed else np.maximum(magnitude, (x != 0).astype(np.uint32))
     return codes.astype(np.uint8), exponents
 
 

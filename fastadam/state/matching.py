@@ -7,13 +7,13 @@ import numpy as np
 
 from fastadam.backends.devices import is_array, is_masked
 from fastadam.backends.dispatch import backend_of
+from fastadam.optimizers.hyperparameters import with_later
+from fastadam.optimizers.param_groups import Group
 from fastadam.plain_numbers import to_int
 from fastadam.state.reading import Stored
 from fastadam.state.state_dicts import SCHEDULE, Stateful
 
 _ABOUT_PARAMS = ("params", "param_shapes", "param_names")
-# Hyperparameters that files of version 1 may lack, since they were written before: what they mean then.
-_LATER = {"bias_correction": True, "cautious_weight_decay": False}
 
 
 class Match(NamedTuple):
@@ -41,7 +41,7 @@ def misfits_of(
     misfits: list[str],
 ) -> Match | None:
     """What belongs together. `misfits` gets a sentence for each difference; None if there is nothing to compare."""
-    theirs = _params(_with_later(optimizer, there), "its ", misfits) if _has_all(here, there, misfits) else None
+    theirs = _params(there, "its ", misfits) if _has_all(here, there, misfits) else None
     if theirs is None:
         return None
     if there["optimizer"] != here["optimizer"]:
@@ -76,17 +76,10 @@ def misfits_of(
         match.groups.append(next(iter(found.values()), None))
         if hyperparameters != "keep":
             for other in found.values() if hyperparameters == "same" else [*found.values()][:1]:
-                _compare(f"param_groups[{g}]", here["param_groups"][g], other, hyperparameters, misfits)
+                _compare(f"param_groups[{g}]", here["param_groups"][g], other, group, hyperparameters, misfits)
             if hyperparameters == "load" and len(found) > 1:
                 misfits.append(f"param_groups[{g}] has parameters of {len(found)} groups there; pass hyperparameters='keep'")
     return match
-
-
-def _with_later(optimizer: Stateful, there: Mapping[str, Any]) -> dict[str, Any]:
-    """A state dict whose groups have the hyperparameters that came later."""
-    chosen = optimizer._groups[0].hyperparameters.kind._chosen
-    later = {name: value for name, value in _LATER.items() if name in chosen}
-    return {**there, "param_groups": [{**later, **group} for group in there["param_groups"]]}
 
 
 def _has_all(here: Mapping[str, Any], there: Mapping[str, Any], misfits: list[str]) -> bool:
@@ -137,8 +130,12 @@ def _pairs(ours: Sequence[_Param], theirs: Sequence[_Param], misfits: list[str])
     return [places.get(name) for name in names[0]]
 
 
-def _compare(name: str, here: Mapping[str, Any], there: Mapping[str, Any], hyperparameters: str, misfits: list[str]) -> None:
+def _compare(
+    name: str, here: Mapping[str, Any], there: Mapping[str, Any], group: Group, hyperparameters: str, misfits: list[str]
+) -> None:
     """Compare the hyperparameters of a group."""
+    kind = group.hyperparameters.kind
+    here, there = with_later(kind, here), with_later(kind, there)
     for key, ours in here.items():
         if key in _ABOUT_PARAMS:
             continue
@@ -146,6 +143,10 @@ def _compare(name: str, here: Mapping[str, Any], there: Mapping[str, Any], hyper
             misfits.append(f"{name} has no {key!r}; expected {ours!r}")
             continue
         found = there[key]
+        if kind._declared[key].is_storage:
+            if found != ours:
+                misfits.append(f"{name}[{key!r}] is {shown(found)}; expected {ours!r}; make the optimizer with {key}={found!r}")
+            continue
         is_schedule = callable(ours), callable(found) or found == SCHEDULE
         same = all(is_schedule) or (not any(is_schedule) and plain(found) == ours)
         # Files do not hold schedules, so the optimizer must have one.

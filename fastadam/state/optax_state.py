@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastadam.optimizers import storage
 from fastadam.optional import needed
 from fastadam.state import restoring, state_dicts
 
@@ -17,12 +18,14 @@ def to_optax(optimizer: "Optimizer", params: Any = None) -> Any:
     jax, jnp, optax = (needed(name) for name in ("jax", "jax.numpy", "optax"))
     _expect_adam(optimizer)
     state = optimizer.state_dict()["state"]
+    of = [group.hyperparameters for group in optimizer._groups for _ in range(group.size)]
     counts = {ours["step"] for ours in state.values()}
     if len(counts) > 1:
         raise ValueError(f"optimizer has parameters at steps {sorted(counts)}; expected one count, since optax keeps only one")
     moments = []
     for name in ("exp_avg", "exp_avg_sq"):
-        leaves = [jnp.array(ours[name]) for ours in state.values()]
+        numbers = [storage.decoded(each, ours) for each, ours in zip(of, state.values(), strict=True)]
+        leaves = [jnp.array(ours[name]) for ours in numbers]
         structured = optimizer._members.structure.unflatten(leaves)
         structured = list(structured) if isinstance(structured, tuple) else structured
         moments.append(structured if params is None else jax.tree.unflatten(jax.tree.structure(params), leaves))

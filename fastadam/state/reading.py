@@ -18,8 +18,9 @@ from fastadam.state.paths import expect_expanded
 
 _BLOCK = 1 << 20
 _MOST_DEPTH = 8  # of mappings and lists in a header
+_DTYPES = (np.float32, np.float64, np.complex64, np.complex128, np.uint16, np.uint8)  # of states
 _NPY = re.compile(
-    rb"\x93NUMPY\x01\x00(?s:..)\{'descr': '(<f4|<f8|<c8|<c16|\|u1)', 'fortran_order': False, "
+    rb"\x93NUMPY\x01\x00(?s:..)\{'descr': '(<f4|<f8|<c8|<c16|<u2|\|u1)', 'fortran_order': False, "
     rb"'shape': \(((?:\d{1,19}, ?)*(?:\d{1,19})?)\), \} *\n"
 )
 
@@ -103,8 +104,8 @@ def _parse(file: BinaryIO, end: int, most_header: int) -> Contents:
             if name != HEADER or array.dtype != np.uint8:
                 raise _Damaged(f"begins with {name!r}, and not with its header")
             header = _header(file, array, most_header)
-        elif array.dtype not in (np.float32, np.float64, np.complex64, np.complex128):
-            raise _Damaged(f"has an array {name!r} of {array.dtype}, and not of float32 or float64, nor complex of these,")
+        elif array.dtype not in _DTYPES:
+            raise _Damaged(f"has an array {name!r} of {array.dtype}, which is not the type of a state,")
     if not members:
         raise _Damaged("has no members")
     del members[HEADER]

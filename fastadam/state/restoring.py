@@ -7,6 +7,7 @@ import numpy as np
 
 from fastadam.at_once import Call, at_once
 from fastadam.backends.protocol import Backend
+from fastadam.optimizers.hyperparameters import with_later
 from fastadam.optimizers.param_groups import Group
 from fastadam.plain_numbers import to_int
 from fastadam.state import state_dicts
@@ -63,8 +64,10 @@ def _groups(groups: list[Group], match: Match) -> list[Group]:
     """The groups with the hyperparameters of a state dict."""
     changed = []
     for group, there in zip(groups, match.groups, strict=True):
-        taken = {name: there[name] for name, ours in group.given.items() if there and replaces(there.get(name, ours), ours)}
-        changed.append(group.changed(taken))
+        kind = group.hyperparameters.kind
+        settable = {name: group.given[name] for name in kind._chosen if not kind._declared[name].is_storage}
+        theirs = with_later(kind, there) if there else settable
+        changed.append(group.changed({name: theirs[name] for name, ours in settable.items() if replaces(theirs[name], ours)}))
     return changed
 
 

@@ -30,7 +30,7 @@ def describe(optimizer: Stateful) -> dict[str, Any]:
     groups, start = [], 0
     for group in optimizer._groups:
         numbers = range(start, start + group.size)
-        described = {name: group.given[name] for name in group.hyperparameters.kind._chosen}
+        described = {name: group.given[name] for name in group.hyperparameters.kind._chosen if _is_told(group, name)}
         described |= {"params": list(numbers), "param_shapes": [tuple(trait(members.params[i], "shape")) for i in numbers]}
         groups.append(described | ({"param_names": [names[i] for i in numbers]} if names else {}))
         start += group.size
@@ -41,6 +41,12 @@ def describe(optimizer: Stateful) -> dict[str, Any]:
         "param_groups": groups,
         "state": {i: {"step": count} for i, count in enumerate(counts)},
     }
+
+
+def _is_told(group: Group, name: str) -> bool:
+    """Whether a state dict has a hyperparameter: one that came later only where it is not the default."""
+    declared = group.hyperparameters.kind._declared[name]
+    return not declared.is_later or group.given[name] != declared.default
 
 
 def arrays(optimizer: Stateful) -> Iterator[tuple[int, str, NDArray[np.float32]]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastadam.backends.dtypes import both_parts
+from fastadam.optimizers import storage
 from fastadam.optional import needed
 from fastadam.state import restoring, state_dicts
 from fastadam.state.torch_moments import as_array, as_like, mu_product, scales
@@ -43,12 +44,13 @@ def to_torch(optimizer: "Optimizer") -> dict[str, Any]:
         _expect_torchs(name, group.hyperparameters)
     for group, described in zip(present, state_dicts.describe(optimizer)["param_groups"], strict=True):
         groups.append(
-            {key: getattr(group.hyperparameters, key) for key in group.given if key not in _OURS}
+            {key: getattr(group.hyperparameters, key) for key in group.given if key not in _own(optimizer)}
             | {"params": described["params"]}
         )
     of = [group for group in groups for _ in group["params"]]
+    of_group = [group for group in present for _ in range(group.size)]
     for i, ours in optimizer.state_dict()["state"].items():
-        step = ours.pop("step")
+        step, ours = ours["step"], storage.decoded(of_group[i].hyperparameters, ours)
         ours.pop("ema", None)
         if step == 0 and name not in _ALWAYS_HAS_STATE:
             continue
@@ -90,6 +92,11 @@ def from_torch(optimizer: "Optimizer", state_dict: Any) -> None:
     step_count = counts[0] if counts else max(state["step"] for state in result["state"].values())
     result |= {"param_groups": groups, "step_count": step_count, "skipped_steps": 0}
     restoring.restore(optimizer, result, "state_dict", hyperparameters="load")
+
+
+def _own(optimizer: "Optimizer") -> set[str]:
+    """The hyperparameters that torch does not have."""
+    return {*_OURS} | {name for name, one in optimizer._declared.items() if one.is_storage}
 
 
 def _scaled(array: Any, factor: float) -> Any:
@@ -142,7 +149,7 @@ def _expect_groups(optimizer: "Optimizer", ours: list[dict[str, Any]], theirs: l
     sizes = [[len(group["params"]) for group in groups] for groups in (theirs, ours)]
     if sizes[0] != sizes[1]:
         raise ValueError(f"state_dict has parameter groups of {sizes[0]} parameters; expected groups of {sizes[1]}")
-    own = {*optimizer._chosen, *optimizer._declared} - _OURS.keys()
+    own = {*optimizer._chosen, *optimizer._declared} - _own(optimizer)
     for i, group in enumerate(theirs):
         unknown = [name for name in group if name in _TELLING and name not in own]
         missing = [name for name in optimizer._chosen if name in own and name not in group and name not in _LATER]

@@ -14,8 +14,10 @@ struct Probe {
   enum Option { lr, begin, option_count };
   static constexpr unsigned variant_count = 1;
   static constexpr OptionInfo options[] = {{"lr", Range::finite}, {"begin", Range::non_negative, true}};
-  static constexpr StateInfo states[] = {
-      {"sum"}, {"value", 0, StateInfo::option, begin}, {"origin", 0, StateInfo::param}, {"last"}};
+  static constexpr StateInfo states[] = {{"sum"},
+                                         {"value", 0, StateInfo::any_sign, StateInfo::option, begin},
+                                         {"origin", 0, StateInfo::any_sign, StateInfo::param},
+                                         {"last"}};
 
   static constexpr unsigned flags_of(const double*) { return 0; }
 

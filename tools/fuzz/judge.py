@@ -18,10 +18,16 @@ class Model:
         variant.reference(self.arrays[0], grad, *self.arrays[1:], step=self.count)
 
 
+def chosen(kind):
+    """The hyperparameters that users choose and a rule has. Other formats have tests of their own."""
+    cls = KINDS[kind].cls
+    return [name for name in cls._chosen if not cls._declared[name].is_storage]
+
+
 def usable(kind, given):
     """Hyperparameters for the reference: all of the class, as plain numbers."""
     declared = KINDS[kind].cls._declared
-    values = {name: declared[name].default for name in KINDS[kind].cls._chosen} | given
+    values = {name: declared[name].default for name in chosen(kind)} | given
     values = {
         name: tuple(float(b) + 0.0 for b in v) if name == "betas" else v
         for name, v in values.items()

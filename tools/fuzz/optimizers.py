@@ -20,7 +20,7 @@ with atheris.instrument_imports(include=["fastadam"]):
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from buffers import assert_same_bits
-from judge import Model, usable
+from judge import Model, chosen, usable
 from values import FLAGS, NUMBERS, RIGHT, SHAPES, STRANGE, STRUCTURES, WRONG, OnlyDLPack
 from variants import KINDS, Variant
 
@@ -60,6 +60,8 @@ class Session:
         if self.rarely():
             self.strange = True
             return self.pick(STRANGE)
+        if name == "cautious_weight_decay" and self.kind not in ("adamw", "lion"):  # it needs decoupled decay
+            return False
         if name in FLAGS:
             return self.input.ConsumeBool()
         if name == "nesterov":
@@ -67,7 +69,7 @@ class Session:
         return self.pick(RIGHT.get(name, NUMBERS))
 
     def hyperparameters(self):
-        names = [name for name in KINDS[self.kind].cls._chosen if self.input.ConsumeBool()]
+        names = [name for name in chosen(self.kind) if self.input.ConsumeBool()]
         given = {name: self.value(name) for name in names}
         if self.rarely():
             self.strange, given[self.pick(["rl", "", "params", "beta1"])] = True, 0.5
@@ -206,7 +208,7 @@ class Session:
     def change(self):
         """A hyperparameter of a group."""
         group = self.input.ConsumeIntInRange(0, len(self.parts) - 1)
-        name = self.pick([*KINDS[self.kind].cls._chosen])
+        name = self.pick(chosen(self.kind))
         value = self.value(name)
         states = [name for name, _ in self.optimizer._groups[group].hyperparameters.rule.states]
 

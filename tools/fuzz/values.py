@@ -11,7 +11,7 @@ SHAPES = ((5,), (), (2, 3), (0,), (33,), (1, 1, 7), (3, 0, 2), (130,))
 # For each hyperparameter, values that are right for it.
 NUMBERS = (0.0, 0.5, 0.1, 0.9, 0.999, 1e-3, 1e-8)
 RIGHT = {"betas": ((0.9, 0.999), (0.0, 0.5), [0.5, 0.0])}
-FLAGS = ("maximize", "amsgrad", "centered", "decoupled_weight_decay")
+FLAGS = ("maximize", "amsgrad", "centered", "decoupled_weight_decay", "bias_correction", "cautious_weight_decay")
 STRANGE = (
     *(
         -1,
@@ -58,7 +58,7 @@ def misaligned(array):
 
 # What is neither a parameter nor a gradient, made from one.
 WRONG = (
-    *(lambda array, dtype=dtype: array.astype(dtype) for dtype in ("f8", "f2", "i4", "c8", "?", ">f4", "O", "U3")),
+    *(lambda array, dtype=dtype: array.astype(dtype) for dtype in ("g", "G", "i4", "u2", "?", ">f4", "O", "U3")),
     *(np.ma.array, misaligned, memoryview, bytes, lambda array: None, lambda array: "x", lambda array: array.tolist()),
     *(lambda array: np.repeat(array.reshape(-1), 2)[::2][None], lambda array: np.recarray(array.shape, [("x", "f4")])),
     *(
