@@ -19,7 +19,7 @@ enum class Format : int {
 
 constexpr int block_size = 128;  // elements that share an exponent, counted within the tensor
 
-// `numbers` of a tensor have index 0 at `data`. No array is split within a block.
+// An array of a tensor, from its first element on.
 struct Stored {
   void* data;
   void* more;  // null but for formats of two arrays

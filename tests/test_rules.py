@@ -221,7 +221,7 @@ def test_radam_rectifies_the_steps_that_follow(t):
 
 
 def test_adopt_divides_by_the_past_before_it_averages():
-    """Taniguchi et al., Algorithm 2, with the clip of the authors' code: at the fourth root of the number of steps before."""
+    """Taniguchi et al., Algorithm 2, with optax's clip: at the fourth root of the number of steps before."""
     grads = gradients(40, seed=1)
     grads[1::7] *= F32(1e4)
     actual, optimizer = updates(fastadam.ADOPT, grads, betas=(0.5, 0.75), eps=1e-2)

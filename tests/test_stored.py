@@ -48,6 +48,10 @@ def stored_grad(grad, kind):
     return formats.to_float16(grad) if kind == "float16" else grad
 
 
+def piece(array, where):
+    return fastadam.bfloat16(array.bits[where]) if isinstance(array, fastadam.bfloat16) else array[where]
+
+
 def number(array):
     return formats.from_bfloat16(array.bits) if isinstance(array, fastadam.bfloat16) else array.astype(np.float32)
 
@@ -167,6 +171,9 @@ def test_the_norm_is_that_of_the_numbers(isa, grad):
         stored = stored_grad(rng.standard_normal(size).astype(np.float32), grad)
         expected = reference.global_norm([number(stored)])
         assert fastadam.global_norm(stored) == expected
+        pieces = [piece(stored, slice(0, size // 3)), piece(stored, slice(size // 3, size))]
+        parts = [fastadam.norm_part(each, sizes=size, begins=k * (size // 3)) for k, each in enumerate(pieces)]
+        assert fastadam.combined_norm(parts) == expected
         params = np.zeros(size, np.float32)
         optimizer = fastadam.SGD(params, lr=1.0)
         assert optimizer.step(stored, max_norm=np.inf) == expected

@@ -137,7 +137,7 @@ void close(const float* tile, const Stored& stored, int64_t begin, int size, Wor
   }
 }
 
-// Starts to load what the tile after next few will need.
+// Starts to load what one of the next tiles will need.
 FASTADAM_INLINE void prefetch_tile(const Stored& stored, int64_t begin) {
   constexpr int64_t ahead = 1024;  // bytes
   const int64_t width = width_of(stored.format, sizeof(float));

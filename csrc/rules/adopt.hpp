@@ -1,4 +1,4 @@
-// ADOPT (Taniguchi et al., 2024, Algorithm 2), with the authors' clip of the normalized gradient.
+// ADOPT (Taniguchi et al., 2024, Algorithm 2), with optax's clip of the normalized gradient.
 #pragma once
 
 #include "description.hpp"

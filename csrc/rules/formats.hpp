@@ -16,7 +16,7 @@ FASTADAM_INLINE float float_of(Word bits) { return __builtin_bit_cast(float, bit
 
 constexpr Word infinity_bits = 0x7F800000, magnitude_bits = 0x7FFFFFFF, nan_bits = 0x7FC00000;
 
-// Word, or those of the one NaN that is stored.
+// The bits of x, or those of the one NaN that is stored.
 FASTADAM_INLINE Word unless_nan(float x, Word bits) { return x != x ? nan_bits : bits; }
 
 // The dither: where a value between two codes goes is decided by 32 bits that depend on nothing but the seed, the tensor's
@@ -35,7 +35,7 @@ FASTADAM_INLINE float from_bfloat16(Half h) { return float_of(static_cast<Word>(
 
 FASTADAM_INLINE Half to_bfloat16(float x, Word added) { return static_cast<Half>(unless_nan(x, bits_of(x) + added) >> 16); }
 
-// What is added to the bits before 16 of them are cut off, to round
+// What is added to the bits before 16 of them are cut off, so that this rounds: to nearest even, to nearest, or by dither.
 FASTADAM_INLINE Word to_even(float x) { return 0x7FFF + ((bits_of(x) >> 16) & 1); }
 constexpr Word ties_away = 0x8000;
 FASTADAM_INLINE Word dithering(Word u) { return u >> 16; }

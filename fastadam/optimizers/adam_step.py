@@ -8,6 +8,7 @@ from fastadam.backends.dispatch import backend_of
 from fastadam.backends.dtypes import DType, dtype_of
 from fastadam.backends.refusals import explain
 from fastadam.backends.roles import GRAD
+from fastadam.half import half_of
 from fastadam.optimizers.adam import Adam
 from fastadam.optimizers.base import AS_GIVEN
 from fastadam.optimizers.checks import step_number
@@ -132,6 +133,13 @@ def adam_step(
             raise _native.Refused("type", (GRAD, 0), (GRAD, 0), "")
         tensors = backend_of(param).tensors([param], [states], [1], [rule], [steps_taken])
         tensors.step([grad], AS_GIVEN, threads)
-    except _native.Refused as refused:
+    except (_native.Refused, ValueError) as refused:
+        if half := half_of(param):
+            raise TypeError(
+                f"param has dtype {half}; expected float32, float64 or complex of these, since a step of 16 bits needs what an "
+                "optimizer keeps beside them; use fastadam.AdamW(param, ...), with its master"
+            ) from refused
+        if not isinstance(refused, _native.Refused):
+            raise
         arrays = (param, grad, *states)
         raise explain(refused, lambda role, _: (_ARRAY_NAMES[role], arrays[role])) from refused.__cause__

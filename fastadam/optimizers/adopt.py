@@ -19,8 +19,8 @@ class ADOPT(Optimizer[Params_co]):
         p &\leftarrow p - \mathrm{lr} \, m
 
     The gradient is divided by what was known before it, and before it enters the momentum.
-    :func:`fastadam.reference.adopt_step` is the specification and gives the same bits. Defaults and the clip are those of the
-    authors' code.
+    :func:`fastadam.reference.adopt_step` is the specification and gives the same bits. Defaults and the clip are those of
+    ``optax.contrib.adopt``, and decay begins with the second step.
 
     For problems on which Adam does not converge unless :math:`\beta_2` is close to 1, such as those with rare large gradients.
     Where the first gradient is zero, the clip makes the second a sign.

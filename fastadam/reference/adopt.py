@@ -1,4 +1,4 @@
-"""ADOPT (Taniguchi et al. 2024, Algorithm 2), with the authors' clip."""
+"""ADOPT (Taniguchi et al. 2024, Algorithm 2), with optax's clip."""
 
 import numpy as np
 
